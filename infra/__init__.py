@@ -1,0 +1,1 @@
+"""What Kindred runs on: settings, stores, the Spark session, tables, identifiers; it knows no customer."""

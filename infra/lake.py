@@ -1,0 +1,107 @@
+"""Delta through Spark: every write is checked against its declaration and happens once a run, however often tried."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import cast
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType
+
+from infra.errors import Broken
+from infra.tables import Table
+
+
+class Lake:
+    """The tables of one workspace as one run sees and writes them."""
+
+    def __init__(self, spark: SparkSession, root: Path, run_number: int, base: Mapping[str, int]) -> None:
+        self.spark = spark
+        self.root = root
+        self._run_number = run_number
+        self._base = dict(base)
+
+    def path(self, table: Table) -> str:
+        """Return where a table lies."""
+        return str(self.root / table.name)
+
+    def ensure(self, tables: Iterable[Table]) -> None:
+        """Create the tables that are not there yet, empty and with the properties that keep the log clean."""
+        for table in tables:
+            if DeltaTable.isDeltaTable(self.spark, self.path(table)):
+                continue
+            builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table))
+            builder = builder.addColumns(self.schema(table))
+            for key, value in table.properties().items():
+                builder = builder.property(key, value)
+            builder.execute()
+
+    def schema(self, table: Table) -> StructType:
+        """Return a table's declaration as a Spark schema."""
+        return cast("StructType", StructType.fromDDL(table.ddl()))
+
+    def empty(self, table: Table) -> DataFrame:
+        """Return no rows of a table's shape."""
+        return self.spark.createDataFrame([], self.schema(table))
+
+    def read(self, table: Table) -> DataFrame:
+        """Return a table as it is now, with what this run wrote."""
+        return self.spark.read.format("delta").load(self.path(table))
+
+    def read_base(self, table: Table) -> DataFrame:
+        """Return a table as it was before this run, the same however often the run is resumed."""
+        version = self._base.get(table.name)
+        if version is None:
+            return self.empty(table)
+        return self.spark.read.format("delta").option("versionAsOf", version).load(self.path(table))
+
+    def append(self, table: Table, frame: DataFrame, part: str = "") -> None:
+        """Add rows to a table; a second call for the same run and part adds nothing."""
+        self._write(table, frame, "append", part)
+
+    def overwrite(self, table: Table, frame: DataFrame, part: str = "") -> None:
+        """Replace a table's rows; a second call for the same run and part changes nothing."""
+        self._write(table, frame, "overwrite", part)
+
+    def _write(self, table: Table, frame: DataFrame, mode: str, part: str) -> None:
+        writer = checked(frame, self.schema(table), table.name).write.format("delta").mode(mode)
+        writer = writer.option("txnAppId", f"{table.name}/{part}").option("txnVersion", self._run_number)
+        writer.save(self.path(table))
+
+    def versions(self, tables: Iterable[Table]) -> dict[str, int]:
+        """Return the newest version of each table that exists."""
+        found = {}
+        for table in tables:
+            if DeltaTable.isDeltaTable(self.spark, self.path(table)):
+                history = DeltaTable.forPath(self.spark, self.path(table)).history(1)
+                found[table.name] = int(history.select("version").first()["version"])
+        return found
+
+
+def checked(frame: DataFrame, schema: StructType, name: str) -> DataFrame:
+    """Return the frame in the declared order; raise `Broken` where names or types are not the declared ones."""
+    have = {field.name: field.dataType for field in frame.schema.fields}
+    want = {field.name: field.dataType for field in schema.fields}
+    wrong = [
+        f"{column}: {have[column].simpleString() if column in have else 'absent'} instead of {kind.simpleString()}"
+        for column, kind in want.items()
+        if column not in have or not same_type(have[column], kind)
+    ]
+    wrong += [f"{column}: not declared" for column in have if column not in want]
+    if wrong:
+        raise Broken(f"table {name} does not have its declared shape: {'; '.join(wrong)}")
+    return frame.select(*[f.col(column).cast(want[column]) for column in want])
+
+
+def same_type(left: DataType, right: DataType) -> bool:
+    """Say whether two types are alike but for which of their parts may be null."""
+    if isinstance(left, StructType) and isinstance(right, StructType):
+        return left.names == right.names and all(
+            same_type(a.dataType, b.dataType) for a, b in zip(left.fields, right.fields, strict=True)
+        )
+    if isinstance(left, ArrayType) and isinstance(right, ArrayType):
+        return same_type(left.elementType, right.elementType)
+    if isinstance(left, MapType) and isinstance(right, MapType):
+        return same_type(left.keyType, right.keyType) and same_type(left.valueType, right.valueType)
+    return left == right

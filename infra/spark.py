@@ -1,0 +1,69 @@
+"""The one Spark session of a process, tuned for small Delta tables on one machine."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from infra.errors import Unavailable
+from infra.settings import EngineSettings
+
+DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
+
+# An Ivy file of our own: without it Spark asks the local Maven cache first, where a cached pom without its
+# jar ends the resolution.
+_IVY = """<ivysettings>
+  <settings defaultResolver="central"/>
+  <resolvers><ibiblio name="central" m2compatible="true"/></resolvers>
+</ivysettings>
+"""
+
+
+def _configuration(engine: EngineSettings, work: Path) -> Mapping[str, str]:
+    ivy = work / "ivysettings.xml"
+    return {
+        "spark.jars.packages": DELTA,
+        "spark.jars.ivySettings": str(ivy),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": str(work / "warehouse"),
+        "spark.local.dir": str(work / "spark"),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": engine.driver_memory,
+        "spark.driver.maxResultSize": engine.max_result_size,
+        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Duser.timezone=UTC",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(engine.shuffle_partitions),
+        "spark.default.parallelism": str(engine.shuffle_partitions),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.shuffle.compress": "false",
+        "spark.sql.adaptive.coalescePartitions.initialPartitionNum": str(engine.shuffle_partitions),
+        "spark.databricks.delta.snapshotPartitions": "2",
+        # The checksum file repeats every statistic; statistics of personal columns are off already, this is
+        # the second lock on the same door (consent chapter of the design).
+        "spark.databricks.delta.writeChecksumFile.enabled": "false",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # One Python worker serves many tasks; started once, it keeps its models.
+        "spark.python.worker.reuse": "true",
+        "spark.pyspark.python": sys.executable,
+    }
+
+
+def session(engine: EngineSettings, work: Path) -> SparkSession:
+    """Return the session; `work` holds its scratch files. Raise `Unavailable` where no JDK 17 is found."""
+    if shutil.which("java") is None:
+        raise Unavailable("no java on the PATH; install a JDK 17, for example: apt-get install openjdk-17-jdk-headless")
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "ivysettings.xml").write_text(_IVY, encoding="utf-8")
+    builder = SparkSession.builder.master(engine.master).appName("kindred")  # noqa: TID251 - the one place
+    for key, value in _configuration(engine, work).items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark

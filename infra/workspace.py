@@ -1,0 +1,161 @@
+"""A workspace: a folder of YAML files, read with their line numbers so that every error can point."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from infra.errors import ConfigurationError, Missing, Unavailable
+from infra.settings import KindredSettings, environment, secret
+
+Model = TypeVar("Model", bound=BaseModel)
+_REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_MINIMUM_KEY = 32
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One workspace on disk with the environment it is opened in."""
+
+    root: Path
+    settings: KindredSettings
+    environ: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def open(cls, root: Path) -> "Workspace":
+        """Return the workspace in a folder; raise `Missing` where there is none."""
+        root = root.resolve()
+        if not (root / "kindred.yaml").is_file():
+            raise Missing(f"no kindred.yaml in {root.name}/; `kindred init` writes a workspace")
+        environ = environment(root)
+        settings = _load(root, root / "kindred.yaml", KindredSettings, environ)
+        return cls(root, settings, environ)
+
+    @property
+    def lake_path(self) -> Path:
+        """Where the Delta tables lie."""
+        return self.root / self.settings.stores.lake
+
+    @property
+    def serving_path(self) -> Path:
+        """Where the serving store's generations lie."""
+        return self.root / self.settings.stores.serving
+
+    @property
+    def database_path(self) -> Path:
+        """The database file of the embedded default."""
+        return self.root / self.settings.stores.database
+
+    @property
+    def state_path(self) -> Path:
+        """Where work files and the runner's files lie."""
+        return self.database_path.parent
+
+    def token_key(self) -> bytes:
+        """Return the key of the identifier tokens, from `KINDRED_TOKEN_KEY`."""
+        value = secret(self.environ, "KINDRED_TOKEN_KEY")
+        if value is None or len(value) < _MINIMUM_KEY:
+            raise Unavailable(
+                f"KINDRED_TOKEN_KEY is not set or shorter than {_MINIMUM_KEY} characters; `kindred init` writes one "
+                "into the workspace's .env, production sets it in the environment"
+            )
+        return value.encode()
+
+    def load(self, path: str, model: type[Model]) -> Model:
+        """Return one YAML file as its model; raise `ConfigurationError` with file and line."""
+        file = self.root / path
+        if not file.is_file():
+            raise ConfigurationError(path, None, "", "the file is not there", "`kindred init` writes it")
+        return _load(self.root, file, model, self.environ)
+
+    def load_all(self, pattern: str, model: type[Model]) -> tuple[Model, ...]:
+        """Return every YAML file that the pattern names, in the order of their names."""
+        return tuple(_load(self.root, file, model, self.environ) for file in sorted(self.root.glob(pattern)))
+
+    def lines(self, path: str) -> Any:
+        """Return the raw YAML tree of a file with ruamel's line marks (`.lc`), for rules that quote their line."""
+        return _tree(self.root, self.root / path)
+
+
+def _tree(root: Path, file: Path) -> Any:
+    name = file.relative_to(root).as_posix()
+    try:
+        return YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(name, None, "", f"not UTF-8 (byte {error.start})", "save it as UTF-8") from None
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        problem = (error.problem or "broken YAML").strip()
+        raise ConfigurationError(name, line, "", problem, "mend the YAML near this line") from None
+    except YAMLError:
+        raise ConfigurationError(name, None, "", "broken YAML", "mend the YAML") from None
+
+
+def _load(root: Path, file: Path, model: type[Model], environ: Mapping[str, str]) -> Model:
+    tree = _tree(root, file)
+    name = file.relative_to(root).as_posix()
+    if not isinstance(tree, CommentedMap):
+        raise ConfigurationError(name, 1, "", "not a mapping", f"begin with keys such as {_keys(model)}")
+    data = _plain(tree, environ, name)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ConfigurationError(
+            name, _line(tree, first["loc"]), ".".join(map(str, first["loc"])), *_sentence(first, model)
+        ) from None
+
+
+def _keys(model: type[BaseModel]) -> str:
+    return ", ".join(list(model.model_fields)[:6])
+
+
+def _sentence(problem: Any, model: type[BaseModel]) -> tuple[str, str]:
+    """Return what is wrong and what would be right; values are not repeated, for they may be secrets."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = ", ".join(model.model_fields) if len(problem["loc"]) == 1 else ""
+        return "unknown key", f"known keys: {known}" if known else "check its spelling"
+    if kind == "missing":
+        return "a required key is missing", "add it"
+    if "expected" in context:
+        return "not one of the known values", f"use {context['expected']}"
+    return problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, "), ""
+
+
+def _line(tree: Any, path: Iterable[str | int]) -> int | None:
+    """Return the line of the deepest key of the path that the file has."""
+    line, node = None, tree
+    for step in path:
+        try:
+            if isinstance(node, CommentedMap) and step in node:
+                line = node.lc.key(step)[0] + 1
+                node = node[step]
+            elif isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
+                line = node.lc.item(step)[0] + 1
+                node = node[step]
+        except KeyError:  # a merged key has no mark of its own
+            break
+    return line if line is not None else 1
+
+
+def _plain(node: Any, environ: Mapping[str, str], file: str) -> Any:
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value, environ, file) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value, environ, file) for value in node]
+    if isinstance(node, str):
+        return _REFERENCE.sub(lambda match: _from_environment(match[1], environ, file), str(node))
+    return node
+
+
+def _from_environment(name: str, environ: Mapping[str, str], file: str) -> str:
+    if name not in environ:
+        raise ConfigurationError(file, None, "", f"${{{name}}} is not set in the environment", f"export {name}")
+    return environ[name]

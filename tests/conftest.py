@@ -1,0 +1,55 @@
+"""Fixtures that the whole suite shares."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A zone that is not UTC and has daylight saving: a naive datetime anywhere shows at once.
+os.environ["TZ"] = "Pacific/Auckland"
+time.tzset()
+
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("nightly", deadline=None, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+TOKEN_KEY = b"test-token-key-of-at-least-32-characters"
+
+
+@pytest.fixture
+def token_key() -> bytes:
+    return TOKEN_KEY
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The one Spark session of the run."""
+    from infra.settings import EngineSettings
+    from infra.spark import session
+
+    spark = session(EngineSettings(driver_memory="2g", shuffle_partitions=2), tmp_path_factory.mktemp("spark"))
+    yield spark
+    spark.stop()
+
+
+@pytest.fixture
+def lake(spark: Any, tmp_path: Path) -> Any:
+    """An empty lake of run 1."""
+    from infra.lake import Lake
+
+    return Lake(spark, tmp_path / "lake", 1, {})
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The labelled data pack, or a skip by name where it is absent."""
+    path = Path(os.environ.get("KINDRED_TEST_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")).resolve()
+    if not path.is_dir():
+        pytest.skip("KINDRED_TEST_DATA: the labelled data pack is absent")
+    return path
