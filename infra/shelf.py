@@ -21,6 +21,14 @@ def version(lake: Path, table: Table) -> int:
     return int(_open(lake, table, None).version())
 
 
+def newest_versions(lake: Path) -> dict[str, int]:
+    """Return the newest version of every table of the lake, by name."""
+    if not lake.is_dir():
+        return {}
+    paths = (path for path in sorted(lake.iterdir()) if DeltaTable.is_deltatable(str(path)))
+    return {path.name: int(DeltaTable(str(path)).version()) for path in paths}
+
+
 def dataset(lake: Path, table: Table, at: int | None = None) -> ds.Dataset:
     """Return a table (at a version) as an Arrow dataset."""
     found: ds.Dataset = _open(lake, table, at).to_pyarrow_dataset()
