@@ -1,0 +1,50 @@
+# Everything a person or CI does here. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check nightly clean setup
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: setup  ## Run the whole product on real shopping data and leave a server running (CHECK=1: assert it, then stop)
+	@$(BIN)/kindred demo start $(if $(CHECK),--check) $(if $(HOUSEHOLDS),--households $(HOUSEHOLDS)) $(if $(DEMO),--workspace $(DEMO))
+
+test: setup  ## Run all tests
+	@$(BIN)/pytest $(PYTEST)
+
+check: setup  ## Everything a machine can say: format, lint, types, import contracts, dead code, secrets
+	@echo "format";    $(BIN)/ruff format --check -q .
+	@echo "lint";      $(BIN)/ruff check -q .
+	@echo "types";     $(BIN)/mypy --no-error-summary
+	@echo "contracts"; $(BIN)/lint-imports --no-cache > $(VENV)/contracts.log || { cat $(VENV)/contracts.log; exit 1; }
+	@echo "dead code"; $(BIN)/vulture
+	@echo "secrets";   git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+
+nightly: setup  ## The long form of the tests: more examples, more seeds
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest $(PYTEST)
+
+clean:  ## Remove the environment and the demo
+	rm -rf $(VENV) demo build dist
+
+setup: $(VENV)/.jars
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Kindred needs Python 3.11 or newer; $$($(PYTHON) --version) was found. Install it, or name it: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@command -v java > /dev/null || \
+	  { echo "Kindred needs a JDK 17, and there is no java on the PATH: apt-get install openjdk-17-jdk-headless"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+	  { echo "Kindred needs Python's venv: apt-get install python3-venv"; exit 1; }
+	@echo "environment: installing the pinned packages into $(VENV) (about 600 MB, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[demo,test,check]'
+	@touch $@
+
+$(VENV)/.jars: $(VENV)/.installed
+	@echo "jars: Spark resolves Delta (about 90 MB, once)"
+	@$(BIN)/kindred doctor --jars
+	@touch $@

@@ -1,0 +1,1 @@
+"""The command line: it hands jobs to the runner, shows what they say, and reads what was published."""
