@@ -1,0 +1,56 @@
+"""A write happens once a run, has its declared shape, and leaves no person in the log."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pyspark.sql import functions as f
+
+from infra import shelf
+from infra.columns import birth_id
+from infra.errors import Broken
+from infra.ids import birth_id as birth_id_in_python
+from infra.lake import Lake
+from infra.tables import PERSONAL, Table
+
+
+@dataclass
+class Row:
+    key: str
+    email: Annotated[str | None, PERSONAL]
+
+
+TABLE = Table("sample", Row, ("key",))
+
+
+def test_a_write_happens_once_a_run(spark: Any, tmp_path: Path) -> None:
+    root = tmp_path / "lake"
+    rows = spark.createDataFrame([("a", "ann@example.org"), ("b", None)], "key string, email string")
+    first = Lake(spark, root, 1, {})
+    first.ensure([TABLE])
+    for _ in range(3):
+        first.append(TABLE, rows)
+        first.append(TABLE, rows, part="other")
+    assert first.read(TABLE).count() == 4
+    assert first.read_base(TABLE).count() == 0
+    second = Lake(spark, root, 2, shelf.newest_versions(root))
+    second.overwrite(TABLE, rows)
+    second.overwrite(TABLE, rows.limit(0))
+    assert second.read(TABLE).count() == 2
+    assert second.read_base(TABLE).count() == 4
+    assert second.versions([TABLE]) == {"sample": shelf.version(root, TABLE)}
+    assert sorted(row["key"] for batch in shelf.batches(root, TABLE) for row in batch.to_pylist()) == ["a", "b"]
+    for file in (root / "sample" / "_delta_log").rglob("*"):
+        assert file.is_dir() or b"ann@example.org" not in file.read_bytes()
+    with pytest.raises(Broken, match="email: absent"):
+        second.append(TABLE, rows.drop("email"))
+    with pytest.raises(Broken, match="more: not declared"):
+        second.append(TABLE, rows.withColumn("more", f.lit(1)))
+
+
+def test_births_are_the_same_in_both_tongues(spark: Any) -> None:
+    pairs = [("crm", "ä|1"), ("web", ""), ("", "x"), ("tills", "loyalty:42")]
+    rows = spark.createDataFrame(pairs, "source string, key string")
+    found = [row[0] for row in rows.select(birth_id("salt", f.col("source"), f.col("key"))).collect()]
+    assert found == [birth_id_in_python("salt", source, key) for source, key in pairs]
