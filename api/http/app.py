@@ -1,0 +1,70 @@
+"""The application: FastAPI with every route, in its shell, behind the fast path."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.http.fastpath import FastPath
+from api.http.middleware import AsgiApp, Shell
+from api.http.models import declared_names
+from api.http.problems import on_any_error, on_http_error, on_invalid, on_kindred_error
+from api.http.routes import consent, decide, health, identity, profiles
+from api.http.world import World
+from infra.errors import KindredError
+
+_KEYS_LOOKED_AT_EVERY = 1.0
+
+
+def create_app(world: World) -> AsgiApp:
+    """Return the server's whole application."""
+    return FastPath(create_slow_app(world), world)
+
+
+def create_slow_app(world: World) -> AsgiApp:
+    """Return the application without its fast path: the reference that the fast one is held against."""
+    return Shell(create_framework_app(world), world)
+
+
+def create_framework_app(world: World) -> FastAPI:
+    """Return the bare FastAPI application, which owns the OpenAPI document."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for work in (world.audit.run(), _look_at_keys(world)):
+                stack.push_async_callback(_ended, asyncio.create_task(work))
+            yield
+
+    app = FastAPI(
+        title="Kindred",
+        version="0.1.0",
+        summary="Golden profiles that can be explained, undone and proved lawful.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.world = world
+    app.add_exception_handler(KindredError, on_kindred_error)
+    app.add_exception_handler(Exception, on_any_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(RequestValidationError, on_invalid(declared_names()))
+    for part in (profiles, identity, consent, decide, health):
+        app.include_router(part.router)
+    return app
+
+
+async def _look_at_keys(world: World) -> None:
+    while True:
+        await asyncio.to_thread(world.ring.refresh)
+        await asyncio.sleep(_KEYS_LOOKED_AT_EVERY)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,69 @@
+"""Why two identifiers are one person: the strongest chain of kept edges between the records that carry them."""
+
+import heapq
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infra.ids import Token
+
+Edge = Mapping[str, Any]
+_Step = tuple[float, int, int, str, tuple[str, Edge] | None]
+
+
+def carriers(graph: Mapping[str, Any], wanted: Token) -> frozenset[str]:
+    """Return the records of a profile that carry an identifier."""
+    return frozenset(
+        record["record_key"]
+        for record in graph["records"]
+        if any(identifier["token"] == wanted for identifier in record["identifiers"])
+    )
+
+
+def chain(graph: Mapping[str, Any], start: frozenset[str], goal: frozenset[str]) -> list[Edge]:
+    """Return the kept edges that lead from one set of records to another, by the path with the strongest weakest link.
+
+    Empty where a record lies in both: then the record itself is the reason.
+    """
+    steps: dict[str, list[tuple[str, Edge]]] = defaultdict(list)
+    for edge in graph["edges"]:
+        if edge["state"] == "kept":
+            steps[edge["left"]].append((edge["right"], edge))
+            steps[edge["right"]].append((edge["left"], edge))
+    came: dict[str, tuple[str, Edge] | None] = {}
+    # The strongest weakest link first, the shorter chain second; the counter keeps edges out of the comparison.
+    counter = itertools.count()
+    queue: list[_Step] = [(float("-inf"), 0, next(counter), record, None) for record in sorted(start)]
+    while queue:
+        weakness, length, _, record, origin = heapq.heappop(queue)
+        if record in came:
+            continue
+        came[record] = origin
+        if record in goal:
+            return _back(came, record)
+        for other, edge in steps[record]:
+            if other not in came:
+                weaker = max(weakness, -edge["weight_micro"])
+                heapq.heappush(queue, (weaker, length + 1, next(counter), other, (record, edge)))
+    return []
+
+
+def _back(came: Mapping[str, tuple[str, Edge] | None], record: str) -> list[Edge]:
+    path: list[Edge] = []
+    origin = came[record]
+    while origin is not None:
+        record, edge = origin
+        path.append(edge)
+        origin = came[record]
+    return path[::-1]
+
+
+def records_of(graph: Mapping[str, Any], keys: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the named records without their values: source, kind and how closely they are tied."""
+    wanted = set(keys)
+    return [
+        {name: record[name] for name in ("record_key", "source", "kind", "known", "link")}
+        for record in graph["records"]
+        if record["record_key"] in wanted
+    ]

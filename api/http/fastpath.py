@@ -1,0 +1,160 @@
+"""Profile reads in the fewest steps: ready bytes from the serving store, in front of the framework.
+
+It answers only what it is certain of (a key seen before, a plain request, a profile that no denial touches) and
+hands everything else on untouched. `routes/profiles.py` is the same rule said slowly; a differential test
+holds bodies, statuses and headers of both equal.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import orjson
+
+from api.http.credentials import Holder
+from api.http.errors import TooLarge
+from api.http.middleware import AsgiApp, Receive, Scope, Send, replay, whole
+from api.http.reading import Bytes, answer_headers, etag, matches, readable_id, timing, unchanged_headers
+from api.http.world import World
+from infra.identifiers import normalise, token
+from infra.ids import ProfileId, Purpose
+
+BY_ID = "/v1/profiles/{profile_id}"
+LOOKUP = "/v1/profiles:lookup"
+_PREFIX = "/v1/profiles/"
+_QUERY = b"purpose="
+_MAX_VALUE = 320
+
+Answer = tuple[int, list[Bytes], bytes]
+Part = TypeVar("Part", str, bytes)
+
+
+class FastPath:
+    """The outermost application."""
+
+    def __init__(self, app: AsgiApp, world: World) -> None:
+        self._app, self._world = app, world
+        self._stopwatch: Callable[[], float] = world.metrics.stopwatch
+        form = re.compile(r"[a-z][a-z0-9_]{0,31}")  # what models.py demands of a type's name
+        self._types = {name: kind for name, kind in world.tongue.types.items() if form.fullmatch(name)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a plain profile read, or hand the request on."""
+        answer: Answer | None = None
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith(_PREFIX):
+                if scope["method"] == "GET":
+                    answer = self._certain(self._by_id, scope, path[len(_PREFIX) :])
+            elif path == LOOKUP and scope["method"] == "POST":
+                try:
+                    body = await whole(receive, self._world.body_limit)
+                except TooLarge:
+                    # Said by the shell, which meets the same limit at the first byte.
+                    body = b"\0" * (self._world.body_limit + 1)
+                if body is None:
+                    return
+                answer = self._certain(self._lookup, scope, body)
+                receive = replay(body, receive)
+        if answer is None:
+            await self._app(scope, receive, send)
+            return
+        status, headers, content = answer
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    def _certain(self, attempt: Callable[[Scope, Part], Answer | None], scope: Scope, part: Part) -> Answer | None:
+        try:
+            return attempt(scope, part)
+        except Exception:  # noqa: BLE001 - whatever it is, the slow path meets it too, and reports it inside the shell
+            return None
+
+    def _by_id(self, scope: Scope, name: str) -> Answer | None:
+        started = self._stopwatch()
+        query: bytes = scope["query_string"]
+        if not query.startswith(_QUERY) or not readable_id(name):
+            return None
+        purpose = query[len(_QUERY) :].decode("latin-1")
+        authorization = condition = None
+        for header, value in scope["headers"]:
+            if header == b"authorization":
+                authorization = value if authorization is None else authorization
+            elif header == b"if-none-match":
+                condition = value if condition is None else condition
+        holder = self._holder(authorization, purpose)
+        if holder is None:
+            return None
+        return self._answer(holder, ProfileId(name), Purpose(purpose), condition, BY_ID, started)
+
+    def _lookup(self, scope: Scope, body: bytes) -> Answer | None:
+        started = self._stopwatch()
+        authorization = condition = kind = None
+        for header, value in scope["headers"]:
+            if header == b"authorization":
+                authorization = value if authorization is None else authorization
+            elif header == b"if-none-match":
+                condition = value if condition is None else condition
+            elif header == b"content-type":
+                kind = value if kind is None else kind
+        if kind != b"application/json":
+            return None
+        asked = _asked(body)
+        if asked is None:
+            return None
+        type_name, raw, purpose = asked
+        declared = self._types.get(type_name)
+        holder = self._holder(authorization, purpose)
+        if declared is None or holder is None:
+            return None
+        tongue = self._world.tongue
+        value = normalise(declared.normaliser, raw, tongue.region)
+        if value is None:
+            return None
+        profile_id = self._world.profiles.find(token(tongue.key, type_name, value))
+        if profile_id is None:
+            return None
+        return self._answer(holder, profile_id, Purpose(purpose), condition, LOOKUP, started)
+
+    def _holder(self, authorization: bytes | None, purpose: str) -> Holder | None:
+        if authorization is None:
+            return None
+        holder = self._world.ring.remembered(authorization)
+        return holder if holder is not None and purpose in holder.reads else None
+
+    def _answer(
+        self,
+        holder: Holder,
+        profile_id: ProfileId,
+        purpose: Purpose,
+        condition: bytes | None,
+        route: str,
+        started: float,
+    ) -> Answer | None:
+        world = self._world
+        body = world.profiles.ready(profile_id, purpose)
+        if body is None or not world.audit.room() or holder.bucket.wait(world.ring.stopwatch()):
+            return None
+        world.audit.note(holder.key_id, purpose, profile_id, "allowed")
+        tag = etag(body)
+        status, headers = (304, unchanged_headers(tag)) if matches(condition, tag) else (200, answer_headers(body, tag))
+        seconds = self._stopwatch() - started
+        headers.append(timing(seconds))
+        world.metrics.count(route, status, seconds)
+        return status, headers, body if status == 200 else b""
+
+
+def _asked(body: bytes) -> tuple[str, str, str] | None:
+    """Return type, value and purpose of a lookup in its plainest form, or None."""
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if type(asked) is not dict or len(asked) != 2:
+        return None
+    identifier, purpose = asked.get("identifier"), asked.get("purpose")
+    if type(identifier) is not dict or len(identifier) != 2 or type(purpose) is not str:
+        return None
+    kind, value = identifier.get("type"), identifier.get("value")
+    if type(kind) is not str or type(value) is not str or not 1 <= len(value) <= _MAX_VALUE:
+        return None
+    return kind, value, purpose

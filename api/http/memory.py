@@ -1,0 +1,140 @@
+"""Doubles of the ports, in memory: for tests, for demonstrations, and for writing pages before there is a lake."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from api.http.ports import Json, Known, Statement
+from infra.ids import ProfileId, Purpose, Token
+
+_DENYING = frozenset({"refused", "withdrawn", "objected", "restricted"})
+
+
+@dataclass
+class MemoryProfiles:
+    """`Profiles` over dictionaries; `deny` is its overlay."""
+
+    views: dict[tuple[Purpose, ProfileId], dict[str, Any]] = field(default_factory=dict)
+    graphs: dict[ProfileId, dict[str, Any]] = field(default_factory=dict)
+    timelines: dict[ProfileId, list[dict[str, Any]]] = field(default_factory=dict)
+    tokens: dict[Token, ProfileId] = field(default_factory=dict)
+    aliases: dict[ProfileId, tuple[ProfileId, ...]] = field(default_factory=dict)
+    denied: set[tuple[Token, Purpose]] = field(default_factory=set)
+
+    def find(self, token: Token) -> ProfileId | None:
+        """Return the profile that an identifier belongs to."""
+        return self.tokens.get(token)
+
+    def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
+        """Return who answers for an id that was given up."""
+        return self.aliases.get(profile_id, ())
+
+    def ready(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
+        """Return the published answer where no denial touches it."""
+        return self.view(profile_id, purpose)
+
+    def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
+        """Return the answer to a read, or None."""
+        view = self.views.get((purpose, profile_id))
+        if view is None or any((token, purpose) in self.denied for token in self._tokens_of(profile_id)):
+            return None
+        return orjson.dumps(view)
+
+    def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Json] | None:
+        """Return what happened, the newest first, as far as the purpose may use the records behind it."""
+        if self.view(profile_id, purpose) is None:
+            return None
+        usable = {r["record_key"] for r in self._records(profile_id) if purpose in r["purposes"]}
+        return [entry for entry in self.timelines.get(profile_id, []) if entry["record_key"] in usable]
+
+    def graph(self, profile_id: ProfileId, purpose: Purpose) -> Json | None:
+        """Return the identity graph."""
+        if self.view(profile_id, purpose) is None:
+            return None
+        return self.graphs.get(profile_id)
+
+    def generation(self) -> str | None:
+        """Name the generation."""
+        return "memory"
+
+    def _records(self, profile_id: ProfileId) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = self.graphs.get(profile_id, {}).get("records", [])
+        return records
+
+    def _tokens_of(self, profile_id: ProfileId) -> list[Token]:
+        return [identifier["token"] for record in self._records(profile_id) for identifier in record["identifiers"]]
+
+
+@dataclass
+class MemoryConsents:
+    """`Consents` over a list; what it denies it denies in the profiles at once."""
+
+    profiles: MemoryProfiles
+    names: tuple[Purpose, ...]
+    opted_out: frozenset[Purpose] = frozenset()
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+
+    def purposes(self) -> tuple[Purpose, ...]:
+        """Return the purposes."""
+        return self.names
+
+    def record(self, statement: Statement) -> Json:
+        """Append a statement; a repeated request id appends nothing."""
+        for entry in self.ledger:
+            if statement.request_id is not None and entry["request_id"] == statement.request_id:
+                return entry
+        entry = {
+            "id": f"e{len(self.ledger) + 1:06d}",
+            "token": statement.identifier.token,
+            "identifier_kind": statement.identifier.type,
+            "purpose": statement.purpose,
+            "action": statement.action,
+            "mechanism": statement.mechanism,
+            "occurred_at": statement.occurred_at.isoformat(),
+            "received_at": statement.received_at.isoformat(),
+            "request_id": statement.request_id,
+        }
+        self.ledger.append(entry)
+        if statement.action in _DENYING:
+            self.profiles.denied.add((statement.identifier.token, statement.purpose))
+        return entry
+
+    def show(self, identifier: Known) -> list[Json]:
+        """Return what was said under an identifier."""
+        return [entry for entry in self.ledger if entry["token"] == identifier.token]
+
+    def decide(self, identifier: Known, purpose: Purpose, *, at: datetime, channel: str | None = None) -> Json:
+        """Return whether the person may be used."""
+        del at, channel
+        denied = (identifier.token, purpose) in self.profiles.denied or purpose in self.opted_out
+        reason = "refused" if denied else "legitimate_interest"
+        return {"purpose": purpose, "allowed": not denied, "because": "consent", "reason": reason, "policy_line": "p:1"}
+
+    def state(self, profile_id: ProfileId, *, at: datetime) -> list[Json]:
+        """Return a decision for each purpose."""
+        del at
+        return [
+            {
+                "purpose": purpose,
+                "allowed": self.profiles.view(profile_id, purpose) is not None,
+                "reason": "legitimate_interest" if self.profiles.view(profile_id, purpose) else "no_consent",
+                "policy_line": f"policy.yaml:{20 + line}",
+            }
+            for line, purpose in enumerate(self.names)
+        ]
+
+
+@dataclass
+class MemoryDecider:
+    """`Decider` that always does nothing."""
+
+    decisions: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def decide(self, request: Json, *, at: datetime) -> Json:
+        """Return `no_action` and remember that it was asked."""
+        answer = {"decision_id": f"d{len(self.decisions) + 1}", "chosen": "no_action", "at": at.isoformat()}
+        self.decisions.append({**request, **answer})
+        return answer

@@ -1,0 +1,89 @@
+"""The shell around the application, as plain ASGI: whole bodies under a limit, guards, timing, counts, bare 500s."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from api.http.errors import TooLarge
+from api.http.problems import foreseen, unforeseen
+from api.http.reading import GUARDS, timing
+from api.http.world import World
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+async def whole(receive: Receive, limit: int) -> bytes | None:
+    """Return the request's body, or None where the caller left; raise `TooLarge` past the limit."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise TooLarge(limit)
+        if not message.get("more_body", False):
+            return b"".join((*parts, part)) if parts else part
+        parts.append(part)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that hands out the body once more, then waits for the caller to leave."""
+    sent = False
+
+    async def again() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+class Shell:
+    """What holds for every request that the fast path does not answer."""
+
+    def __init__(self, app: AsgiApp, world: World) -> None:
+        self._app, self._world = app, world
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        metrics = self._world.metrics
+        started, status, begun = metrics.stopwatch(), 500, False
+
+        async def guarded(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                taken = timing(metrics.stopwatch() - started)
+                present = {name for name, _ in message["headers"]}
+                guards = [pair for pair in GUARDS if pair[0] not in present]
+                message = {**message, "headers": [*message["headers"], *guards, taken]}
+            await send(message)
+
+        try:
+            body = await whole(receive, self._world.body_limit)
+            if body is None:
+                return
+            await self._app(scope, replay(body, receive), guarded)
+        except TooLarge as error:
+            await foreseen(error)(scope, receive, guarded)
+        except Exception as error:  # noqa: BLE001 - the last wall: a traceback beyond it would quote values
+            if not begun:
+                await unforeseen(error)(scope, receive, guarded)
+        finally:
+            metrics.count(_route(scope), status, metrics.stopwatch() - started)
+
+
+def _route(scope: Scope) -> str:
+    # The template of the matched route; a path of its own could hold anything.
+    return str(getattr(scope.get("route"), "path", "unmatched"))

@@ -1,0 +1,187 @@
+"""What callers send and receive, as the OpenAPI document shows it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+IdentifierTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$", examples=["email"])]
+PurposeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["personalization"])]
+FieldPattern = Annotated[str, Field(pattern=r"^[a-z*][A-Za-z0-9_.*]{0,99}$", examples=["traits.*"])]
+Action = Literal[
+    "given", "refused", "withdrawn", "objected", "restricted", "unrestricted", "acknowledged", "invalidated"
+]
+
+
+class Asked(BaseModel):
+    """What a caller sends: unknown fields are errors, and nothing personal shows in a representation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class IdentifierIn(Asked):
+    """One identifier, as people write it; it is normalised here."""
+
+    type: IdentifierTypeName
+    value: str = Field(min_length=1, max_length=320, repr=False, examples=["anna@example.org"])
+
+
+class LookupIn(Asked):
+    """Whom to look up, and what for."""
+
+    identifier: IdentifierIn
+    purpose: PurposeName
+    fields: list[FieldPattern] | None = Field(default=None, max_length=50)
+
+
+class WhyIn(Asked):
+    """Two identifiers that may be one person."""
+
+    a: IdentifierIn
+    b: IdentifierIn
+    purpose: PurposeName = "identity_resolution"
+
+
+class ConsentIn(Asked):
+    """What somebody said about a purpose."""
+
+    identifier: IdentifierIn
+    purpose: PurposeName
+    action: Action
+    mechanism: str = Field(default="operator", pattern=r"^[a-z_]{1,32}$", examples=["centre"])
+    jurisdiction: str | None = Field(default=None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", examples=["US-OH"])
+    channel: str | None = Field(default=None, pattern=r"^[a-z_]{1,32}$")
+    notice: str | None = Field(default=None, max_length=200)
+    occurred_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+
+
+class ConsentShowIn(Asked):
+    """Whose ledger entries to show."""
+
+    identifier: IdentifierIn
+
+
+class ConsentDecideIn(Asked):
+    """Whether an identifier's person may be used for a purpose."""
+
+    identifier: IdentifierIn
+    purpose: PurposeName
+    channel: str | None = Field(default=None, pattern=r"^[a-z_]{1,32}$")
+    as_of: AwareDatetime | None = None
+
+
+class ContextIn(Asked):
+    """What is known of the moment of a decision."""
+
+    channel: str | None = Field(default=None, pattern=r"^[a-z_]{1,32}$", examples=["web"])
+    device: str | None = Field(default=None, pattern=r"^[a-z_]{1,32}$", examples=["phone"])
+    time: AwareDatetime | None = None
+    basket: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list, max_length=200)
+
+
+class DecideIn(Asked):
+    """For whom to decide, in which context. Without an identifier or profile the answer is for a stranger."""
+
+    identifier: IdentifierIn | None = None
+    profile_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    purpose: PurposeName = "personalization"
+    decision: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    context: ContextIn = ContextIn()
+
+
+class Withheld(BaseModel):
+    """A field that this purpose may not see, whether or not a value exists."""
+
+    field: str
+    because: str
+
+
+class ProfileOut(BaseModel):
+    """One person, as one purpose may see them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    profile_id: str
+    as_of: str | None = None
+    version: str | int | None = None
+    attributes: dict[str, Any] | None = None
+    traits: dict[str, Any] | None = None
+    identifiers: list[dict[str, Any]] | None = None
+    audiences: list[str] | None = None
+    consent: dict[str, Any] | None = None
+    withheld: list[Withheld] = []
+    confidence: float | None = None
+    provenance: dict[str, Any] | None = None
+
+
+class SuccessorsOut(BaseModel):
+    """The people who answer for an id that was split."""
+
+    profile_id: str
+    successors: list[str]
+
+
+class EventsOut(BaseModel):
+    """What happened, the newest first; `next` continues."""
+
+    profile_id: str
+    events: list[dict[str, Any]]
+    next: str | None
+
+
+class LinksOut(BaseModel):
+    """The records of a profile and what holds them together."""
+
+    model_config = ConfigDict(extra="allow")
+
+    profile_id: str
+    records: list[dict[str, Any]]
+    edges: list[dict[str, Any]]
+
+
+class WhyOut(BaseModel):
+    """Whether two identifiers are one person, and the edges between their records."""
+
+    same: bool
+    profile_id: str | None
+    path: list[dict[str, Any]]
+    records: list[dict[str, Any]]
+
+
+class ReceiptOut(BaseModel):
+    """Proof that a statement stands in the ledger."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    purpose: str
+    action: str
+    received_at: datetime
+
+
+class LedgerOut(BaseModel):
+    """What the ledger holds under one identifier, the oldest first."""
+
+    events: list[dict[str, Any]]
+
+
+class DecisionOut(BaseModel):
+    """Whether a purpose may use a person."""
+
+    model_config = ConfigDict(extra="allow")
+
+    purpose: str
+    allowed: bool
+
+
+class AnyOut(BaseModel):
+    """An open answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def declared_names() -> frozenset[str]:
+    """Return every field and parameter name that an error may repeat: ours, never a caller's."""
+    named = {name for model in Asked.__subclasses__() for name in model.model_fields}
+    return frozenset(named | {"body", "query", "path", "header", "purpose", "limit", "cursor", "fields", "profile_id"})

@@ -1,0 +1,88 @@
+"""What the HTTP side needs of the rest of the house, as small protocols; the composition root fills them in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from infra.ids import ProfileId, Purpose, Token
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An identifier in its one spelling, with the token that stands for it."""
+
+    type: str
+    value: str = field(repr=False)
+    token: Token
+
+
+class Profiles(Protocol):
+    """Profiles as they were published, under the denials that came after."""
+
+    def find(self, token: Token) -> ProfileId | None:
+        """Return the profile that an identifier belongs to."""
+
+    def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
+        """Return who answers for an id that was given up: one after a merge, several after a split."""
+
+    def ready(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
+        """Return the published answer where it may go out untouched; None sends the caller to `view`."""
+
+    def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
+        """Return the answer to a read with later denials applied, or None: unknown, erased and denied alike."""
+
+    def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Json] | None:
+        """Return what happened, the newest first, or None where `view` would say None."""
+
+    def graph(self, profile_id: ProfileId, purpose: Purpose) -> Json | None:
+        """Return records, edges and constraints of the profile, or None where `view` would say None."""
+
+    def generation(self) -> str | None:
+        """Name the published generation that is being read, or None before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What somebody said about one purpose under one identifier."""
+
+    identifier: Known
+    purpose: Purpose
+    action: str
+    mechanism: str
+    occurred_at: datetime
+    received_at: datetime
+    actor: str
+    jurisdiction: str | None = None
+    channel: str | None = None
+    notice: str | None = None
+    expires_at: datetime | None = None
+    request_id: str | None = None
+
+
+class Consents(Protocol):
+    """The ledger and its rule, as far as HTTP asks them."""
+
+    def purposes(self) -> tuple[Purpose, ...]:
+        """Return the purposes of the policy, in its order."""
+
+    def record(self, statement: Statement) -> Json:
+        """Append a statement, deny at once what it denies, and return the receipt."""
+
+    def show(self, identifier: Known) -> list[Json]:
+        """Return what the ledger holds under an identifier, the oldest first."""
+
+    def decide(self, identifier: Known, purpose: Purpose, *, at: datetime, channel: str | None = None) -> Json:
+        """Return the decision for one identifier's person and purpose, with its reasons."""
+
+    def state(self, profile_id: ProfileId, *, at: datetime) -> list[Json]:
+        """Return for each purpose whether the person may be used for it, and why."""
+
+
+class Decider(Protocol):
+    """The choice of what to do next for a person."""
+
+    def decide(self, request: Json, *, at: datetime) -> Json:
+        """Return the decision event: candidates, choice, propensity, reasons."""

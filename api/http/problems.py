@@ -1,0 +1,176 @@
+"""From errors to RFC 9457 problem documents: one table, and no personal value in any of them."""
+
+import logging
+import secrets
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.http import errors as asked
+from infra import errors as house
+
+LOG = logging.getLogger("kindred.http")
+MEDIA_TYPE = "application/problem+json"
+
+# The one table. The nearest class in an error's line of descent counts.
+STATUS: Mapping[type[house.KindredError], int] = {
+    asked.Unauthenticated: 401,
+    asked.TooLarge: 413,
+    asked.TooFast: 429,
+    house.Malformed: 422,
+    house.Missing: 404,
+    house.Refused: 403,
+    house.Held: 409,
+    house.Unavailable: 503,
+    house.KindredError: 500,
+}
+TITLE = {
+    400: "The request cannot be read",
+    401: "Who is asking?",
+    403: "Not allowed",
+    404: "Not here",
+    405: "Not with this method",
+    409: "Held by another",
+    413: "Too large",
+    415: "Not in this media type",
+    422: "Not as declared",
+    429: "Too fast",
+    500: "Our fault",
+    503: "Not available now",
+}
+_WRONG = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a known field",
+    "json_invalid": "is not valid JSON",
+    "string_type": "is not text",
+    "string_too_short": "is too short",
+    "string_too_long": "is too long",
+    "string_pattern_mismatch": "does not have the declared form",
+    "literal_error": "is not one of the declared values",
+    "model_attributes_type": "is not an object",
+    "dict_type": "is not an object",
+    "list_type": "is not a list",
+    "too_long": "has too many entries",
+    "timezone_aware": "has no time zone",
+}
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error_id: str | None = None
+    errors: list[dict[str, str]] | None = None
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    slug: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: object,
+) -> Response:
+    """Return a problem document with the title of its status."""
+    title = TITLE.get(status, "Something is wrong")
+    body = {
+        "type": f"urn:kindred:problem:{slug or title.lower().strip('?').replace(' ', '-')}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        **more,
+    }
+    return Response(
+        orjson.dumps(body),
+        status,
+        media_type=MEDIA_TYPE,
+        headers={"cache-control": "no-store", **(headers or {})},
+    )
+
+
+def status_of(error: house.KindredError) -> int:
+    """Return the HTTP status of an error of the house."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def foreseen(error: house.KindredError) -> Response:
+    """Return the problem of an error of the house; what is our fault keeps its sentence to the log."""
+    status = status_of(error)
+    if status >= 500 and not isinstance(error, house.Unavailable):
+        return unforeseen(error)
+    headers = {"www-authenticate": 'Bearer realm="kindred"'} if status == 401 else {}
+    if isinstance(error, asked.TooFast):
+        headers["retry-after"] = str(max(1, round(error.wait + 0.5)))
+    elif status == 503:
+        headers["retry-after"] = "1"
+    return problem(status, str(error), slug=_slug(error), headers=headers)
+
+
+def unforeseen(error: BaseException) -> Response:
+    """Return a bare 500; the log gets kind and place of the error, never its message, which may quote values."""
+    error_id = secrets.token_hex(8)
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
+    LOG.error("error %s: %s at %s", error_id, type(error).__name__, places)
+    detail = "something failed that should not have; the operator finds it in the log under error_id"
+    return problem(500, detail, error_id=error_id)
+
+
+async def on_kindred_error(_request: Request, error: Exception) -> Response:
+    """Answer an error of the house."""
+    assert isinstance(error, house.KindredError)  # noqa: S101 - registered for this class alone
+    return foreseen(error)
+
+
+async def on_any_error(_request: Request, error: Exception) -> Response:
+    """Answer what nobody foresaw."""
+    return unforeseen(error)
+
+
+async def on_http_error(_request: Request, error: Exception) -> Response:
+    """Answer what the framework refuses: unknown paths and methods, unreadable bodies."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    detail = {
+        400: "the body cannot be read; send JSON in UTF-8",
+        404: "there is nothing at this address",
+        405: "this address does not answer to this method",
+    }.get(error.status_code, TITLE.get(error.status_code, "the request was refused"))
+    return problem(error.status_code, detail, headers=error.headers)
+
+
+def on_invalid(names: frozenset[str]) -> Any:
+    """Return the answer to a request that does not fit its declaration, naming places and never values.
+
+    The framework's own answer repeats the offending value, and a stray key may be an email: so only the
+    names that we declared ourselves are repeated.
+    """
+
+    async def answer(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+        found = [{"pointer": _pointer(entry["loc"], names), "wrong": _wrong(entry["type"])} for entry in error.errors()]
+        return problem(422, "the request does not have the declared form", errors=found[:20])
+
+    return answer
+
+
+def _pointer(path: Sequence[str | int], names: frozenset[str]) -> str:
+    return "/" + "/".join(str(step) if isinstance(step, int) or step in names else "*" for step in path)
+
+
+def _wrong(kind: str) -> str:
+    return _WRONG.get(kind, f"is not as declared ({kind.replace('_', ' ')})")
+
+
+def _slug(error: house.KindredError) -> str:
+    name = type(error).__name__
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).strip("-")

@@ -1,0 +1,79 @@
+"""Consent: recorded, shown and asked."""
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header
+from starlette.concurrency import run_in_threadpool
+
+from api.http.credentials import carried
+from api.http.errors import BackendMissing
+from api.http.keys import Credential
+from api.http.models import ConsentDecideIn, ConsentIn, ConsentShowIn, DecisionOut, LedgerOut, ReceiptOut
+from api.http.ports import Consents, Statement
+from api.http.routes.doors import WorldDep, needs, problems
+from api.http.world import World
+from infra.ids import Purpose
+
+router = APIRouter(tags=["consent"])
+Reader = Annotated[Credential, Depends(needs("consent:read"))]
+Writer = Annotated[Credential, Depends(needs("consent:write"))]
+Key = Annotated[str | None, Header(alias="idempotency-key", max_length=255, description="repeat without doubling")]
+
+
+@router.post(
+    "/v1/consent", status_code=201, response_model=ReceiptOut, responses=problems(), summary="Record a statement"
+)
+async def record(asked: ConsentIn, world: WorldDep, caller: Writer, idempotency_key: Key = None) -> Any:
+    """Append to the ledger. When this answers, the statement is durable and every read obeys what it denies."""
+    now = world.clock()
+    statement = Statement(
+        identifier=world.tongue.known(asked.identifier.type, asked.identifier.value),
+        purpose=Purpose(asked.purpose),
+        action=asked.action,
+        mechanism=asked.mechanism,
+        occurred_at=asked.occurred_at or now,
+        received_at=now,
+        actor=f"key:{caller.key_id}",
+        jurisdiction=asked.jurisdiction,
+        channel=asked.channel,
+        notice=asked.notice,
+        expires_at=asked.expires_at,
+        request_id=_request_id(caller, idempotency_key),
+    )
+    return await run_in_threadpool(_ledger(world).record, statement)
+
+
+@router.post("/v1/consent:show", response_model=LedgerOut, responses=problems(), summary="Read the ledger")
+async def show(asked: ConsentShowIn, world: WorldDep, _caller: Reader) -> Any:
+    """List what was said under one identifier, the oldest first; an unknown identifier has said nothing."""
+    known = world.tongue.known(asked.identifier.type, asked.identifier.value)
+    return {"events": await run_in_threadpool(_ledger(world).show, known)}
+
+
+@router.post("/v1/consent:decide", response_model=DecisionOut, responses=problems(), summary="May we?")
+async def decide(asked: ConsentDecideIn, world: WorldDep, caller: Reader) -> Any:
+    """Decide whether a person may be used for a purpose; the detailed reason needs the scope `consent:reasons`."""
+    known = world.tongue.known(asked.identifier.type, asked.identifier.value)
+    at = asked.as_of or world.clock()
+
+    def decided() -> Any:
+        return _ledger(world).decide(known, carried(caller, asked.purpose), at=at, channel=asked.channel)
+
+    decision = await run_in_threadpool(decided)
+    if caller.may("consent:reasons"):
+        return decision
+    return {name: decision[name] for name in ("purpose", "allowed", "because") if name in decision}
+
+
+def _ledger(world: World) -> Consents:
+    if world.consents is None:
+        raise BackendMissing("a consent ledger")
+    return world.consents
+
+
+def _request_id(caller: Credential, idempotency_key: str | None) -> str | None:
+    # Bound to the key, so that two callers who count alike do not meet; hashed, for callers put anything in it.
+    if idempotency_key is None:
+        return None
+    return hashlib.sha256(f"{caller.key_id}|{idempotency_key}".encode()).hexdigest()[:32]

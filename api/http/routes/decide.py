@@ -1,0 +1,39 @@
+"""What to do next for a person."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.concurrency import run_in_threadpool
+
+from api.http.credentials import carried
+from api.http.errors import BackendMissing
+from api.http.keys import Credential
+from api.http.models import AnyOut, DecideIn
+from api.http.routes.doors import WorldDep, needs, problems
+from infra.ids import ProfileId
+
+router = APIRouter(tags=["activation"])
+Asker = Annotated[Credential, Depends(needs("decide"))]
+
+
+@router.post("/v1/decide", response_model=AnyOut, responses=problems(), summary="Next best action")
+async def decide(asked: DecideIn, world: WorldDep, caller: Asker) -> Any:
+    """Choose an action and recommendations for a moment; a person who is unknown or denied is a stranger."""
+    purpose = carried(caller, asked.purpose)
+    decider = world.decider
+    if decider is None:
+        raise BackendMissing("decisions")
+    profile_id = ProfileId(asked.profile_id) if asked.profile_id else None
+    if asked.identifier is not None:
+        known = world.tongue.known(asked.identifier.type, asked.identifier.value)
+        profile_id = world.profiles.find(known.token)
+    request = {
+        "profile_id": profile_id,
+        "purpose": purpose,
+        "decision": asked.decision,
+        "context": asked.context.model_dump(),
+    }
+    at = world.clock()
+    answer = await run_in_threadpool(lambda: decider.decide(request, at=at))
+    world.audit.note(caller.key_id, purpose, profile_id or "", "decided")
+    return answer

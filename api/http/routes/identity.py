@@ -1,0 +1,47 @@
+"""Why two identifiers are, or are not, the same person."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from api.http.credentials import carried
+from api.http.errors import ProfileHidden
+from api.http.explain import carriers, chain, records_of
+from api.http.keys import Credential
+from api.http.models import WhyIn, WhyOut
+from api.http.reading import Found, read
+from api.http.routes.doors import WorldDep, needs, problems
+from infra.ids import Token
+
+router = APIRouter(tags=["identity"])
+Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
+
+
+@router.post(
+    "/v1/identity:why", response_model=WhyOut, responses=problems(404), summary="Are they one person, and why?"
+)
+async def why(asked: WhyIn, world: WorldDep, caller: Explainer) -> dict[str, Any]:
+    """Explain a match: the chain of edges between two identifiers with every comparison's weight."""
+    purpose = carried(caller, asked.purpose)
+    tokens: list[Token] = []
+    profiles: list[Found] = []
+    for identifier in (asked.a, asked.b):
+        known = world.tongue.known(identifier.type, identifier.value)
+        profile_id = world.profiles.find(known.token)
+        found = None if profile_id is None else read(world.profiles, profile_id, purpose)
+        if not isinstance(found, Found):
+            world.audit.note(caller.key_id, purpose, "", "hidden")
+            raise ProfileHidden
+        world.audit.note(caller.key_id, purpose, found.profile_id, "explained")
+        tokens.append(known.token)
+        profiles.append(found)
+    a, b = profiles
+    if a.profile_id != b.profile_id:
+        return {"same": False, "profile_id": None, "path": [], "records": []}
+    graph = world.profiles.graph(a.profile_id, purpose)
+    if graph is None:
+        raise ProfileHidden
+    start, goal = (carriers(graph, wanted) for wanted in tokens)
+    path = chain(graph, start, goal)
+    between = [key for edge in path for key in (edge["left"], edge["right"])] or sorted(start & goal)[:1]
+    return {"same": True, "profile_id": a.profile_id, "path": path, "records": records_of(graph, between)}

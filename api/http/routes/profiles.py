@@ -1,0 +1,149 @@
+"""Profiles by id and by identifier, what happened to them and what holds them together."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from api.http.credentials import carried
+from api.http.errors import AuditBehind, ProfileHidden
+from api.http.fastpath import BY_ID, LOOKUP
+from api.http.keys import Credential
+from api.http.models import EventsOut, LinksOut, LookupIn, ProfileOut, PurposeName, SuccessorsOut
+from api.http.reading import (
+    Found,
+    Split,
+    answer_headers,
+    etag,
+    matches,
+    projected,
+    read,
+    readable_id,
+    unchanged_headers,
+)
+from api.http.routes.doors import WorldDep, needs, problems
+from api.http.world import World
+from infra.ids import ProfileId, Purpose
+
+router = APIRouter(tags=["profiles"])
+Reader = Annotated[Credential, Depends(needs("profile:read"))]
+Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
+PurposeQuery = Annotated[PurposeName, Query(description="what the profile is read for")]
+Fields = Annotated[list[str] | None, Query(description="only these fields, e.g. `traits.*`", max_length=50)]
+_READ: dict[int | str, dict[str, Any]] = {
+    200: {"model": ProfileOut, "description": "The profile as this purpose may see it"},
+    300: {"model": SuccessorsOut, "description": "The id was split; these people answer for it"},
+    304: {"description": "Unchanged since the ETag that was sent"},
+    **problems(404),
+}
+
+
+@router.post(LOOKUP, responses=_READ, summary="Look a person up by any identifier")
+async def lookup(request: Request, asked: LookupIn, world: WorldDep, caller: Reader) -> Response:
+    """Find a profile by any identifier; identifiers travel in bodies so that they stay out of access logs."""
+    purpose = carried(caller, asked.purpose)
+    known = world.tongue.known(asked.identifier.type, asked.identifier.value)
+    profile_id = world.profiles.find(known.token)
+    found = seen(world, caller, profile_id or ProfileId(""), purpose)
+    return _answer(request, found, purpose, asked.fields)
+
+
+@router.get(BY_ID, responses=_READ, summary="Read a profile by its id")
+async def by_id(
+    request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Reader, fields: Fields = None
+) -> Response:
+    """Read a profile by its id; an id given up in a merge answers with the survivor and Content-Location."""
+    allowed = carried(caller, purpose)
+    return _answer(request, seen(world, caller, ProfileId(profile_id), allowed), allowed, fields)
+
+
+@router.get(
+    BY_ID + "/events",
+    responses={200: {"model": EventsOut}, 300: _READ[300], **problems(404)},
+    summary="What a person did",
+)
+async def events(
+    profile_id: str,
+    purpose: PurposeQuery,
+    world: WorldDep,
+    caller: Reader,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,9}$")] = None,
+) -> Response:
+    """List the events of a profile, the newest first."""
+    allowed = carried(caller, purpose)
+    found = seen(world, caller, ProfileId(profile_id), allowed)
+    if isinstance(found, Split):
+        return _split(profile_id, found)
+    items = world.profiles.timeline(found.profile_id, allowed)
+    if items is None:
+        raise ProfileHidden
+    start = int(cursor or 0)
+    following = str(start + limit) if start + limit < len(items) else None
+    page = {"profile_id": found.profile_id, "events": items[start : start + limit], "next": following}
+    return _json(page, _location(found, allowed, "/events"))
+
+
+@router.get(
+    BY_ID + "/links",
+    responses={200: {"model": LinksOut}, 300: _READ[300], **problems(404)},
+    summary="What holds a profile together",
+)
+async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
+    """List the records of a profile and the edges between them, suppressed ones too, with their reasons."""
+    allowed = carried(caller, purpose)
+    found = seen(world, caller, ProfileId(profile_id), allowed)
+    if isinstance(found, Split):
+        return _split(profile_id, found)
+    graph = world.profiles.graph(found.profile_id, allowed)
+    if graph is None:
+        raise ProfileHidden
+    return _json({"profile_id": found.profile_id, **graph}, _location(found, allowed, "/links"))
+
+
+def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:
+    """Return what may be seen, with the read in the audit whatever came of it; raise `ProfileHidden`."""
+    if not world.audit.room():
+        raise AuditBehind
+    found = read(world.profiles, profile_id, purpose) if readable_id(profile_id) else None
+    if found is None:
+        asked = profile_id if readable_id(profile_id) else ""
+        world.audit.note(caller.key_id, purpose, asked, "hidden")
+        raise ProfileHidden
+    if isinstance(found, Found):
+        world.audit.note(caller.key_id, purpose, found.profile_id, "allowed")
+    return found
+
+
+def _answer(request: Request, found: Found | Split, purpose: Purpose, fields: list[str] | None) -> Response:
+    if isinstance(found, Split):
+        return _split(request.path_params["profile_id"], found)
+    body = projected(found.body, fields)
+    tag = etag(body)
+    condition = request.headers.get("if-none-match")
+    unchanged = matches(None if condition is None else condition.encode("latin-1"), tag)
+    response = Response(b"" if unchanged else body, 304 if unchanged else 200)
+    response.raw_headers = unchanged_headers(tag) if unchanged else answer_headers(body, tag)
+    for name, value in _location(found, purpose).items():
+        response.headers[name] = value
+    return response
+
+
+def _location(found: Found, purpose: Purpose, below: str = "") -> dict[str, str]:
+    if not found.moved:
+        return {}
+    return {"content-location": f"/v1/profiles/{found.profile_id}{below}?purpose={purpose}"}
+
+
+def _split(profile_id: str, split: Split) -> Response:
+    return _json({"profile_id": profile_id, "successors": split.successors}, status=300)
+
+
+def _json(content: object, headers: dict[str, str] | None = None, status: int = 200) -> Response:
+    body = orjson.dumps(content)
+    response = Response(body, status)
+    response.raw_headers = answer_headers(body, etag(body))
+    for name, value in (headers or {}).items():
+        response.headers[name] = value
+    return response

@@ -1,0 +1,91 @@
+"""Keys at the door."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from api.http.credentials import KeyRing
+from api.http.errors import KeyMissing, ScopeUnknown, Unauthenticated
+from api.http.keys import create_key, find_credential, list_keys, revoke_key
+from api.http.store import API_KEY
+
+NOW_SCOPES = {"profile:read"}
+
+
+def header(key: str) -> bytes:
+    return f"Bearer {key}".encode()
+
+
+def test_a_key_is_shown_once_and_kept_as_a_digest(town: Any) -> None:
+    key = town.keys["reader"]
+    assert key.startswith("kd_")
+    assert len(key) == 57
+    with town.world.database.connect() as connection:
+        rows = [str(tuple(row)) for row in connection.execute(select(API_KEY))]
+    assert not any(key in row or key[-20:] in row for row in rows)
+
+
+def test_a_key_carries_scopes_and_purposes(town: Any) -> None:
+    credential = find_credential(town.world.database, town.keys["reader"])
+    assert credential is not None
+    assert (credential.may("profile:read"), credential.may("consent:write")) == (True, False)
+    assert credential.purposes == {"service", "personalization"}
+
+
+def test_admin_may_everything_but_enter_the_console(town: Any) -> None:
+    credential = find_credential(town.world.database, town.keys["admin"])
+    assert credential is not None
+    assert credential.may("consent:write")
+    assert not credential.may("console")
+
+
+@pytest.mark.parametrize("spoil", [lambda k: k[:-1], lambda k: k[:-1] + "~", lambda k: "kd_" + "0" * 54, lambda _: ""])
+def test_what_is_not_exactly_a_key_opens_nothing(town: Any, spoil: Any) -> None:
+    assert find_credential(town.world.database, spoil(town.keys["reader"])) is None
+
+
+def test_an_unknown_scope_is_refused_by_name(town: Any) -> None:
+    with pytest.raises(ScopeUnknown, match="profile:write"):
+        create_key(town.world.database, name="x", scopes={"profile:write"}, purposes=(), at=town.world.clock())
+
+
+def test_a_revoked_key_is_forgotten_at_the_next_look(town: Any) -> None:
+    ring = KeyRing(town.world.database)
+    ring.refresh()
+    held = ring.holder(header(town.keys["reader"]))
+    ring.refresh()
+    assert ring.remembered(header(town.keys["reader"])) is held
+    revoke_key(town.world.database, held.key_id, at=town.world.clock())
+    ring.refresh()
+    assert ring.remembered(header(town.keys["reader"])) is None
+    with pytest.raises(Unauthenticated):
+        ring.holder(header(town.keys["reader"]))
+
+
+def test_a_key_is_revoked_once(town: Any) -> None:
+    database, now = town.world.database, town.world.clock()
+    key_id = list_keys(database)[0].key_id
+    revoke_key(database, key_id, at=now)
+    revoke_key(database, key_id, at=now + timedelta(days=1))
+    assert next(k for k in list_keys(database) if k.key_id == key_id).revoked_at == now
+    with pytest.raises(KeyMissing):
+        revoke_key(database, "none", at=now)
+
+
+def test_the_ring_remembers_no_more_than_it_may(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.http.credentials._REMEMBERED", 2)
+    ring = KeyRing(town.world.database)
+    for name in ("reader", "steward", "officer"):
+        ring.holder(header(town.keys[name]))
+    assert ring.remembered(header(town.keys["reader"])) is None
+    assert ring.remembered(header(town.keys["officer"])) is not None
+
+
+def test_strangers_are_not_remembered(town: Any) -> None:
+    ring = KeyRing(town.world.database)
+    for number in range(10):
+        with pytest.raises(Unauthenticated):
+            ring.holder(header(f"kd_{number:054d}"))
+    assert not ring._holders
