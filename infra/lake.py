@@ -1,6 +1,7 @@
 """Delta through Spark: every write is checked against its declaration and happens once a run, however often tried."""
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -9,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
+from infra import shelf
 from infra.errors import Broken
 from infra.tables import Table
 
@@ -28,14 +30,16 @@ class Lake:
 
     def ensure(self, tables: Iterable[Table]) -> None:
         """Create the tables that are not there yet, empty and with the properties that keep the log clean."""
-        for table in tables:
-            if DeltaTable.isDeltaTable(self.spark, self.path(table)):
-                continue
-            builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table))
-            builder = builder.addColumns(self.schema(table))
-            for key, value in table.properties().items():
-                builder = builder.property(key, value)
-            builder.execute()
+        absent = [table for table in tables if not shelf.exists(self.root, table)]
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(self._create, absent))
+
+    def _create(self, table: Table) -> None:
+        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table))
+        builder = builder.addColumns(self.schema(table))
+        for key, value in table.properties().items():
+            builder = builder.property(key, value)
+        builder.execute()
 
     def schema(self, table: Table) -> StructType:
         """Return a table's declaration as a Spark schema."""
@@ -68,15 +72,6 @@ class Lake:
         writer = checked(frame, self.schema(table), table.name).write.format("delta").mode(mode)
         writer = writer.option("txnAppId", f"{table.name}/{part}").option("txnVersion", self._run_number)
         writer.save(self.path(table))
-
-    def versions(self, tables: Iterable[Table]) -> dict[str, int]:
-        """Return the newest version of each table that exists."""
-        found = {}
-        for table in tables:
-            if DeltaTable.isDeltaTable(self.spark, self.path(table)):
-                history = DeltaTable.forPath(self.spark, self.path(table)).history(1)
-                found[table.name] = int(history.select("version").first()["version"])
-        return found
 
 
 def checked(frame: DataFrame, schema: StructType, name: str) -> DataFrame:

@@ -39,7 +39,7 @@ def test_a_write_happens_once_a_run(spark: Any, tmp_path: Path) -> None:
     second.overwrite(TABLE, rows.limit(0))
     assert second.read(TABLE).count() == 2
     assert second.read_base(TABLE).count() == 4
-    assert second.versions([TABLE]) == {"sample": shelf.version(root, TABLE)}
+    assert shelf.newest_versions(root) == {"sample": shelf.version(root, TABLE)}
     assert sorted(row["key"] for batch in shelf.batches(root, TABLE) for row in batch.to_pylist()) == ["a", "b"]
     for file in (root / "sample" / "_delta_log").rglob("*"):
         assert file.is_dir() or b"ann@example.org" not in file.read_bytes()

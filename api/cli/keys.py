@@ -1,0 +1,65 @@
+"""API keys: create, list, revoke."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import consent.config
+from api.cli.console import as_json, reporting, say, table
+from api.cli.options import JsonOption, WorkspaceOption
+from api.cli.world import open_world
+from api.http import keys
+from infra.clock import system_clock
+from infra.errors import Malformed
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option(help="Who uses it.")],
+    scope: Annotated[list[str], typer.Option(help=f"One of {', '.join(keys.SCOPES)}; may be repeated.")],
+    purpose: Annotated[list[str] | None, typer.Option(help="A purpose of the policy; may be repeated.")] = None,
+    workspace: WorkspaceOption = Path(),
+) -> None:
+    """Make a key and print it, this once; the database keeps only its digest."""
+    with reporting():
+        world = open_world(workspace)
+        known = sorted(consent.config.load_policy(world.workspace).purposes)
+        unknown = sorted(set(purpose or []) - set(known))
+        if unknown:
+            raise Malformed(f"unknown purpose {', '.join(unknown)}; the policy declares {', '.join(known)}")
+        say(keys.create_key(world.database, name=name, scopes=scope, purposes=purpose or [], at=system_clock()))
+
+
+@app.command("list")
+def list_(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> None:
+    """List every key ever made, with scopes and purposes; none of them can be read back."""
+    with reporting():
+        found = keys.list_keys(open_world(workspace).database)
+        if json:
+            as_json([{name: getattr(key, name) for name in key.__slots__} for key in found])
+            return
+        rows = [
+            (
+                k.key_id,
+                k.name,
+                " ".join(k.scopes),
+                " ".join(k.purposes),
+                k.created_at.date(),
+                "revoked" if k.revoked_at else "",
+            )
+            for k in found
+        ]
+        table("keys", ["id", "name", "scopes", "purposes", "made", ""], rows)
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")], workspace: WorkspaceOption = Path()
+) -> None:
+    """Close a key for ever; every server forgets it within a second."""
+    with reporting():
+        keys.revoke_key(open_world(workspace).database, key_id, at=system_clock())
+        say(f"key {key_id} is revoked")
