@@ -1,0 +1,186 @@
+"""What each token's ledger entries come to under each row of the matrix: `consent.decide.standing` as a Spark plan."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Self
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as f
+
+from consent.matrix import NO_ROW
+from consent.model import (
+    AGE_BANDS,
+    ALL,
+    AUTHENTICATED,
+    DAYS_A_YEAR,
+    ENDINGS,
+    GIVEN,
+    GPC,
+    GUARDIAN,
+    OBJECTED,
+    RANK,
+    REFUSALS,
+    RESTRICTED,
+    UNRESTRICTED,
+    Policy,
+    PurposeTerms,
+)
+
+_DAY: Final = 86_400_000_000  # in microseconds: moments are compared as whole numbers, which no time zone touches
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """Through what entries are seen: a matrix row and what the question and its purpose add to it."""
+
+    row: int
+    purpose: str | None
+    channel: str | None
+    recipient: str | None
+    expires_after_days: int | None
+    min_age: int | None
+    notices: tuple[str, ...]
+    kin: tuple[str, ...]
+    gpc: bool
+
+    @classmethod
+    def blank(cls) -> Self:
+        """Return the lens of no row: it shows restrictions, which hold whatever is asked."""
+        return cls(NO_ROW, None, None, None, None, None, (), (), gpc=False)
+
+    @classmethod
+    def of(cls, policy: Policy, terms: PurposeTerms, row: int, channel: str | None, recipient: str | None) -> Self:
+        """Return the lens of one row of a purpose."""
+        limits = policy.rows[row]
+        kin = tuple(p for p, t in policy.purposes.items() if t.direct_marketing) if terms.direct_marketing else ()
+        return cls(
+            row,
+            terms.name,
+            channel,
+            recipient,
+            limits.expires_after_days,
+            limits.min_age,
+            terms.notices,
+            kin,
+            terms.gpc,
+        )
+
+    def column(self) -> Column:
+        """Return the lens as a literal struct."""
+        return f.struct(
+            f.lit(self.row).alias("row"),
+            f.lit(self.purpose).cast("string").alias("purpose"),
+            f.lit(self.channel).cast("string").alias("channel"),
+            f.lit(self.recipient).cast("string").alias("recipient"),
+            f.lit(self.expires_after_days).cast("bigint").alias("days"),
+            f.lit(self.min_age).cast("int").alias("min_age"),
+            f.array(*[f.lit(n) for n in self.notices]).cast("array<string>").alias("notices"),
+            f.array(*[f.lit(str(k)) for k in self.kin]).cast("array<string>").alias("kin"),
+            f.lit(self.gpc).alias("gpc"),
+        )
+
+
+def token_states(ledger: DataFrame, policy: Policy, lenses: Iterable[Lens], moment: int) -> DataFrame:
+    """Return token, row and what stands there at the moment (microseconds since 1970).
+
+    Columns: restricted, young, granted, changed, expired; refusal, the rank of the strictest one that stands; and
+    heard, the jurisdictions that the entries name (on the blank lens only).
+    """
+    known = ledger.where(
+        f.col("token").isNotNull()
+        & (f.unix_micros("received_at") <= moment)
+        & (f.col("controller") == policy.controller)
+    ).withColumn("told", f.least(f.unix_micros("occurred_at"), f.unix_micros("received_at")))
+    seen = known.withColumn("lens", f.explode(f.array(*[lens.column() for lens in lenses])))
+    return _states(_judged(_ended(seen), moment), moment)
+
+
+def _ended(seen: DataFrame) -> DataFrame:
+    """Add when an ending last cut the grants of an entry's purpose or of the purpose asked about."""
+    told, ending = f.col("told"), f.col("action").isin(*ENDINGS)
+    about = (f.col("purpose") == ALL) | _true(f.col("purpose") == f.col("lens.purpose"))
+    here = Window.partitionBy("token", "lens.row")
+    alike = Window.partitionBy("token", "lens.row", "purpose")
+    return seen.withColumn(
+        "ended", f.greatest(f.max(f.when(ending & about, told)).over(here), f.max(f.when(ending, told)).over(alike))
+    ).withColumn("lifted_restriction", f.max(f.when(f.col("action") == UNRESTRICTED, told)).over(here))
+
+
+def _judged(seen: DataFrame, moment: int) -> DataFrame:
+    """Add whether a grant holds, and the latest words of the same scope."""
+    told, given = f.col("told"), f.col("action") == GIVEN
+    notice = f.concat(f.col("notice_id"), f.lit("@"), f.col("notice_version"))
+    noticed = (f.size("lens.notices") == 0) | _true(f.array_contains(f.col("lens.notices"), notice))
+    over = (
+        _true(f.unix_micros("effective_from") > moment)
+        | _true(f.unix_micros("expires_at") <= moment)
+        | _true(told + f.col("lens.days") * _DAY <= moment)
+        | _true(f.col("ended") >= told)
+    )
+    scope = Window.partitionBy("token", "lens.row", "purpose", "channel", "recipient")
+    live = f.col("live")
+    authentic = live & f.col("mechanism").isin(*AUTHENTICATED)
+    return (
+        seen.withColumn("changed", given & ~noticed)
+        .withColumn("expired", given & noticed & over)
+        .withColumn("live", given & noticed & ~over)
+        .withColumn("live_at", f.max(f.when(live, told)).over(scope))
+        .withColumn("authentic_at", f.max(f.when(authentic, told)).over(scope))
+        .withColumn("refused_at", f.max(f.when(f.col("action").isin(*REFUSALS), told)).over(scope))
+    )
+
+
+def _states(judged: DataFrame, moment: int) -> DataFrame:
+    told = f.col("told")
+    covers = _covers()
+    grant = f.col("live") & covers & ~_true(f.col("refused_at") >= told)
+    lifted = f.when(f.col("mechanism") == GPC, f.col("authentic_at") > told).otherwise(f.col("live_at") > told)
+    refusal = f.when(_bears() & ~_true(lifted), _refusal_rank())
+    restricted = (f.col("action") == RESTRICTED) & ~_true(f.col("lifted_restriction") > told)
+    bands = f.coalesce(*[f.when(f.col("age_band") == band, f.lit(age)) for band, age in AGE_BANDS.items()])
+    grown = bands + f.floor((f.lit(moment) - told) / (_DAY * DAYS_A_YEAR))
+    states = judged.groupBy("token", f.col("lens.row").alias("row")).agg(
+        f.max(restricted).alias("restricted"),
+        f.min(refusal).alias("refusal"),
+        f.max(grant).alias("granted"),
+        f.max(grant & (f.col("asserted_by") == GUARDIAN)).alias("guarded"),
+        f.max(_true(grown < f.col("lens.min_age"))).alias("child"),
+        f.max(f.col("changed") & covers).alias("changed"),
+        f.max(f.col("expired") & covers).alias("expired"),
+        f.collect_set(f.when(f.col("lens.row") == NO_ROW, f.col("jurisdiction"))).alias("heard"),
+    )
+    return states.withColumn("young", f.col("child") & ~f.col("guarded")).drop("child", "guarded")
+
+
+def _covers() -> Column:
+    """Return whether a grant reaches all of what is asked."""
+    return (
+        ((f.col("purpose") == ALL) | _true(f.col("purpose") == f.col("lens.purpose")))
+        & (f.col("channel").isNull() | _true(f.col("channel") == f.col("lens.channel")))
+        & (f.col("recipient").isNull() | _true(f.col("recipient") == f.col("lens.recipient")))
+    )
+
+
+def _bears() -> Column:
+    """Return whether a refusal is about what is asked: broader, narrower or of the same kind."""
+    kin = (
+        (f.col("purpose") == ALL)
+        | _true(f.col("purpose") == f.col("lens.purpose"))
+        | ((f.col("action") == OBJECTED) & f.array_contains(f.col("lens.kin"), f.col("purpose")))
+        | ((f.col("mechanism") == GPC) & f.col("lens.gpc"))
+    )
+    return f.col("action").isin(*REFUSALS) & kin & _overlaps("channel") & _overlaps("recipient")
+
+
+def _overlaps(column: str) -> Column:
+    said, asked = f.col(column), f.col(f"lens.{column}")
+    return said.isNull() | asked.isNull() | (said == asked)
+
+
+def _refusal_rank() -> Column:
+    by_action = f.coalesce(*[f.when(f.col("action") == action, f.lit(RANK[action])) for action in REFUSALS])
+    return f.when(f.col("mechanism") == GPC, f.lit(RANK[GPC])).otherwise(by_action)
+
+
+def _true(column: Column) -> Column:
+    return f.coalesce(column, f.lit(False))
