@@ -21,3 +21,7 @@ app.add_typer(demo.app, name="demo", help="The demo and its acts.")
 def main() -> None:
     """Run the command line."""
     app()
+
+
+if __name__ == "__main__":
+    main()

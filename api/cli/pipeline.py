@@ -1,8 +1,7 @@
 """The composition root of the jobs: which steps a command runs, in order, each passed over once it is done."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import activation.jobs
 import activation.serving

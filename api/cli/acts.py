@@ -1,0 +1,216 @@
+"""The acts of the demo: each shows a promise before and after, and asserts it where it is asked to check."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import profiles.digest
+from api.cli.client import Client
+from api.cli.console import OUT, say, table
+from api.cli.jobs import hand_over
+from api.cli.stewardship import split_pair, tie
+from api.cli.world import World, open_world
+from api.demo.generate import generate
+from infra import writer
+from infra.errors import Broken
+
+PURPOSES = ("service", "personalization", "email_marketing")
+_RESTART_HOUSEHOLDS = 20
+_AT = "2026-11-01T12:00:00+00:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where an act plays: the demo's workspace, its server, the people of the tour."""
+
+    root: Path
+    client: Client
+    cast: Mapping[str, Any]
+
+
+def proven(claim: str, *, holds: bool) -> None:
+    """Print a claim with its verdict; raise `Broken` where it does not hold."""
+    OUT.print(f"  {'[green]holds[/]' if holds else '[red]does not hold[/]'}  ", end="")
+    OUT.print(claim, markup=False)
+    if not holds:
+        raise Broken(f"the demo's claim does not hold: {claim}")
+
+
+def one_person(stage: Stage) -> None:
+    """Show (a): six records of four systems become one person, and every tie says why."""
+    six = stage.cast["six_records"]
+    table(
+        "before: six records", ["source", "key", "says"], [(r["source"], r["key"], r["says"]) for r in six["records"]]
+    )
+    found = set()
+    for kind, value in six["identifiers"]:
+        status, answer = stage.client.lookup(kind, value, "service")
+        proven(f"a look-up by {kind} answers", holds=status == 200)
+        found.add(answer["profile_id"])
+    proven("all identifiers lead to one profile", holds=len(found) == 1)
+    profile_id = found.pop()
+    _, links = stage.client.get(f"/v1/profiles/{profile_id}/links?purpose=service")
+    sources = sorted(record["source"] for record in links["records"])
+    say(f"after: profile {profile_id} of {len(links['records'])} records ({', '.join(sources)})")
+    for record in six["records"]:
+        proven(f"{record['source']} is among them", holds=record["source"] in sources)
+    first, last = six["identifiers"][0], six["identifiers"][-1]
+    _, why = stage.client.post("/v1/identity:why", {"a": _named(first), "b": _named(last), "purpose": "service"})
+    proven("the API says why the first and the last are one person", holds=bool(why["same"] and why["path"]))
+    rows = [(e["weight"], e["kind"], "; ".join(_reason(r) for r in e["reasons"][:4])) for e in why["path"]]
+    table("why", ["bits", "kind", "strongest reasons"], rows)
+
+
+def _named(identifier: tuple[str, str]) -> dict[str, str]:
+    return {"type": identifier[0], "value": identifier[1]}
+
+
+def _reason(reason: Mapping[str, Any]) -> str:
+    return f"{reason.get('comparison')} {reason.get('level')} {float(reason.get('weight', 0)):+.1f}"
+
+
+def three_views(stage: Stage) -> None:
+    """Show (b): one person, three purposes, three views; a withdrawal, and the next read obeys."""
+    plain = stage.cast["consenting"]
+    kind, value = plain["identifiers"][0]
+    before = {purpose: stage.client.lookup(kind, value, purpose) for purpose in PURPOSES}
+    table("before", ["purpose", "answer", "fields", "withheld"], [_view_row(p, *before[p]) for p in PURPOSES])
+    for purpose in PURPOSES:
+        proven(f"{purpose} may see the person", holds=before[purpose][0] == 200)
+    fields = {purpose: frozenset(before[purpose][1]["attributes"]) for purpose in PURPOSES}
+    proven(
+        "the three views differ", holds=len({(fields[p], _withheld(before[p][1])) for p in PURPOSES}) == len(PURPOSES)
+    )
+    begun = time.monotonic()
+    told = {"identifier": {"type": kind, "value": value}, "purpose": "personalization", "action": "withdrawn"}
+    status, _ = stage.client.post("/v1/consent", told)
+    proven("the withdrawal is acknowledged", holds=status in {200, 201})
+    after = {purpose: stage.client.lookup(kind, value, purpose) for purpose in PURPOSES}
+    took = time.monotonic() - begun
+    table(
+        "after the withdrawal", ["purpose", "answer", "fields", "withheld"], [_view_row(p, *after[p]) for p in PURPOSES]
+    )
+    proven("personalization no longer sees the person", holds=after["personalization"][0] == 404)
+    proven("service still does", holds=after["service"][0] == 200)
+    proven(f"all of it took {took * 1000:.0f} ms, less than a second", holds=took < 1.0)
+    stage.client.post("/v1/consent", told | {"action": "given"})
+    say("the consent is given again; what a yes allows is shown from the next run on")
+
+
+def _view_row(purpose: str, status: int, answer: Mapping[str, Any]) -> tuple[object, ...]:
+    return purpose, status, len(answer.get("attributes", ())), ", ".join(_withheld(answer))
+
+
+def _withheld(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(entry["field"] for entry in answer.get("withheld", ())))
+
+
+def undone(stage: Stage) -> None:
+    """Show (c): a wrong merge undone: both people and their old ids come back."""
+    (left, right) = stage.cast["father_and_son"]["identifiers"]
+    ids = [_profile(stage, *identifier) for identifier in (left, right)]
+    say(f"before: father {ids[0]} and son {ids[1]}, of one name and one address")
+    proven("they are two people", holds=ids[0] != ids[1])
+    world = open_world(stage.root)
+    tie(world, ids[0], ids[1], actor="demo", reason="a steward's mistake")
+    hand_over(world, "apply", {})
+    merged = [_profile(stage, *identifier) for identifier in (left, right)]
+    say(f"a steward ties them by mistake: both answer as {merged[0]}")
+    proven("they are one profile now, under the elder id", holds=merged[0] == merged[1] and merged[0] in ids)
+    split_pair(world, left, right, actor="demo", reason="father and son")
+    hand_over(world, "apply", {})
+    again = [_profile(stage, *identifier) for identifier in (left, right)]
+    say(f"undone: father {again[0]} and son {again[1]}")
+    proven("both people are back under their old ids", holds=again == ids)
+
+
+def _profile(stage: Stage, kind: str, value: str) -> str:
+    status, answer = stage.client.lookup(kind, value, "service")
+    if status != 200:
+        raise Broken(f"a person of the tour is not found by {kind} (status {status})")
+    return str(answer["profile_id"])
+
+
+def restarted(stage: Stage) -> None:
+    """Show (d): `kill -9` in mid-run, run again: the same hashes as a run that nobody disturbed."""
+    scene = stage.root / "acts" / "restart"
+    shutil.rmtree(scene, ignore_errors=True)
+    calm, killed = scene / "calm", scene / "killed"
+    generate(calm, households=_RESTART_HOUSEHOLDS, seed=7, say=lambda _: None)
+    shutil.copytree(calm, killed)
+    say("a run that nobody disturbs")
+    _finish(open_world(calm))
+    say("the same run, its runner killed in the middle of every step")
+    world, deaths = open_world(killed), 0
+    for moment in ("ingest …", "resolve …", "build …", "publish …"):
+        deaths += _kill_at(world, moment)
+    proven(f"the runner was killed {deaths} times", holds=deaths >= 3)
+    _finish(world)
+    left, right = (profiles.digest.hashes(open_world(w).workspace.lake_path) for w in (calm, killed))
+    table(
+        "content hashes",
+        ["table", "undisturbed", "killed"],
+        [(n, left[n][:16], right.get(n, "")[:16]) for n in sorted(left)],
+    )
+    proven("every table has the same content hash", holds=left == right)
+    for place in (calm, killed):
+        end_runner(open_world(place))
+
+
+def _finish(world: World) -> None:
+    hand_over(world, "run", {"at": _AT})
+
+
+def _kill_at(world: World, moment: str) -> int:
+    """Kill the runner, its JVM with it, when the run says the moment; return how many deaths that made."""
+    command = [sys.executable, "-m", "api.cli.main", "run", "-w", str(world.workspace.root), "--at", _AT]
+    # A caller of its own session: it dies with its runner, as a machine that loses power would take both.
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+    try:
+        return _await_and_kill(world, moment, process.poll)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+        process.wait()
+        end_runner(world)
+
+
+def _await_and_kill(world: World, moment: str, ended: Callable[[], int | None]) -> int:
+    while ended() is None:
+        rows = world.runs.latest(1)
+        said = [message.text for message in world.runs.messages(rows[0].id)] if rows else []
+        if said and said[-1].startswith(moment.removesuffix(" …")) and moment in said:
+            time.sleep(0.7)
+            return int(end_runner(world))
+        time.sleep(0.1)
+    return 0
+
+
+def end_runner(world: World) -> bool:
+    """Kill the workspace's runner, if one lives, and wait until its JVM has let go of the lake."""
+    pid = writer.holder_pid(world.workspace.state_path)
+    if pid is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while writer.is_held(world.workspace.state_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return True
+
+
+ACTS: Mapping[str, Callable[[Stage], None]] = {"a": one_person, "b": three_views, "c": undone, "d": restarted}
+
+
+def load_cast(root: Path) -> dict[str, Any]:
+    """Return the people of the tour as the generator wrote them."""
+    found: dict[str, Any] = json.loads((root / "truth" / "showcase.json").read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,127 @@
+"""The consent ledger by command line: record a word, show what was said, ask for a decision."""
+
+import getpass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.console import as_json, reporting, say, table
+from api.cli.options import JsonOption, WorkspaceOption
+from api.cli.persons import Named, named
+from api.cli.world import World, open_world
+from consent import officer
+from consent.officer import Desk, Inquiry, Statement
+from infra.clock import system_clock
+from infra.errors import Malformed
+
+app = typer.Typer(no_args_is_help=True)
+
+IdentifierArgument = Annotated[str, typer.Argument(help="type:value, for example email:ann@example.org")]
+
+
+def _desk(world: World) -> Desk:
+    return Desk.open(world.workspace, world.database)
+
+
+def _identifier(text: str) -> Named:
+    found = named(text)
+    if found is None:
+        raise Malformed("write the identifier as type:value, for example email:ann@example.org")
+    return found
+
+
+@app.command()
+def record(
+    identifier: IdentifierArgument,
+    purpose: Annotated[str, typer.Argument(help="A purpose of the policy.")],
+    action: Annotated[str, typer.Argument(help="given, refused, withdrawn, objected, restricted, unrestricted …")],
+    workspace: WorkspaceOption = Path(),
+    mechanism: Annotated[str, typer.Option(help="How it was said.")] = "operator",
+    channel: Annotated[str | None, typer.Option(help="Only for this channel, for example email.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="Where it was said, for example US-OH.")] = None,
+    notice: Annotated[str | None, typer.Option(help="The notice shown, as id or id@version.")] = None,
+    expires: Annotated[str | None, typer.Option(help="When it runs out (ISO 8601 with zone).")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Add a word to the ledger; a refusal is obeyed by every reader before this command returns."""
+    with reporting():
+        desk, now = _desk(open_world(workspace)), system_clock()
+        kind, value = _identifier(identifier)
+        receipt = officer.record(
+            desk,
+            Statement(
+                kind=kind,
+                token=officer.token_of(desk, kind, value),
+                purpose=purpose,
+                action=action,
+                occurred_at=now,
+                received_at=now,
+                mechanism=mechanism,
+                asserted_by="operator",
+                channel=channel,
+                jurisdiction=jurisdiction,
+                notice=notice,
+                expires_at=_moment(expires),
+            ),
+        )
+        if json:
+            as_json(receipt)
+            return
+        say(f"recorded as {receipt['id']}: {action} for {purpose}")
+        denied = ", ".join(receipt["denied_at_once"])
+        say(f"denied at once: {denied}" if denied else "what a yes allows is shown from the next run on")
+
+
+@app.command()
+def show(identifier: IdentifierArgument, workspace: WorkspaceOption = Path(), json: JsonOption = False) -> None:
+    """Show everything that was said under an identifier, the oldest first."""
+    with reporting():
+        desk = _desk(open_world(workspace))
+        entries = officer.show(desk, [officer.token_of(desk, *_identifier(identifier))])
+        if json:
+            as_json(entries)
+            return
+        columns = ["occurred_at", "purpose", "action", "mechanism", "channel", "jurisdiction", "expires_at"]
+        table(f"{len(entries)} entries", columns, [[entry[column] for column in columns] for entry in entries])
+
+
+@app.command()
+def decide(
+    identifier: IdentifierArgument,
+    purpose: Annotated[str, typer.Argument(help="A purpose of the policy.")],
+    workspace: WorkspaceOption = Path(),
+    channel: Annotated[str | None, typer.Option(help="The channel it is for.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="What was known then (ISO 8601 with zone).")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say whether the identifier may be used for a purpose, why, and on which line of the policy it rests."""
+    with reporting():
+        desk = _desk(open_world(workspace))
+        token = officer.token_of(desk, *_identifier(identifier))
+        inquiry = Inquiry(
+            purpose=purpose,
+            at=_moment(as_of) or system_clock(),
+            actor=getpass.getuser(),
+            channel=channel,
+            contact=token,
+        )
+        facts = officer.decide_for(desk, {token: "own"}, inquiry).facts()
+        if json:
+            as_json(facts)
+            return
+        verdict = "allowed" if facts["allowed"] else "denied"
+        say(f"{verdict}: {facts['reason']} ({facts['policy_line']}); logged as {facts['id']}")
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Malformed(f"{text} is no moment; write it as 2027-01-31T00:00:00+00:00") from None
+    if moment.tzinfo is None:
+        raise Malformed(f"{text} names no time zone; write it as {text}+00:00")
+    return moment
