@@ -1,0 +1,63 @@
+"""The nouns of ingestion: a file as it was found, a stretch of it, and the account of its rows."""
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a file that one task reads: bytes from `start` to `end`, whose first line has number `line`."""
+
+    file: str
+    start: int
+    end: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file as it was surveyed: `units` are its filled lines (Parquet: its rows), counted before Spark reads it."""
+
+    path: str
+    size: int
+    sha256: str
+    units: int
+    columns: tuple[str, ...] = ()
+    shape: str = ""
+    stretches: tuple[Stretch, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The fate of the rows of one file; `changed` is a part of `accepted`."""
+
+    source: str
+    file: str
+    read: int = 0
+    accepted: int = 0
+    changed: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    suppressed: int = 0
+    consent_filtered: int = 0
+
+    @property
+    def judged(self) -> int:
+        """How many rows have a verdict."""
+        return self.accepted + self.duplicate + self.quarantined + self.suppressed + self.consent_filtered
+
+    def __add__(self, other: "Account") -> "Account":
+        """Return both accounts as one, under this one's name."""
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in COUNTS})
+
+
+COUNTS = ("read", "accepted", "changed", "duplicate", "quarantined", "suppressed", "consent_filtered")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that befell values of accepted rows: an identifier that stands for nobody, a field left out."""
+
+    source: str
+    item: str
+    note: str
+    rows: int

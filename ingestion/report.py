@@ -1,0 +1,46 @@
+"""The accounts of a run as people and machines read them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import reduce
+from operator import add
+from typing import Final
+
+from ingestion.model import COUNTS, Account, Note
+
+_CELL: Final = max(map(len, COUNTS)) + 2
+
+
+def by_source(accounts: Iterable[Account]) -> tuple[Account, ...]:
+    """Return one account a source, in the order in which they came."""
+    grouped: dict[str, list[Account]] = {}
+    for account in accounts:
+        grouped.setdefault(account.source, []).append(account)
+    return tuple(replace(reduce(add, parts), file=f"{len(parts)} files") for parts in grouped.values())
+
+
+def table(accounts: Iterable[Account], notes: Iterable[Note]) -> Iterator[str]:
+    """Yield the lines of the table that shows each source's rows and what became of them, then what befell values."""
+    sources = by_source(accounts)
+    total = reduce(add, sources, Account("all", ""))
+    width = max(len("source"), *(len(account.source) for account in (*sources, total)))
+    yield _line(width, "source", COUNTS)
+    for account in (*sources, total):
+        yield _line(width, account.source, [f"{getattr(account, name):,}" for name in COUNTS])
+    for note in notes:
+        yield f"{note.source}: {note.item}: {note.note} in {note.rows:,} accepted rows"
+
+
+def _line(width: int, name: str, cells: Sequence[str]) -> str:
+    return f"{name:<{width}}" + "".join(f"{cell.replace('_', ' '):>{_CELL}}" for cell in cells)
+
+
+def summary(accounts: Iterable[Account], notes: Iterable[Note]) -> dict[str, object]:
+    """Return the accounts by source, and their sum, for machines."""
+    sources = by_source(accounts)
+    total = reduce(add, sources, Account("all", ""))
+    return {
+        "sources": {account.source: {name: getattr(account, name) for name in COUNTS} for account in sources},
+        "total": {name: getattr(total, name) for name in COUNTS},
+        "notes": [asdict(note) for note in notes],
+    }
