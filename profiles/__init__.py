@@ -1,0 +1,1 @@
+"""What we know of a person: golden records with provenance, traits recomputed from facts, timelines, serving."""

@@ -1,0 +1,199 @@
+"""The jobs of profiles: `build` brings the golden tables up to date with the facts, `publish` serves them."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
+from consent import funnel
+from consent.config import load_policy
+from consent.intake import mirrored_through
+from consent.overlay import DenyOverlay
+from consent.screen import screen
+from infra import shelf
+from infra.identifiers import load_identifier_types
+from infra.runtime import Runtime
+from profiles.config import ProfileSettings, load_settings
+from profiles.feed import Facts, facts, newest_moment
+from profiles.publish import Edition, Filler, is_published, publish_edition, run_facts
+from profiles.rulebook import Rulebook
+from profiles.serving import STALENESS_SECONDS
+from profiles.tables import (
+    PROFILE_CONSENT,
+    PROFILE_GRAPH,
+    PROFILE_TIMELINE,
+    PROFILE_TOKENS,
+    PROFILE_TRAITS,
+    PROFILE_VIEWS,
+    TABLES,
+)
+from profiles.transforms import facts as sums
+from profiles.transforms import golden, graph, identifiers, links, rfm, scopes, timeline, traits, views
+
+_MICRO = 1_000_000
+
+
+@dataclass(slots=True)
+class _Work:
+    """One build under way: what it reads, by which rules, and the frames that several tables are made from."""
+
+    runtime: Runtime
+    settings: ProfileSettings
+    rules: Rulebook
+    facts: Facts
+    as_of: datetime
+    _kept: list[DataFrame] = field(default_factory=list)
+
+    def keep(self, frame: DataFrame) -> DataFrame:
+        """Return the frame so that it is computed once, however many tables use it."""
+        self._kept.append(frame.persist())
+        return frame
+
+    def release(self) -> None:
+        """Give the memory back."""
+        for frame in self._kept:
+            frame.unpersist()
+
+
+def build(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:  # noqa: ARG001 - every job's shape
+    """Bring consent, traits, views, timelines and graphs of every profile up to date with the facts.
+
+    Every table is a function of facts, configuration and the run's time, and is replaced whole: a run that was
+    killed and goes on writes what it would have written.
+    """
+    runtime.lake.ensure(TABLES)
+    with _work(runtime) as work:
+        linked = work.keep(_linked(work))
+        named = work.keep(identifiers.identifiers(work.facts.features, work.facts.records, work.rules.contact_types()))
+        _decide(work, linked, named)
+        usable = work.keep(_usable(work, linked))
+        _portray(work, usable, named)
+        _explain(work, linked, named, usable)
+    return _account(runtime)
+
+
+@contextmanager
+def _work(runtime: Runtime) -> Iterator[_Work]:
+    settings, until = load_settings(runtime.workspace), runtime.run.started_at
+    rules = Rulebook(load_policy(runtime.workspace), load_identifier_types(runtime.workspace))
+    found = facts(runtime.lake)
+    as_of = newest_moment(found.events, until) if settings.as_of == "newest_event" else until
+    work = _Work(runtime, settings, rules, found, as_of)
+    try:
+        yield work
+    finally:
+        work.release()
+
+
+def _linked(work: _Work) -> DataFrame:
+    return links.linked_records(work.facts.membership, work.facts.index, work.facts.edges, work.rules.proofs())
+
+
+def _near(work: _Work) -> DataFrame:
+    above = round(work.settings.refusals.probable_above_bits * _MICRO)
+    return links.nearby(work.facts.membership, work.facts.edges, above)
+
+
+def _decide(work: _Work, linked: DataFrame, named: DataFrame) -> None:
+    """Write what each purpose may see of each person, from everything said under any of their identifiers."""
+    held = work.keep(scopes.holders(linked, _near(work), named, work.facts.features))
+    policy, at = work.rules.policy, work.runtime.run.started_at
+    by_person = screen(held, work.facts.ledger, policy, work.rules.purposes("person"), at)
+    by_contact = screen(scopes.as_contacts(held), work.facts.ledger, policy, work.rules.purposes("contact"), at)
+    decided = by_person.unionByName(by_contact).withColumnRenamed("group_id", "profile_id")
+    work.runtime.lake.overwrite(PROFILE_CONSENT, decided)
+    work.runtime.say("profiles: consent decided")
+
+
+def _usable(work: _Work, linked: DataFrame) -> DataFrame:
+    decided = work.runtime.lake.read(PROFILE_CONSENT)
+    return scopes.usable(
+        linked, work.facts.record_consent, decided, work.rules.readable(), work.rules.purposes("person")
+    )
+
+
+def _portray(work: _Work, usable: DataFrame, named: DataFrame) -> None:
+    """Write traits, views and timelines."""
+    lake, masks, index = work.runtime.lake, work.rules.masks(), work.facts.index
+    scoped = work.keep(scopes.scopes(usable))
+    members = work.keep(scopes.scope_members(usable, scoped))
+    sold = work.keep(sums.products(work.facts.catalogue, work.settings.catalogue.source, work.settings.catalogue.label))
+    orders = work.keep(sums.orders(work.facts.events, sold, work.settings.timeline.lines))
+    told = views.trait_rows(scoped, _traits(work, members, orders, sold), masks)
+    lake.overwrite(PROFILE_TRAITS, told.withColumn("as_of", f.lit(work.as_of)))
+    work.runtime.say("profiles: traits computed")
+    lists = views.identifier_lists(members, named)
+    seen = views.views(scoped, _golden(work, members, named), lake.read(PROFILE_TRAITS), lists, index, masks)
+    basis = lake.read(PROFILE_CONSENT).select("profile_id", "purpose", "reason", "policy_line")
+    full = seen.join(basis, ["profile_id", "purpose"]).withColumn("as_of", f.lit(work.as_of))
+    lake.overwrite(PROFILE_VIEWS, full)
+    work.runtime.say("profiles: golden records written")
+    length = work.settings.timeline.length
+    lake.overwrite(PROFILE_TIMELINE, timeline.timelines(work.facts.membership, orders, work.facts.events, length))
+
+
+def _traits(work: _Work, members: DataFrame, orders: DataFrame, sold: DataFrame) -> DataFrame:
+    events, windows, groups = work.facts.events, work.settings.windows(), work.settings.favourites()
+    seen = sums.sightings(events, work.as_of, windows)
+    bought = sums.bought(events, sold, sorted(groups))
+    summed = traits.summed(members, seen, orders, work.as_of, windows)
+    scored = rfm.scored(traits.with_population(summed, members))
+    liked = traits.favourites(members, bought, groups)
+    return traits.worded(scored, liked, traits.channels(members, orders), work.settings.traits, work.as_of)
+
+
+def _golden(work: _Work, members: DataFrame, named: DataFrame) -> DataFrame:
+    keys, told = ["profile_id", "scope"], work.settings.survivorship
+    claimed = golden.claims(work.facts.records, identifiers.contacts(named), told.together)
+    survived = golden.survivors(members.join(claimed, "record_key"), keys, told)
+    return golden.attributes(golden.unbundled(survived, keys, told.together), keys)
+
+
+def _explain(work: _Work, linked: DataFrame, named: DataFrame, usable: DataFrame) -> None:
+    """Write identity graphs, and whom each identifier leads to."""
+    membership, index, held = work.facts.membership, work.facts.index, work.facts.intervals
+    purposes = scopes.record_purposes(usable)
+    records = graph.graph_records(linked, work.facts.features, work.facts.records, named, purposes)
+    tokens = links.linked_tokens(linked.unionByName(_near(work)), named)
+    edges = graph.graph_edges(membership, work.facts.edges)
+    work.runtime.lake.overwrite(PROFILE_GRAPH, graph.graphs(index, tokens, records, edges))
+    own = links.linked_tokens(linked, named)
+    leads = views.tokens(own, identifiers.intervals(held), index, membership)
+    work.runtime.lake.overwrite(PROFILE_TOKENS, leads)
+    work.runtime.say("profiles: timelines and graphs written")
+
+
+def _account(runtime: Runtime) -> dict[str, object]:
+    """Keep and tell the consent funnel of the build; return how many rows each table holds."""
+    lake = runtime.workspace.lake_path
+    counts = funnel.counts(shelf.batches(lake, PROFILE_CONSENT, columns=funnel.COLUMNS))
+    funnel.record_funnel(runtime.database, runtime.run.id, "build", counts)
+    for line in funnel.lines("build", counts):
+        runtime.say(line)
+    return {table.name: shelf.dataset(lake, table).count_rows() for table in TABLES}
+
+
+def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Filler] = ()) -> dict[str, object]:
+    """Serve what was built: a new generation beside the live one, one switch, then the overlay is relieved.
+
+    Readers look at the pointer every `STALENESS_SECONDS`; a denial that the new generation has taken in is
+    forgotten only when none of them can still read the old one.
+    """
+    del arguments
+    run, workspace = runtime.run, runtime.workspace
+    facts_of_run = run_facts(run.id, run.number, run.started_at)
+    name = f"{run.number:08d}"
+    edition = Edition(workspace.lake_path, workspace.serving_path, name, load_settings(workspace), facts_of_run)
+    counts = {} if is_published(edition) else publish_edition(edition, fillers)
+    time.sleep(2 * STALENESS_SECONDS)
+    overlay = DenyOverlay.open(workspace.serving_path)
+    try:
+        relieved = overlay.purge(as_of=run.started_at, through=mirrored_through(runtime.database))
+    finally:
+        overlay.close()
+    runtime.say(f"published: {counts.get('views', 0):,} views of {counts.get('profiles', 0):,} profiles")
+    return {"generation": name, **counts, "denials_taken_in": relieved}

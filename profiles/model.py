@@ -1,0 +1,41 @@
+"""The nouns of a profile: claims, the value that survives them, and how closely an identifier is tied to a person."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Rule = Literal["most_trusted", "most_recent", "most_frequent", "longest"]
+Decided = Literal["most_trusted", "most_recent", "most_frequent", "longest", "unopposed", "alphabetical"]
+Link = Literal["own", "verified", "probable"]
+Because = Literal["consent", "policy", "link"]
+
+# Closest first: where an identifier is tied in two ways, the closer one counts.
+LINKS: tuple[Link, ...] = ("own", "verified", "probable")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one record says of one field."""
+
+    value: str
+    source: str
+    record_key: str
+    observed_at: datetime
+    trust: float
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """The claim to believe, the rule that settled it, and how well the other records agree (0 to 1)."""
+
+    claim: Claim
+    rule: Decided
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A field that a reader does not see, and the coarse ground; it never says whether a value exists."""
+
+    field: str
+    because: Because

@@ -1,0 +1,48 @@
+"""What policy and configuration come to for a build: who may read what over which link, and what counts as proof."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consent.decide import readable
+from consent.model import BASES, Policy
+from infra.identifiers import IdentifierType
+
+_CONTACT = ("email", "phone")
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The policy's purposes sorted by how they are granted, and the identifier types by what they prove."""
+
+    policy: Policy
+    types: Mapping[str, IdentifierType]
+
+    def purposes(self, level: str) -> tuple[str, ...]:
+        """Return the purposes that are granted by the person, or by the contact that is used, in alphabetical order."""
+        return tuple(sorted(name for name, terms in self.policy.purposes.items() if terms.level == level))
+
+    def readable(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Return for each (purpose, basis) the links over which data may come to be seen.
+
+        Where each contact speaks for itself, a record that carries the grant needs no tie to the anchor.
+        """
+        links: dict[tuple[str, str], tuple[str, ...]] = {}
+        for name, terms in self.policy.purposes.items():
+            for basis in BASES:
+                granted = readable(terms, basis) if terms.level == "person" else terms.readable_links()
+                links[name, basis] = tuple(granted)
+        return links
+
+    def masks(self) -> dict[str, tuple[str, ...]]:
+        """Return the fields that each purpose never sees."""
+        return {str(name): tuple(fields) for name, fields in self.policy.masks.items()}
+
+    def contact_types(self) -> tuple[str, ...]:
+        """Return the identifier types at which a person can be written to or called."""
+        return tuple(sorted(name for name, kind in self.types.items() if kind.normaliser in _CONTACT))
+
+    def proofs(self) -> tuple[str, ...]:
+        """Return the identifier types that prove, where two records share a value, that they are one person's."""
+        return tuple(
+            sorted(name for name, kind in self.types.items() if kind.strength != "weak" and not kind.anonymous)
+        )

@@ -1,0 +1,254 @@
+"""How profiles lie in the serving store, and the one way to read them: for a purpose, under later denials."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import orjson
+
+from infra.ids import ProfileId, Purpose, RecordKey, Token
+from infra.keyvalue import Generations, KeyValue
+from profiles.model import Link
+from profiles.render import folded_words
+
+# A folder of its own: publishing clears away old generations beside the served one, and nothing else.
+FOLDER: Final = "generations"
+MANIFEST: Final = b"m|manifest"
+ETAG_BYTES: Final = 18
+# Readers look for a new generation at least this often; what a switch makes obsolete may be dropped after twice that.
+STALENESS_SECONDS: Final = 0.5
+
+
+def view_key(purpose: str, profile_id: str) -> bytes:
+    """Return where a person's view for a purpose lies: ETag, then JSON."""
+    return f"v|{purpose}|{profile_id}".encode()
+
+
+def token_key(token: str) -> bytes:
+    """Return where an identifier's profiles are named, parted by commas."""
+    return f"t|{token}".encode()
+
+
+def alias_key(alias: str, profile_id: str = "") -> bytes:
+    """Return where a given-up id names one that answers for it; without that, the prefix of all of them."""
+    return f"a|{alias}|{profile_id}".encode()
+
+
+def header_key(profile_id: str) -> bytes:
+    """Return where a person's header lies."""
+    return f"h|{profile_id}".encode()
+
+
+def holders_key(profile_id: str) -> bytes:
+    """Return where the tokens lie under which something may be refused for a person, one a line."""
+    return f"k|{profile_id}".encode()
+
+
+def graph_key(profile_id: str) -> bytes:
+    """Return where a person's identity graph lies."""
+    return f"g|{profile_id}".encode()
+
+
+def timeline_key(profile_id: str) -> bytes:
+    """Return where a person's timeline lies."""
+    return f"l|{profile_id}".encode()
+
+
+def search_key(purpose: str, word: str, profile_id: str = "") -> bytes:
+    """Return where a word of a name that a purpose may see leads to a person; without the person, the prefix."""
+    return f"s|{purpose}|{word}{'|' + profile_id if profile_id else ''}".encode()
+
+
+class Denials(Protocol):
+    """What was refused since the build: `consent.overlay.DenyOverlay` is one."""
+
+    def denied_any(self, tokens: Iterable[str], purpose: str) -> bool:
+        """Say whether any of a person's identifiers is denied the purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A record of a person: the tokens it carries, and the purposes that may use it."""
+
+    tokens: frozenset[Token]
+    purposes: frozenset[Purpose]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Who a profile is made of, without a single value of theirs."""
+
+    profile_id: ProfileId
+    anchor: RecordKey
+    known: bool
+    size: int
+    confidence: float
+    tokens: Mapping[Token, Link]
+    records: Mapping[RecordKey, Holding]
+
+
+class Published:
+    """The served generation; the pointer is looked at when the last look is older than `STALENESS_SECONDS`."""
+
+    def __init__(self, serving_path: Path, stopwatch: Callable[[], float]) -> None:
+        self._generations = Generations(serving_path / FOLDER)
+        self._stopwatch = stopwatch
+        self._seen: tuple[float, KeyValue] | None = None
+
+    def __call__(self) -> KeyValue:
+        """Return the store to read from; raise `Missing` before the first was published."""
+        now = self._stopwatch()
+        if self._seen is None or now - self._seen[0] > STALENESS_SECONDS:
+            self._seen = (now, self._generations.current())
+        return self._seen[1]
+
+    def name(self) -> str | None:
+        """Return the name of the served generation, or None before the first."""
+        return self._generations.name()
+
+
+class ProfileReader:
+    """Profiles as published, under the denials that came after; unknown, erased and denied look alike: None.
+
+    A refusal crosses every link, so one denied identifier closes the person for that purpose until the next
+    build has decided anew. Nothing is promoted or recomputed here: the next build does that.
+    """
+
+    def __init__(self, store: Callable[[], KeyValue], denials: Denials) -> None:
+        self._store, self._denials = store, denials
+
+    def find(self, token: Token) -> ProfileId | None:
+        """Return the profile that an identifier belongs to; one that several people share identifies nobody."""
+        found = self.candidates(token)
+        return found[0] if len(found) == 1 else None
+
+    def candidates(self, token: Token) -> tuple[ProfileId, ...]:
+        """Return every profile that an identifier leads to, for stewards."""
+        value = self._store().get(token_key(token))
+        return tuple(ProfileId(p) for p in value.decode().split(",")) if value else ()
+
+    def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
+        """Return who answers for an id that was given up: one after a merge, several after a split."""
+        prefix = alias_key(profile_id)
+        return tuple(ProfileId(key[len(prefix) :].decode()) for key, _ in self._store().items(prefix))
+
+    def ready(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
+        """Return the published answer where no denial touches it."""
+        stored = self._stored(profile_id, purpose)
+        return None if stored is None else stored[ETAG_BYTES:]
+
+    def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
+        """Return the answer to a read with later denials applied."""
+        return self.ready(profile_id, purpose)
+
+    def tagged(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes] | None:
+        """Return the ETag that was stored with the answer, and the answer."""
+        stored = self._stored(profile_id, purpose)
+        return None if stored is None else (stored[:ETAG_BYTES], stored[ETAG_BYTES:])
+
+    def _stored(self, profile_id: str, purpose: str) -> bytes | None:
+        store = self._store()
+        stored = store.get(view_key(purpose, profile_id))
+        if stored is None:
+            return None
+        held = store.get(holders_key(profile_id))
+        # Without the list nobody can tell what was refused, so nothing is shown.
+        if held is None or self._denials.denied_any(held.decode().split(), purpose):
+            return None
+        return stored
+
+    def header(self, profile_id: ProfileId) -> Header | None:
+        """Return who a profile is made of, or None where there is none."""
+        value = self._store().get(header_key(profile_id))
+        return None if value is None else _header(orjson.loads(value))
+
+    def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Mapping[str, Any]] | None:
+        """Return what happened, the newest first, as far as the purpose may use the records behind it."""
+        usable = self._usable(profile_id, purpose)
+        if usable is None:
+            return None
+        value = self._store().get(timeline_key(profile_id))
+        entries: list[Mapping[str, Any]] = orjson.loads(value) if value else []
+        return [entry for entry in entries if entry["record_key"] in usable]
+
+    def graph(self, profile_id: ProfileId, purpose: Purpose) -> Mapping[str, Any] | None:
+        """Return the identity graph: all records and edges, but values only of records that the purpose may use."""
+        body = self.view(profile_id, purpose)
+        value = self._store().get(graph_key(profile_id))
+        if body is None or value is None:
+            return None
+        masked = {w["field"] for w in orjson.loads(body)["withheld"]}
+        graph: dict[str, Any] = orjson.loads(value)
+        return {**graph, "records": [_shown(record, purpose, masked) for record in graph["records"]]}
+
+    def outline(self, profile_id: ProfileId) -> Mapping[str, Any] | None:
+        """Return the identity graph with every value masked, for stewards who need no more to judge a link."""
+        value = self._store().get(graph_key(profile_id))
+        if value is None:
+            return None
+        graph: dict[str, Any] = orjson.loads(value)
+        return {**graph, "records": [_outlined(record) for record in graph["records"]]}
+
+    def _usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
+        header = None if self._stored(profile_id, purpose) is None else self.header(profile_id)
+        if header is None:
+            return None
+        return frozenset(key for key, holding in header.records.items() if purpose in holding.purposes)
+
+    def search(self, words: str, purpose: Purpose, limit: int = 20) -> list[ProfileId]:
+        """Return people whose names begin with each of the words, in the order of their ids."""
+        wanted = folded_words(words)
+        if not wanted:
+            return []
+        found = set.intersection(*[self._named(word, purpose) for word in wanted])
+        open_ = (ProfileId(p) for p in sorted(found) if self._stored(p, purpose) is not None)
+        return [person for person, _ in zip(open_, range(limit), strict=False)]
+
+    def _named(self, word: str, purpose: str) -> set[str]:
+        return {key.decode().rpartition("|")[2] for key, _ in self._store().items(search_key(purpose, word))}
+
+    def manifest(self) -> Mapping[str, Any]:
+        """Return what the served generation was made from: run, table versions, counts."""
+        manifest: dict[str, Any] = orjson.loads(self._store().get(MANIFEST) or b"{}")
+        return manifest
+
+    def generation(self) -> str | None:
+        """Name the served generation, or None where its manifest says nothing."""
+        name = self.manifest().get("generation")
+        return None if name is None else str(name)
+
+
+def _header(content: Mapping[str, Any]) -> Header:
+    return Header(
+        profile_id=ProfileId(content["profile_id"]),
+        anchor=RecordKey(content["anchor"]),
+        known=content["known"],
+        size=content["size"],
+        confidence=content["confidence"],
+        tokens={Token(token): link for token, link in content["tokens"].items()},
+        records={
+            RecordKey(key): Holding(
+                frozenset(Token(t) for t in one["tokens"]), frozenset(Purpose(p) for p in one["purposes"])
+            )
+            for key, one in content["records"].items()
+        },
+    )
+
+
+def _shown(record: Mapping[str, Any], purpose: str, masked: set[str]) -> dict[str, Any]:
+    if purpose not in record["purposes"]:
+        return _outlined(record)
+    return {
+        **record,
+        "attributes": {n: v for n, v in record["attributes"].items() if n not in masked},
+        "identifiers": [i if i["type"] not in masked else _faceless(i) for i in record["identifiers"]],
+    }
+
+
+def _outlined(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**record, "attributes": {}, "identifiers": [_faceless(i) for i in record["identifiers"]]}
+
+
+def _faceless(identifier: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": identifier["type"], "masked": identifier["masked"], "token": identifier["token"]}

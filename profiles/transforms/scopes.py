@@ -1,0 +1,93 @@
+"""Which records a purpose may use of each person; purposes that may use the same ones share their work."""
+
+from collections.abc import Collection, Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as f
+
+# Why a record alone would be left out though nobody refused: a grant of the same person may stand in.
+ABSENT = ("no_consent", "link", "expired", "notice_changed")
+CERTAIN = ("own", "verified")
+
+Readable = Mapping[tuple[str, str], Collection[str]]
+
+
+def holders(linked: DataFrame, near: DataFrame, identifiers: DataFrame, features: DataFrame) -> DataFrame:
+    """Return (group_id, token, link, jurisdiction, contact): everything that may have been said about each person.
+
+    Records that are probably theirs (`near`) bring what was refused under them, and no jurisdiction.
+    """
+    told = identifiers.select("record_key", "token", "contact")
+    own = linked.join(features.select("record_key", "jurisdiction"), "record_key", "left")
+    other = near.withColumn("jurisdiction", f.lit(None).cast("string"))
+    every = own.unionByName(other).join(told, "record_key", "left")
+    return every.select(f.col("profile_id").alias("group_id"), "token", "link", "jurisdiction", "contact").distinct()
+
+
+def as_contacts(held: DataFrame) -> DataFrame:
+    """Return the holders as a purpose sees them that is granted by contact: each address speaks for itself."""
+    return held.withColumn("link", f.when(f.coalesce("contact", f.lit(False)), "own").otherwise(f.col("link")))
+
+
+def usable(
+    linked: DataFrame,
+    record_consent: DataFrame,
+    profile_consent: DataFrame,
+    readable: Readable,
+    shared: Collection[str],
+) -> DataFrame:
+    """Return (profile_id, purpose, record_key) for every record that a purpose may use; no word means no.
+
+    `readable` has the links over which each (purpose, basis) may see data. In the purposes of `shared` a grant
+    is a person's: it reaches those of their records that are certainly theirs and say nothing themselves.
+    """
+    person = profile_consent.where("allowed").select("profile_id", "purpose", f.col("reason").alias("basis"))
+    word = record_consent.select("record_key", "purpose", "allowed", "reason")
+    joined = linked.join(word, "record_key").join(person, ["profile_id", "purpose"])
+    lent = (
+        (f.col("basis") == "consent")
+        & f.col("purpose").isin(*shared)
+        & f.col("reason").isin(*ABSENT)
+        & f.col("link").isin(*CERTAIN)
+    )
+    may = _readable(readable) & (f.col("allowed") | lent)
+    return joined.where(may).select("profile_id", "purpose", "record_key")
+
+
+def _readable(readable: Readable) -> Column:
+    told = f.lit(False)
+    for (purpose, basis), links in sorted(readable.items()):
+        here = (f.col("purpose") == purpose) & (f.col("basis") == basis)
+        told = f.when(here, f.col("link").isin(*links)).otherwise(told)
+    return told
+
+
+def scopes(usable_records: DataFrame) -> DataFrame:
+    """Return (profile_id, purpose, scope, scope_size).
+
+    A scope names a set of records. Most people's purposes see the same set, so what is computed per scope is
+    computed once and not seven times.
+    """
+    named = usable_records.groupBy("profile_id", "purpose").agg(
+        f.sort_array(f.collect_list("record_key")).alias("record_keys")
+    )
+    return named.select(
+        "profile_id",
+        "purpose",
+        f.sha2(f.concat_ws(",", "record_keys"), 256).alias("scope"),
+        f.size("record_keys").cast("bigint").alias("scope_size"),
+    )
+
+
+def scope_members(usable_records: DataFrame, scoped: DataFrame) -> DataFrame:
+    """Return (profile_id, scope, record_key), each scope of a person once."""
+    return (
+        usable_records.join(scoped.select("profile_id", "purpose", "scope"), ["profile_id", "purpose"])
+        .select("profile_id", "scope", "record_key")
+        .distinct()
+    )
+
+
+def record_purposes(usable_records: DataFrame) -> DataFrame:
+    """Return (record_key, purposes): what each record may be used for, in order."""
+    return usable_records.groupBy("record_key").agg(f.sort_array(f.collect_set("purpose")).alias("purposes"))

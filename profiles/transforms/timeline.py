@@ -1,0 +1,72 @@
+"""The newest things of each person: orders with their dearest lines, and single events."""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as f
+
+from profiles.transforms.facts import UNITS
+
+# Long texts (a page's address, a ticket's words) are shown in part; the whole lies in `events`.
+_SHOWN = 200
+_LINE = "struct<product_id:string,name:string,quantity:double,amount:double>"
+
+
+def timelines(membership: DataFrame, ordered: DataFrame, events: DataFrame, length: int) -> DataFrame:
+    """Return (profile_id, entries), the newest first; what happened at one moment stands in the order of its ids."""
+    members = membership.select("record_key", "profile_id")
+    singles = events.where("order_id is null and record_key is not null")
+    things = _orders(ordered).unionByName(_events(singles)).join(members, "record_key")
+    newest = Window.partitionBy("profile_id").orderBy(f.desc("at"), "source", "id")
+    kept = things.withColumn("place", f.row_number().over(newest)).where(f.col("place") <= length)
+    entry = f.struct(
+        "at", "kind", "source", "record_key", "name", "channel", "order_id", "amount", "line_count", "lines", "details"
+    )
+    entries = f.sort_array(f.collect_list(f.struct("place", entry.alias("entry"))))["entry"]
+    return kept.groupBy("profile_id").agg(entries.alias("entries"))
+
+
+def _orders(ordered: DataFrame) -> DataFrame:
+    lines = f.transform(
+        "dearest",
+        lambda line: f.struct(
+            line["product_id"].alias("product_id"),
+            line["label"].alias("name"),
+            line["quantity"].alias("quantity"),
+            _amount(-line["rank"]).alias("amount"),
+        ),
+    )
+    return ordered.select(
+        "record_key",
+        "source",
+        f.col("order_id").alias("id"),
+        "at",
+        f.lit("order").alias("kind"),
+        f.coalesce("name", f.lit("order")).alias("name"),
+        "channel",
+        "order_id",
+        _amount(f.col("units")).alias("amount"),
+        "line_count",
+        lines.cast(f"array<{_LINE}>").alias("lines"),
+        f.create_map().cast("map<string,string>").alias("details"),
+    )
+
+
+def _events(events: DataFrame) -> DataFrame:
+    shown = f.transform_values("properties", lambda _, value: f.substring(value, 1, _SHOWN))
+    return events.select(
+        "record_key",
+        "source",
+        f.col("message_id").alias("id"),
+        f.col("occurred_at").alias("at"),
+        f.lit("event").alias("kind"),
+        f.coalesce("name", "type").alias("name"),
+        "channel",
+        f.lit(None).cast("string").alias("order_id"),
+        f.col("amount"),
+        f.lit(0).cast("bigint").alias("line_count"),
+        f.array().cast(f"array<{_LINE}>").alias("lines"),
+        f.coalesce(shown, f.create_map().cast("map<string,string>")).alias("details"),
+    )
+
+
+def _amount(units: Column) -> Column:
+    return (units / UNITS).cast("double")

@@ -1,0 +1,92 @@
+"""The rules that exist in two tongues, held equal on whole lists at a time."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from random import Random
+from typing import Any
+
+import pytest
+
+from profiles.config import Survivorship
+from profiles.model import Claim
+from profiles.reach import link_class, proven
+from profiles.score import quintile
+from profiles.survive import survivor
+
+pytestmark = pytest.mark.spark
+
+SETTINGS = Survivorship(
+    default=("most_trusted", "most_recent", "most_frequent", "longest"),
+    fields={"name": ("most_frequent", "longest"), "city": ("longest",), "street": ("most_recent",)},
+)
+# Spellings that engines measure differently if they count bytes or UTF-16 units instead of characters.
+VALUES = ["Ann", "Anna", "Åsa", "O’Neil", "李", "👩\u200d🚀", "zz", "Z", "a b"]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def drawn_claims(random: Random, groups: int) -> list[tuple[Any, ...]]:
+    rows = []
+    for group in range(groups):
+        field = random.choice(["name", "city", "street", "birth_date"])
+        for _ in range(random.randint(1, 7)):
+            record = random.randint(1, 4)
+            at = EPOCH + timedelta(days=random.choice([-3, 0, 20_000, 20_001]), microseconds=random.randint(0, 1))
+            trust = random.choice([0.0, 0.1, 0.29, 0.5, 0.9005, 1.0])
+            rows.append((group, field, random.choice(VALUES), f"s{record % 2}", f"r{record}", at, trust))
+    return rows
+
+
+def test_survivors_are_the_same_in_both_tongues(spark: Any) -> None:
+    from profiles.transforms.golden import survivors
+
+    rows = drawn_claims(Random(20_260_101), 600)
+    schema = "g int, field string, value string, source string, record_key string, observed_at timestamp, trust double"
+    claimed = spark.createDataFrame(rows, schema).distinct()
+    found = {
+        (r["g"], r["field"]): (r["value"], r["source"], r["record_key"], r["rule"], r["confidence"])
+        for r in survivors(claimed, ["g"], SETTINGS).drop("observed_at").collect()
+    }
+    wanted = {}
+    for (group, field), members in groupby(sorted(rows, key=lambda r: r[:2]), key=lambda r: r[:2]):
+        believed = survivor([Claim(v, s, k, at, t) for _, _, v, s, k, at, t in members], SETTINGS.rules(field))
+        assert believed is not None
+        claim = believed.claim
+        wanted[group, field] = (claim.value, claim.source, claim.record_key, believed.rule, believed.confidence)
+    assert found == wanted
+    assert {w[3] for w in wanted.values()} >= {"most_trusted", "most_recent", "most_frequent", "longest", "unopposed"}
+
+
+def test_fifths_are_the_same_in_both_tongues(spark: Any) -> None:
+    from profiles.transforms.rfm import quintile as plan
+
+    random = Random(7)
+    rows = [(i, random.choice([1, 1, 1, 2, 3, 5, 8, 13, 100, i]), random.random() < 0.7) for i in range(400)]
+    population = [value for _, value, base in rows if base]
+    frame = spark.createDataFrame(rows, "id int, v bigint, base boolean").withColumn("q", plan("v"))
+    assert {r["id"]: r["q"] for r in frame.collect()} == {i: quintile(v, population) for i, v, _ in rows}
+
+
+def test_proof_reaches_the_same_records_in_both_tongues(spark: Any) -> None:
+    from profiles.transforms.links import linked_records
+
+    random = Random(11)
+    members, index, edges, wanted = [], [], [], {}
+    for person in range(60):
+        records = [f"{person}-{n:02d}" for n in range(random.randint(1, 14))]
+        anchor = random.choice(records)
+        pairs = [tuple(sorted(random.sample(records, 2))) for _ in range(random.randint(0, 10)) if len(records) > 1]
+        ties = [(a, b, random.choice(["email", "loyalty"]), random.choice(["kept", "suppressed"])) for a, b in pairs]
+        members += [(record, f"p{person}") for record in records]
+        index.append((f"p{person}", anchor))
+        edges += [(a, b, state, [(kind, "shared", 1)]) for a, b, kind, state in ties]
+        verified = proven(anchor, [(a, b) for a, b, kind, state in ties if (kind, state) == ("email", "kept")])
+        wanted |= {record: link_class(record, anchor, verified) for record in records}
+    reasons = "array<struct<comparison:string,level:string,weight_micro:bigint>>"
+    found = linked_records(
+        spark.createDataFrame(members, "record_key string, profile_id string"),
+        spark.createDataFrame(index, "profile_id string, anchor string"),
+        spark.createDataFrame(edges, f"left_key string, right_key string, state string, reasons {reasons}"),
+        ("account", "email"),
+    )
+    assert {r["record_key"]: r["link"] for r in found.collect()} == wanted
+    assert set(wanted.values()) == {"own", "verified", "probable"}
