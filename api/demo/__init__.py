@@ -1,2 +1,4 @@
-"""The demo's world: real shopping baskets, invented people, and the scattered traces that a retailer would hold of them,
-with the truth written beside. Everything follows from one seed, so that what is shown can be shown again."""
+"""The demo's world: real shopping baskets, invented people, their scattered traces, and the truth beside them.
+
+Everything follows from one seed, so that what is shown can be shown again.
+"""

@@ -28,7 +28,9 @@ class Baskets:
         for household, buyer, basket, at in zip(
             mine["household_id"], mine["buyer"], mine["basket_id"], mine["at"], strict=True
         ):
-            out.setdefault(int(household), []).append((self.shoppers[buyer], int(basket), at.to_pydatetime().replace(tzinfo=UTC)))
+            out.setdefault(int(household), []).append(
+                (self.shoppers[buyer], int(basket), at.to_pydatetime().replace(tzinfo=UTC))
+            )
         return out
 
 

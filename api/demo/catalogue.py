@@ -43,7 +43,7 @@ def campaign_table(journey: Journey) -> pa.Table:
     frame = journey.campaigns.sort_values("campaign_id")
     mailed = journey.mailings.groupby("campaign_id")["household_id"].nunique()
     good_for = journey.coupons.drop_duplicates(["campaign_id", "product_id"]).groupby("campaign_id")["product_id"]
-    named = {int(c): sorted(int(p) for p in products)[:PRODUCTS_NAMED] for c, products in good_for}
+    named = {int(str(c)): sorted(int(p) for p in products)[:PRODUCTS_NAMED] for c, products in good_for}
     ids = [int(c) for c in frame["campaign_id"]]
     return pa.table(
         {

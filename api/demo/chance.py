@@ -26,7 +26,7 @@ def maybe(rng: Random, probability: float, thing: Thing) -> Thing | None:
 
 def common_first(rng: Random, things: Sequence[Thing]) -> Thing:
     """Pick with a long tail, as names are: the first of the list often, the last seldom."""
-    return things[int(len(things) * rng.random() ** 1.9)]
+    return things[int(len(things) * float(rng.random() ** 1.9))]
 
 
 def scattered(seed: int, name: str, number: int, digits: int) -> int:
@@ -34,7 +34,7 @@ def scattered(seed: int, name: str, number: int, digits: int) -> int:
 
     Neighbours in a household must not have neighbouring customer numbers, or the numbers would tell the truth.
     """
-    low = 10 ** (digits - 1)
+    low = int(10 ** (digits - 1))
     size = 9 * low
     rng = dice(seed, "scattered", name)
     step = rng.randrange(size // 3, size)

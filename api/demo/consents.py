@@ -4,7 +4,7 @@ The baskets are of 2017, but whoever runs the demo asks today: so these events a
 eighteen months before it, and a yes lasts until 2030.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
@@ -45,7 +45,8 @@ def consent_rows(seed: int, household: Household, today: date) -> list[Row]:
             rows.append(_row(seed, rng, person, nth, saying, today))
     if happens(rng, 0.01):
         somebody = household.shoppers[0]
-        rows.append(_row(seed, rng, somebody, 31, Saying(90, ("email", "test@test.com"), _MAIL, "given"), today))
+        nobodys = Saying(90, ("email", "test@test.com"), _MAIL, "given")
+        rows.append(replace(_row(seed, rng, somebody, 31, nobodys, today), fault="names nobody"))
     return rows
 
 
@@ -63,8 +64,8 @@ def _row(seed: int, rng: Random, person: Person, nth: int, said: Saying, today: 
         "purpose": said.purpose,
         "action": said.action,
         "mechanism": said.mechanism,
-        "jurisdiction": rng.choice(("US-OH",) * 7 + ("US-CA", "DE", None)),
-        "notice": f"privacy-{notice}",
+        "jurisdiction": "US-OH" if person.script else rng.choice(("US-OH",) * 7 + ("US-CA", "DE", None)),
+        "notice": f"privacy@{notice}",
         "expires_at": said.expires if said.action == "given" else None,
         "channel": said.channel,
     }
@@ -89,7 +90,7 @@ def _sayings(rng: Random, person: Person) -> list[Saying]:
         purpose = rng.choice(("profiling", "profiling", "identity_resolution"))
         out.append(Saying(rng.randint(5, 300), first, purpose, "objected", "agent"))
     if happens(rng, 0.004):
-        out.append(Saying(rng.randint(1, 60), first, "service", "restricted", "agent"))
+        out.append(Saying(rng.randint(1, 60), first, "all", "restricted", "agent"))
     return out
 
 

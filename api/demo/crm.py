@@ -1,14 +1,21 @@
-"""The customer database: operators' hands, own duplicates, old surnames and addresses that nobody brought up to date."""
+"""The customer database: operators' hands, own duplicates, old surnames, addresses that nobody brought up to date."""
 
 from random import Random
 
 from api.demo.blemishes import Spoilers, beheading, setting
 from api.demo.chance import dice, happens, maybe, scattered
-from api.demo.model import PLACEHOLDER_PHONES, Household, Person, Row
+from api.demo.model import Household, Person, Row
 from api.demo.moments import moment, stamp
 from api.demo.showcase import scripted
 from api.demo.slips import (
-    date_as_told, email_as_typed, family_as_typed, given_as_typed, mailbox_typo, phone_as_typed, street_as_typed,
+    date_as_told,
+    email_as_typed,
+    family_as_typed,
+    given_as_typed,
+    mailbox_typo,
+    phone_as_typed,
+    placeholder_phone,
+    street_as_typed,
 )  # fmt: skip
 
 COLUMNS = (
@@ -26,9 +33,7 @@ SPOILERS: Spoilers = {
 def crm_rows(seed: int, household: Household) -> list[Row]:
     """Return what the customer database knows of one household."""
     rng = dice(seed, "crm", household.household_id)
-    return [
-        _row(seed, rng, person, nth) for person in household.shoppers for nth in range(person.traces.crm)
-    ]
+    return [_row(seed, rng, person, nth) for person in household.shoppers for nth in range(person.traces.crm)]
 
 
 def _row(seed: int, rng: Random, person: Person, nth: int) -> Row:
@@ -75,8 +80,7 @@ def _email(rng: Random, person: Person, *, old: bool) -> str | None:
 def _phones(rng: Random, person: Person, *, old: bool) -> dict[str, object]:
     mobile = person.former_mobile if old and person.former_mobile else person.mobile
     told = phone_as_typed(rng, mobile) if mobile and happens(rng, 0.8) else None
-    if happens(rng, 0.045):
-        told = rng.choice(PLACEHOLDER_PHONES)
+    told = placeholder_phone(rng) or told
     landline = phone_as_typed(rng, person.landline) if person.landline and happens(rng, 0.7) else None
     return {"mobile": told, "landline": landline}
 

@@ -6,9 +6,10 @@ from anyascii import anyascii
 
 from api.demo.chance import dice, scattered
 from api.demo.model import SHOP_PHONE
+from api.demo.names import words
 
 # Area codes of the United States. 555-0100 to 555-0199 is kept for fiction in each.
-AREA_CODES = (
+AREA_CODES = words(
     "201 202 203 205 206 207 208 209 210 212 213 214 215 216 217 218 219 220 223 224 225 227 228 229 231 234 "
     "235 239 240 248 251 252 253 254 256 260 262 267 269 270 272 274 276 279 281 283 301 302 303 304 305 307 "
     "308 309 310 312 313 314 315 316 317 318 319 320 321 323 324 325 326 327 329 330 331 332 334 336 337 339 "
@@ -23,8 +24,8 @@ AREA_CODES = (
     "813 814 815 816 817 818 828 830 831 832 843 845 847 848 850 856 857 858 859 860 862 863 864 865 870 872 "
     "878 900 901 903 904 906 907 908 909 910 912 913 914 915 916 917 918 919 920 925 928 929 930 931 934 936 "
     "937 938 940 941 943 945 947 948 949 951 952 954 956 959 970 971 972 973 975 978 979 980 983 984 985 986 "
-    "989 "
-).split()
+    "989"
+)
 PER_HOUSEHOLD = 13
 _DOMAINS = ("example.com", "example.com", "example.org", "example.org", "example.net")
 

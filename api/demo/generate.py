@@ -32,14 +32,15 @@ def generate(
     """Fill a workspace up to so many households (None: all) and return what was written.
 
     A second call with more of them leaves every file of the first as it is and adds one file to each source: the
-    data that arrive later. Consents are told relative to `today`; everything else is of 2016 and 2017.
+    data that arrive later. Consents are told relative to `today`, the first call's where there was one; everything
+    else is of 2016 and 2017.
     """
     journey = open_journey()
     everybody = journey.baskets["household_id"].nunique()
     wanted = everybody if households is None else households
     if not 0 < wanted <= everybody:
         raise Malformed(f"--households is {wanted}; the shopping data have 1 to {everybody}")
-    ends = _parts(workspace, seed, today)
+    ends, today = _parts(workspace, seed, today)
     if not ends:
         write_workspace(workspace, seed)
         write_table_csv(workspace / "data" / "products" / "part-1.csv", product_table(journey))
@@ -56,17 +57,18 @@ def generate(
     return summary
 
 
-def _parts(workspace: Path, seed: int, today: date) -> list[int]:
-    """Return up to which household each part that is here already goes; refuse another seed or day."""
+def _parts(workspace: Path, seed: int, today: date) -> tuple[list[int], date]:
+    """Return up to which household each part that is here already goes, and the day they are told for.
+
+    Parts of another seed would be other people, so another seed is refused.
+    """
     path = workspace / "truth" / "parts.json"
     if not path.is_file():
-        return []
+        return [], today
     held = json.loads(path.read_text(encoding="utf-8"))
-    if (held["seed"], held["today"]) != (seed, today.isoformat()):
-        raise Malformed(
-            f"the workspace holds demo data of seed {held['seed']} for {held['today']}; use these, or an empty folder"
-        )
-    return [int(end) for end in held["households"]]
+    if held["seed"] != seed:
+        raise Malformed(f"the workspace holds demo data of seed {held['seed']}; use it, or an empty folder")
+    return [int(end) for end in held["households"]], date.fromisoformat(held["today"])
 
 
 def _filled(

@@ -1,13 +1,13 @@
-"""The loyalty programme: one card a household in many, in the name of one of them, date of birth as Americans write it."""
+"""The loyalty programme: one card a household in many, in the name of one of them, births as Americans write them."""
 
 from random import Random
 
 from api.demo.blemishes import Spoilers, beheading, setting
 from api.demo.chance import dice, happens, maybe
-from api.demo.model import PLACEHOLDER_PHONES, Household, Person, Row
+from api.demo.model import Household, Person, Row
 from api.demo.moments import moment, stamp
 from api.demo.showcase import scripted
-from api.demo.slips import family_as_typed, given_as_typed, phone_as_typed
+from api.demo.slips import family_as_typed, given_as_typed, phone_as_typed, placeholder_phone
 
 COLUMNS = ("card_no", "holder", "born", "email", "phone", "zip", "status", "enrolled_at")
 SPOILERS: Spoilers = {
@@ -53,7 +53,8 @@ def _email(rng: Random, person: Person) -> str | None:
 
 
 def _phone(rng: Random, person: Person) -> str | None:
-    if happens(rng, 0.03):
-        return rng.choice(PLACEHOLDER_PHONES)
+    nobodys = placeholder_phone(rng)
+    if nobodys:
+        return nobodys
     phone = person.landline if person.landline and happens(rng, 0.4) else person.mobile
     return phone_as_typed(rng, phone) if phone and happens(rng, 0.85) else None

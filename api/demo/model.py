@@ -88,6 +88,5 @@ class Row:
 
 GROWN = 16
 # Of the shop itself: operators type it when a customer will not say theirs.
-SHOP_PHONE = "+16145550100"
+SHOP_PHONE, SHOP_PHONE_TYPED = "+16145550100", "614-555-0100"
 PLACEHOLDER_EMAILS = ("test@test.com", "noreply@example.com", "null")
-PLACEHOLDER_PHONES = ("000-000-0000", "null", "614-555-0100")

@@ -115,7 +115,7 @@ def reachable(rng: Random, household: Household, directory: Directory) -> Househ
     out: list[Person] = []
     for index, person in enumerate(household.people):
         age, old = person.age(YEAR), index * 2 + 1
-        mobile = directory.phone(household.position, old) if 12 <= age and happens(rng, 0.93) else None
+        mobile = directory.phone(household.position, old) if age >= 12 and happens(rng, 0.93) else None
         former = directory.phone(household.position, old + 1) if mobile and happens(rng, 0.15) else None
         emails = _mailboxes(rng, person, directory) if age >= 13 else ()
         one = replace(person, mobile=mobile, former_mobile=former, emails=emails, landline=landline)

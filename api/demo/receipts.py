@@ -69,7 +69,9 @@ def shop_orders(lines: pd.DataFrame, shoppers: tuple[Person, ...], guest_mail: M
     orders = mine["basket_id"].to_numpy()
     first = pa.array([(p.traces.accounts or (None,))[0] for p in shoppers], pa.string())
     last = pa.array([(p.traces.accounts or (None,))[-1] for p in shoppers], pa.string())
-    account = pc.if_else(pa.array(orders % 4 == 0), last.take(pa.array(mine["buyer"])), first.take(pa.array(mine["buyer"])))
+    account = pc.if_else(
+        pa.array(orders % 4 == 0), last.take(pa.array(mine["buyer"])), first.take(pa.array(mine["buyer"]))
+    )
     mails = [guest_mail.get(int(o)) for o in orders[(mine["channel"] == GUEST).to_numpy()]]
     typed = np.full(len(mine), None, dtype=object)
     typed[(mine["channel"] == GUEST).to_numpy()] = mails
@@ -78,7 +80,9 @@ def shop_orders(lines: pd.DataFrame, shoppers: tuple[Person, ...], guest_mail: M
             **_common(mine),
             "account_id": pc.if_else(by_account, account, pa.scalar(None, pa.string())),
             "guest_email": pa.array(typed, pa.string()),
-            "ordered_at": pc.strftime(pa.array(mine["transaction_timestamp"]).cast("timestamp[s]"), "%Y-%m-%dT%H:%M:%SZ"),
+            "ordered_at": pc.strftime(
+                pa.array(mine["transaction_timestamp"]).cast("timestamp[s]"), "%Y-%m-%dT%H:%M:%SZ"
+            ),
         }
     )
     return _blemished("webshop_orders", table, mine, shoppers)
@@ -103,9 +107,7 @@ def _blemished(source: str, table: pa.Table, mine: pd.DataFrame, shoppers: tuple
     at = table.schema.get_field_index("line_id")
     garbled = garbled.set_column(at, "line_id", pa.nulls(garbled.num_rows, pa.string()))
     owners = pa.array([p.person_id for p in shoppers], pa.string()).take(pa.array(mine["buyer"]))
-    truth = pa.table(
-        {"source": pa.repeat(source, table.num_rows), "message_id": table["line_id"], "person_id": owners}
-    )
+    truth = pa.table({"source": pa.repeat(source, table.num_rows), "message_id": table["line_id"], "person_id": owners})
     return Receipts(pa.concat_tables([table, again, garbled]), truth, again.num_rows, garbled.num_rows)
 
 

@@ -1,4 +1,4 @@
-"""How people and operators write things down: typing errors, nicknames, phones in a dozen spellings, dates as at home."""
+"""How people and operators write things down: typing errors, nicknames, phones in many spellings, dates as at home."""
 
 from datetime import date
 from random import Random
@@ -6,7 +6,7 @@ from random import Random
 from anyascii import anyascii
 
 from api.demo.chance import happens
-from api.demo.model import Person
+from api.demo.model import SHOP_PHONE_TYPED, Person
 
 _NEAR = {
     "a": "s", "b": "v", "c": "x", "d": "s", "e": "r", "f": "g", "g": "h", "h": "j", "i": "o", "j": "k", "k": "l",
@@ -68,6 +68,14 @@ def phone_as_typed(rng: Random, phone: str) -> str:
             f"{area}{office}{line}", f"+1 {area} {office} {line}", f"1-{area}-{office}-{line}",
         )
     )  # fmt: skip
+
+
+def placeholder_phone(rng: Random) -> str | None:
+    """Return, now and then, a number that stands for nobody: the shop's own most of all, so often that it shows."""
+    roll = rng.random()
+    if roll < 0.045:
+        return SHOP_PHONE_TYPED
+    return "000-000-0000" if roll < 0.06 else "null" if roll < 0.068 else None
 
 
 def email_as_typed(rng: Random, email: str) -> str:

@@ -93,7 +93,7 @@ def _browsed(baskets: Baskets, households: Sequence[Household]) -> dict[int, lis
     """Return what each household looks at on the web: the first product of each of its baskets."""
     wanted = {h.household_id for h in households}
     frame = baskets.frame[baskets.frame["household_id"].isin(wanted)]
-    return {int(h): [int(p) for p in products] for h, products in frame.groupby("household_id")["product_id"]}
+    return {int(str(h)): [int(p) for p in products] for h, products in frame.groupby("household_id")["product_id"]}
 
 
 def write_stretch(data: Path, nth: int, stretch: Stretch) -> None:

@@ -1,7 +1,8 @@
 """Whose an identifier is: the known subjects of the event sources, told from those whom nobody can tell apart."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from api.demo.baskets import BY_CARD, BY_LANDLINE, BY_MOBILE, TILL, Baskets
 from api.demo.model import PLACEHOLDER_EMAILS, SHOP_PHONE, Person, Row
@@ -73,7 +74,7 @@ def subject_key(kind: str, raw: object) -> str | None:
 
 
 def _of_rows(rows: dict[str, list[Row]]) -> Iterator[tuple[str, str, str]]:
-    named = {
+    named: dict[str, Callable[[dict[str, Any]], tuple[tuple[str, object], ...]]] = {
         "web": lambda v: (("account", v.get("userId")), ("email", (v.get("traits") or {}).get("email"))),
         "helpdesk": lambda v: (("email", v["from_email"]), ("phone", v["caller_phone"])),
         "redemptions": lambda v: (("loyalty", v["card_no"]),),
@@ -86,9 +87,7 @@ def _of_rows(rows: dict[str, list[Row]]) -> Iterator[tuple[str, str, str]]:
                 yield source, key, row.person_id
 
 
-def _of_baskets(
-    rows: dict[str, list[Row]], baskets: Baskets, households: set[int]
-) -> Iterator[tuple[str, str, str]]:
+def _of_baskets(rows: dict[str, list[Row]], baskets: Baskets, households: set[int]) -> Iterator[tuple[str, str, str]]:
     frame = baskets.frame[baskets.frame["household_id"].isin(households)]
     tills = frame[frame["channel"] == TILL][["buyer", "shown"]].drop_duplicates()
     for buyer, shown in zip(tills["buyer"], tills["shown"], strict=True):
@@ -117,4 +116,4 @@ def filtered(row: Row) -> bool:
     """Say whether a web event says of itself that it may not be kept."""
     context = row.values.get("context")
     consent = context.get("consent") if isinstance(context, dict) else None
-    return bool(consent) and consent["categoryPreferences"]["analytics"] is False
+    return consent is not None and consent["categoryPreferences"]["analytics"] is False

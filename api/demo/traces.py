@@ -36,7 +36,9 @@ def _footprint(rng: Random, household: Household, person: Person, directory: Dir
     age = person.age(2017)
     digital = min(0.95, max(0.12, 1.05 - age / 90))
     wanted = household.trap in {"shared_tablet", "father_son", "twins", "namesake"}
-    account = _has_own_mailbox(household, person) and (happens(rng, digital * 0.62) or household.trap == "shared_tablet")
+    account = _has_own_mailbox(household, person) and (
+        happens(rng, digital * 0.62) or household.trap == "shared_tablet"
+    )
     count = int(account) + int(account and happens(rng, 0.05))
     cookies = rng.choices((0, 1, 2, 3), (0.25, 0.4, 0.25, 0.1))[0] if happens(rng, digital) else int(account)
     in_crm = happens(rng, 0.92 if wanted and age >= 17 else 0.72 if age >= 20 else 0.3)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise, product
 
-from api.demo.model import PLACEHOLDER_EMAILS, Household, Person, Row
+from api.demo.model import PLACEHOLDER_EMAILS, SHOP_PHONE_TYPED, Household, Person, Row
 from api.demo.subjects import subject_key
 from api.demo.world import World
 
@@ -114,5 +114,5 @@ def _of_placeholders(rows: dict[str, list[Row]]) -> Iterator[Trap]:
 def _stand_ins(values: Iterable[object]) -> Iterator[str]:
     for value in values:
         text = str(value or "").lower()
-        if text in PLACEHOLDER_EMAILS or text in {"000-000-0000", "614-555-0100"}:
+        if text in PLACEHOLDER_EMAILS or text in {"000-000-0000", SHOP_PHONE_TYPED}:
             yield text

@@ -1,4 +1,4 @@
-"""Web and app events as Segment's SDKs send them: cookies before and after logins, a shared tablet, a kiosk, strangers."""
+"""Web and app events as Segment's SDKs send them: cookies before and after logins, a shared tablet, a kiosk."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta

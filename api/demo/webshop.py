@@ -10,7 +10,13 @@ from api.demo.model import Household, Person, Row
 from api.demo.moments import moment, stamp
 from api.demo.showcase import scripted
 from api.demo.slips import (
-    email_as_typed, family_as_typed, given_as_typed, mailbox_typo, phone_as_typed, street_as_typed,
+    email_as_typed,
+    family_as_typed,
+    given_as_typed,
+    mailbox_typo,
+    phone_as_typed,
+    placeholder_phone,
+    street_as_typed,
 )  # fmt: skip
 
 GUEST_COLUMNS = ("order_id", "name", "email", "phone", "street", "city", "zip", "ordered_at")
@@ -64,9 +70,7 @@ def _account(rng: Random, person: Person, nth: int, account: str) -> Row:
     return Row(account, person.person_id, values | scripted(person, "webshop_accounts", nth))
 
 
-def guest_rows(
-    seed: int, household: Household, orders: Sequence[tuple[Person, int, datetime]]
-) -> list[Row]:
+def guest_rows(seed: int, household: Household, orders: Sequence[tuple[Person, int, datetime]]) -> list[Row]:
     """Return what the guests of one household typed at checkout, one row per order."""
     rng = dice(seed, "guests", household.household_id)
     return [_guest(rng, person, order_id, at) for person, order_id, at in orders]
@@ -85,7 +89,7 @@ def _guest(rng: Random, person: Person, order_id: int, at: datetime) -> Row:
         "order_id": str(order_id),
         "name": f"{first} {last}",
         "email": email,
-        "phone": "000-000-0000" if happens(rng, 0.03) else typed,
+        "phone": placeholder_phone(rng) or typed,
         "street": street_as_typed(rng, person.address.street),
         "city": person.address.city,
         "zip": person.address.postcode,
