@@ -106,7 +106,7 @@ def test_every_address_that_the_pages_call_is_served(commands: list[Any]) -> Non
 
 def model_of(path: str) -> Any:
     """Return the model of a workspace file, or None where the path is no file of a workspace."""
-    import activation.config
+    import activation.declarations
     import consent.config
     import identity.config
     import ingestion.config
@@ -120,9 +120,9 @@ def model_of(path: str) -> Any:
         "consent/policy.yaml": consent.config.PolicyConfig,
         "consent/labels.yaml": consent.config.LabelsConfig,
         "sources": ingestion.config.Source,
-        "audiences": activation.config.Audience,
-        "destinations": activation.config.Destination,
-        "decisions": activation.config.Decision,
+        "audiences": activation.declarations.Audience,
+        "destinations": activation.declarations.Destination,
+        "decisions": activation.declarations.Decision,
     }.get(path if "/" not in path or path.startswith("consent/") else path.partition("/")[0])
 
 
