@@ -49,6 +49,11 @@ class DenyOverlay:
         """Say whether any identifier of a person is denied the purpose: refusals cross every link."""
         return any(self.denied(token, purpose) for token in tokens)
 
+    def denials(self) -> list[tuple[str, str]]:
+        """Return every token with a purpose that is denied to it, for readers that keep a copy."""
+        keys = (key[len(_PREFIX) :].decode().partition("|") for key, _ in self.entries.items(_PREFIX))
+        return [(token, purpose) for token, _, purpose in keys]
+
     def purge(self, *, as_of: datetime, through: int) -> int:
         """Forget what a published build has seen, and return how much: said by `as_of` and mirrored by `through`."""
         seen = []

@@ -174,6 +174,10 @@ class Overlay:
                 found = cursor.next()
             return rows
 
+    def revision(self) -> int:
+        """Return a number that every committed write of any process makes larger; for readers that keep a copy."""
+        return int(self._env.info()["last_txnid"])
+
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key; when this returns it is on disk."""
         with self._env.begin(write=True) as transaction:

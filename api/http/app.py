@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.http.console.pages import console_router
 from api.http.fastpath import FastPath
 from api.http.middleware import AsgiApp, Shell
 from api.http.models import declared_names
@@ -55,6 +56,7 @@ def create_framework_app(world: World) -> FastAPI:
     app.add_exception_handler(RequestValidationError, on_invalid(declared_names()))
     for part in (profiles, identity, consent, decide, health):
         app.include_router(part.router)
+    app.include_router(console_router(world))
     return app
 
 

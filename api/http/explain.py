@@ -6,18 +6,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra.ids import Token
+from api.http.ports import Known
 
 Edge = Mapping[str, Any]
 _Step = tuple[float, int, int, str, tuple[str, Edge] | None]
 
 
-def carriers(graph: Mapping[str, Any], wanted: Token) -> frozenset[str]:
+def carriers(graph: Mapping[str, Any], wanted: Known) -> frozenset[str]:
     """Return the records of a profile that carry an identifier."""
     return frozenset(
         record["record_key"]
         for record in graph["records"]
-        if any(identifier["token"] == wanted for identifier in record["identifiers"])
+        if any(one["token"] == wanted.token for one in record["identifiers"])
     )
 
 
@@ -44,7 +44,7 @@ def chain(graph: Mapping[str, Any], start: frozenset[str], goal: frozenset[str])
             return _back(came, record)
         for other, edge in steps[record]:
             if other not in came:
-                weaker = max(weakness, -edge["weight_micro"])
+                weaker = max(weakness, -edge["weight"])
                 heapq.heappush(queue, (weaker, length + 1, next(counter), other, (record, edge)))
     return []
 

@@ -14,7 +14,7 @@ import orjson
 from api.http.credentials import Holder
 from api.http.errors import TooLarge
 from api.http.middleware import AsgiApp, Receive, Scope, Send, replay, whole
-from api.http.reading import Bytes, answer_headers, etag, matches, readable_id, timing, unchanged_headers
+from api.http.reading import Bytes, answer_headers, matches, readable_id, timing, unchanged_headers
 from api.http.world import World
 from infra.identifiers import normalise, token
 from infra.ids import ProfileId, Purpose
@@ -131,11 +131,11 @@ class FastPath:
         started: float,
     ) -> Answer | None:
         world = self._world
-        body = world.profiles.ready(profile_id, purpose)
-        if body is None or not world.audit.room() or holder.bucket.wait(world.ring.stopwatch()):
+        tagged = world.profiles.tagged(profile_id, purpose)
+        if tagged is None or not world.audit.room() or holder.bucket.wait(world.ring.stopwatch()):
             return None
         world.audit.note(holder.key_id, purpose, profile_id, "allowed")
-        tag = etag(body)
+        tag, body = tagged
         status, headers = (304, unchanged_headers(tag)) if matches(condition, tag) else (200, answer_headers(body, tag))
         seconds = self._stopwatch() - started
         headers.append(timing(seconds))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, RowMapping, func, insert, select, update
 
 from api.http.errors import KeyMissing, ScopeUnknown
 from api.http.store import API_KEY
@@ -124,17 +124,25 @@ def find_credential(database: Engine, key: str) -> Credential | None:
     """Return whose key this is, or None where it is no key, an unknown one or a revoked one."""
     if len(key) != _KEY_LENGTH or not key.startswith(PREFIX) or not key.isascii():
         return None
-    key_id = key[len(PREFIX) :].partition("_")[0]
-    with database.connect() as connection:
-        row = (
-            connection.execute(select(API_KEY).where(API_KEY.c.id == key_id, API_KEY.c.revoked_at.is_(None)))
-            .mappings()
-            .first()
-        )
+    row = _standing(database, key[len(PREFIX) :].partition("_")[0])
     # Compared even where no row was found, so that the time taken does not tell known ids from unknown.
     same = hmac.compare_digest(row["hash"] if row else digest(""), digest(key))
-    if row is None or not same:
-        return None
+    return _credential(row) if row is not None and same else None
+
+
+def credential_of(database: Engine, key_id: str) -> Credential | None:
+    """Return the credential of a key id that a signed session names, or None where it was revoked."""
+    row = _standing(database, key_id)
+    return None if row is None else _credential(row)
+
+
+def _standing(database: Engine, key_id: str) -> RowMapping | None:
+    query = select(API_KEY).where(API_KEY.c.id == key_id, API_KEY.c.revoked_at.is_(None))
+    with database.connect() as connection:
+        return connection.execute(query).mappings().first()
+
+
+def _credential(row: RowMapping) -> Credential:
     return Credential(
         key_id=row["id"],
         name=row["name"],

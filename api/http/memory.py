@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from api.http.ports import Json, Known, Statement
+from api.http.ports import Json, Known, Question, Statement
+from api.http.reading import etag
 from infra.ids import ProfileId, Purpose, Token
 
 _DENYING = frozenset({"refused", "withdrawn", "objected", "restricted"})
@@ -20,6 +21,7 @@ class MemoryProfiles:
     views: dict[tuple[Purpose, ProfileId], dict[str, Any]] = field(default_factory=dict)
     graphs: dict[ProfileId, dict[str, Any]] = field(default_factory=dict)
     timelines: dict[ProfileId, list[dict[str, Any]]] = field(default_factory=dict)
+    headers: dict[ProfileId, dict[str, Any]] = field(default_factory=dict)
     tokens: dict[Token, ProfileId] = field(default_factory=dict)
     aliases: dict[ProfileId, tuple[ProfileId, ...]] = field(default_factory=dict)
     denied: set[tuple[Token, Purpose]] = field(default_factory=set)
@@ -32,9 +34,10 @@ class MemoryProfiles:
         """Return who answers for an id that was given up."""
         return self.aliases.get(profile_id, ())
 
-    def ready(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
-        """Return the published answer where no denial touches it."""
-        return self.view(profile_id, purpose)
+    def tagged(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes] | None:
+        """Return ETag and answer of a read, or None."""
+        body = self.view(profile_id, purpose)
+        return None if body is None else (etag(body), body)
 
     def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
         """Return the answer to a read, or None."""
@@ -47,7 +50,8 @@ class MemoryProfiles:
         """Return what happened, the newest first, as far as the purpose may use the records behind it."""
         if self.view(profile_id, purpose) is None:
             return None
-        usable = {r["record_key"] for r in self._records(profile_id) if purpose in r["purposes"]}
+        records = self.headers[profile_id]["records"]
+        usable = {key for key, record in records.items() if purpose in record["purposes"]}
         return [entry for entry in self.timelines.get(profile_id, []) if entry["record_key"] in usable]
 
     def graph(self, profile_id: ProfileId, purpose: Purpose) -> Json | None:
@@ -60,12 +64,8 @@ class MemoryProfiles:
         """Name the generation."""
         return "memory"
 
-    def _records(self, profile_id: ProfileId) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = self.graphs.get(profile_id, {}).get("records", [])
-        return records
-
     def _tokens_of(self, profile_id: ProfileId) -> list[Token]:
-        return [identifier["token"] for record in self._records(profile_id) for identifier in record["identifiers"]]
+        return list(self.headers.get(profile_id, {}).get("tokens", ()))
 
 
 @dataclass
@@ -74,7 +74,6 @@ class MemoryConsents:
 
     profiles: MemoryProfiles
     names: tuple[Purpose, ...]
-    opted_out: frozenset[Purpose] = frozenset()
     ledger: list[dict[str, Any]] = field(default_factory=list)
 
     def purposes(self) -> tuple[Purpose, ...]:
@@ -106,12 +105,15 @@ class MemoryConsents:
         """Return what was said under an identifier."""
         return [entry for entry in self.ledger if entry["token"] == identifier.token]
 
-    def decide(self, identifier: Known, purpose: Purpose, *, at: datetime, channel: str | None = None) -> Json:
+    def decide(self, question: Question) -> Json:
         """Return whether the person may be used."""
-        del at, channel
-        denied = (identifier.token, purpose) in self.profiles.denied or purpose in self.opted_out
+        purpose = question.purpose
+        denied = (question.identifier.token, purpose) in self.profiles.denied
         reason = "refused" if denied else "legitimate_interest"
-        return {"purpose": purpose, "allowed": not denied, "because": "consent", "reason": reason, "policy_line": "p:1"}
+        because = "consent" if denied else "allowed"
+        return {
+            "purpose": purpose, "allowed": not denied, "because": because, "reason": reason, "policy_line": "p:1",
+        }  # fmt: skip
 
     def state(self, profile_id: ProfileId, *, at: datetime) -> list[Json]:
         """Return a decision for each purpose."""

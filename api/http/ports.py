@@ -28,11 +28,11 @@ class Profiles(Protocol):
     def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
         """Return who answers for an id that was given up: one after a merge, several after a split."""
 
-    def ready(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
-        """Return the published answer where it may go out untouched; None sends the caller to `view`."""
+    def tagged(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes] | None:
+        """Return ETag and answer of a read with later denials applied, or None: unknown, erased and denied alike."""
 
     def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
-        """Return the answer to a read with later denials applied, or None: unknown, erased and denied alike."""
+        """Return the answer alone."""
 
     def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Json] | None:
         """Return what happened, the newest first, or None where `view` would say None."""
@@ -62,6 +62,17 @@ class Statement:
     request_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether the person behind an identifier may be used for a purpose, and who asks."""
+
+    identifier: Known
+    purpose: Purpose
+    at: datetime
+    actor: str
+    channel: str | None = None
+
+
 class Consents(Protocol):
     """The ledger and its rule, as far as HTTP asks them."""
 
@@ -74,8 +85,8 @@ class Consents(Protocol):
     def show(self, identifier: Known) -> list[Json]:
         """Return what the ledger holds under an identifier, the oldest first."""
 
-    def decide(self, identifier: Known, purpose: Purpose, *, at: datetime, channel: str | None = None) -> Json:
-        """Return the decision for one identifier's person and purpose, with its reasons."""
+    def decide(self, question: Question) -> Json:
+        """Return the decision about one identifier's person, with its reasons, once it is logged."""
 
     def state(self, profile_id: ProfileId, *, at: datetime) -> list[Json]:
         """Return for each purpose whether the person may be used for it, and why."""

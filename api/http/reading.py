@@ -32,6 +32,7 @@ class Found:
     """A profile that may be seen, as the bytes of its answer; `moved` where the id asked for was given up."""
 
     profile_id: ProfileId
+    tag: bytes
     body: bytes = field(repr=False)
     moved: bool = False
 
@@ -66,15 +67,16 @@ class Tongue:
 
 def read(profiles: Profiles, profile_id: ProfileId, purpose: Purpose) -> Found | Split | None:
     """Return what a purpose may see under an id, following merges and splits; None hides why there is nothing."""
-    body = profiles.view(profile_id, purpose)
-    if body is not None:
-        return Found(profile_id, body)
-    seen = [(i, b) for i in profiles.successors(profile_id) if (b := profiles.view(i, purpose)) is not None]
+    tagged = profiles.tagged(profile_id, purpose)
+    if tagged is not None:
+        return Found(profile_id, *tagged)
+    successors = profiles.successors(profile_id)
+    seen = [(i, t) for i in successors if (t := profiles.tagged(i, purpose)) is not None]
     if not seen:
         return None
-    if len(profiles.successors(profile_id)) == 1:
-        survivor, body = seen[0]
-        return Found(survivor, body, moved=True)
+    if len(successors) == 1:
+        survivor, tagged = seen[0]
+        return Found(survivor, *tagged, moved=True)
     return Split(tuple(i for i, _ in seen))
 
 

@@ -1,6 +1,7 @@
 """Everything a server is made of; tests and the composition root each build their own."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
 from sqlalchemy import Engine
 
@@ -26,4 +27,5 @@ class World:
     clock: Clock
     metrics: Metrics = field(default_factory=Metrics)
     name: str = "Kindred"
+    zone: tzinfo = UTC
     body_limit: int = 64 * 1024

@@ -10,7 +10,7 @@ from api.http.credentials import carried
 from api.http.errors import BackendMissing
 from api.http.keys import Credential
 from api.http.models import ConsentDecideIn, ConsentIn, ConsentShowIn, DecisionOut, LedgerOut, ReceiptOut
-from api.http.ports import Consents, Statement
+from api.http.ports import Consents, Question, Statement
 from api.http.routes.doors import WorldDep, needs, problems
 from api.http.world import World
 from infra.ids import Purpose
@@ -18,6 +18,7 @@ from infra.ids import Purpose
 router = APIRouter(tags=["consent"])
 Reader = Annotated[Credential, Depends(needs("consent:read"))]
 Writer = Annotated[Credential, Depends(needs("consent:write"))]
+_COARSE = ("id", "purpose", "allowed", "because")
 Key = Annotated[str | None, Header(alias="idempotency-key", max_length=255, description="repeat without doubling")]
 
 
@@ -55,15 +56,17 @@ async def show(asked: ConsentShowIn, world: WorldDep, _caller: Reader) -> Any:
 async def decide(asked: ConsentDecideIn, world: WorldDep, caller: Reader) -> Any:
     """Decide whether a person may be used for a purpose; the detailed reason needs the scope `consent:reasons`."""
     known = world.tongue.known(asked.identifier.type, asked.identifier.value)
-    at = asked.as_of or world.clock()
-
-    def decided() -> Any:
-        return _ledger(world).decide(known, carried(caller, asked.purpose), at=at, channel=asked.channel)
-
-    decision = await run_in_threadpool(decided)
+    question = Question(
+        identifier=known,
+        purpose=carried(caller, asked.purpose),
+        at=asked.as_of or world.clock(),
+        actor=f"key:{caller.key_id}",
+        channel=asked.channel,
+    )
+    decision = await run_in_threadpool(_ledger(world).decide, question)
     if caller.may("consent:reasons"):
         return decision
-    return {name: decision[name] for name in ("purpose", "allowed", "because") if name in decision}
+    return {name: decision[name] for name in _COARSE if name in decision}
 
 
 def _ledger(world: World) -> Consents:

@@ -29,6 +29,7 @@ async def decide(asked: DecideIn, world: WorldDep, caller: Asker) -> Any:
         profile_id = world.profiles.find(known.token)
     request = {
         "profile_id": profile_id,
+        "key_id": caller.key_id,
         "purpose": purpose,
         "decision": asked.decision,
         "context": asked.context.model_dump(),

@@ -9,9 +9,9 @@ from api.http.errors import ProfileHidden
 from api.http.explain import carriers, chain, records_of
 from api.http.keys import Credential
 from api.http.models import WhyIn, WhyOut
+from api.http.ports import Known
 from api.http.reading import Found, read
 from api.http.routes.doors import WorldDep, needs, problems
-from infra.ids import Token
 
 router = APIRouter(tags=["identity"])
 Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
@@ -23,7 +23,7 @@ Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 async def why(asked: WhyIn, world: WorldDep, caller: Explainer) -> dict[str, Any]:
     """Explain a match: the chain of edges between two identifiers with every comparison's weight."""
     purpose = carried(caller, asked.purpose)
-    tokens: list[Token] = []
+    asked_for: list[Known] = []
     profiles: list[Found] = []
     for identifier in (asked.a, asked.b):
         known = world.tongue.known(identifier.type, identifier.value)
@@ -33,7 +33,7 @@ async def why(asked: WhyIn, world: WorldDep, caller: Explainer) -> dict[str, Any
             world.audit.note(caller.key_id, purpose, "", "hidden")
             raise ProfileHidden
         world.audit.note(caller.key_id, purpose, found.profile_id, "explained")
-        tokens.append(known.token)
+        asked_for.append(known)
         profiles.append(found)
     a, b = profiles
     if a.profile_id != b.profile_id:
@@ -41,7 +41,7 @@ async def why(asked: WhyIn, world: WorldDep, caller: Explainer) -> dict[str, Any
     graph = world.profiles.graph(a.profile_id, purpose)
     if graph is None:
         raise ProfileHidden
-    start, goal = (carriers(graph, wanted) for wanted in tokens)
+    start, goal = (carriers(graph, wanted) for wanted in asked_for)
     path = chain(graph, start, goal)
     between = [key for edge in path for key in (edge["left"], edge["right"])] or sorted(start & goal)[:1]
     return {"same": True, "profile_id": a.profile_id, "path": path, "records": records_of(graph, between)}

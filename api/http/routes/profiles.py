@@ -120,7 +120,7 @@ def _answer(request: Request, found: Found | Split, purpose: Purpose, fields: li
     if isinstance(found, Split):
         return _split(request.path_params["profile_id"], found)
     body = projected(found.body, fields)
-    tag = etag(body)
+    tag = etag(body) if fields else found.tag
     condition = request.headers.get("if-none-match")
     unchanged = matches(None if condition is None else condition.encode("latin-1"), tag)
     response = Response(b"" if unchanged else body, 304 if unchanged else 200)

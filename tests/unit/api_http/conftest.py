@@ -119,7 +119,7 @@ async def asking(town: Town) -> Any:
 def identifier(key: bytes, kind: str, raw: str) -> dict[str, str]:
     value = normalise(TYPES[kind].normaliser, raw)
     assert value is not None
-    return {"type": kind, "value": value, "token": token(key, kind, value)}
+    return {"type": kind, "value": value, "masked": f"…{value[-2:]}", "token": token(key, kind, value)}
 
 
 def people(key: bytes) -> MemoryProfiles:
@@ -208,13 +208,12 @@ def people(key: bytes) -> MemoryProfiles:
 
 
 def _record(
-    key: str, source: str, own: str, link: str, attributes: dict[str, str], identifiers: list[dict[str, str]],
+    key: str, source: str, _own: str, link: str, attributes: dict[str, str], identifiers: list[dict[str, str]],
     known: bool = True,  # noqa: FBT001, FBT002
 ) -> dict[str, Any]:  # fmt: skip
     return {
         "record_key": key * 16,
         "source": source,
-        "key": own,
         "kind": "person" if attributes else "subject",
         "known": known,
         "link": link,
@@ -222,6 +221,7 @@ def _record(
         "attributes": attributes,
         "identifiers": identifiers,
         "purposes": list(PURPOSES),
+        "label": "".join(f"{n[0].upper()}." for n in attributes.values()),
     }
 
 
@@ -232,13 +232,12 @@ def _edge(
     return {
         "left": left * 16,
         "right": right * 16,
-        "weight_micro": round(bits * 1e6),
+        "weight": bits,
         "kind": kind,
         "state": state,
         "why": why,
         "reasons": [
-            {"comparison": comparison, "level": level, "weight_micro": round(weight * 1e6)}
-            for comparison, level, weight in reasons
+            {"comparison": comparison, "level": level, "weight": weight} for comparison, level, weight in reasons
         ],
         "elsewhere": elsewhere,
     }
@@ -251,13 +250,17 @@ def _person(
     edges: list[dict[str, Any]],
     allowed: dict[Purpose, bool],
 ) -> None:
+    header: dict[str, Any] = {"profile_id": profile_id, "tokens": {}, "records": {}}
+    for record in records:
+        tokens = [entry["token"] for entry in record["identifiers"]]
+        header["tokens"] |= dict.fromkeys(tokens, record["link"])
+        header["records"][record["record_key"]] = {"tokens": tokens, "purposes": list(PURPOSES)}
+        profiles.tokens |= dict.fromkeys(tokens, profile_id)
+    profiles.headers[profile_id] = header
     profiles.graphs[profile_id] = {
-        "anchor": records[0]["record_key"], "known": True, "size": len(records), "confidence": 0.987,
+        "profile_id": profile_id, "anchor": records[0]["record_key"], "confidence": 0.987,
         "records": records, "edges": edges,
     }  # fmt: skip
-    for record in records:
-        for entry in record["identifiers"]:
-            profiles.tokens[entry["token"]] = profile_id
     for purpose, may in allowed.items():
         if may:
             profiles.views[purpose, profile_id] = _view(profile_id, purpose, records)
@@ -275,26 +278,25 @@ def _view(profile_id: ProfileId, purpose: Purpose, records: list[dict[str, Any]]
     return {
         "profile_id": profile_id,
         "as_of": "2026-11-22T06:00:00Z",
-        "version": "000042",
-        "known": True,
-        "size": len(records),
+        "version": "0123456789abcdef",
         "confidence": 0.987,
         "attributes": {name: value for name, value in values.items() if name not in withheld},
         "traits": {
-            "order_count": "47", "order_total": "1893.12", "first_seen": "2025-03-02", "last_seen": "2026-11-20",
-            "rfm_segment": "loyal", "recency": "5", "frequency": "4", "monetary": "4",
-            "favourite_category": "cheese", "channel_preference": "tills",
+            "orders": 47, "spend": 1893.12, "items": 512, "first_seen": "2025-03-02T09:12:00Z",
+            "last_seen": "2026-11-20T17:40:00Z", "days_since_order": 2, "average_basket": 40.28,
+            "recency": 5, "frequency": 4, "monetary": 4, "rfm": "544", "channel": "tills",
+            "favourite_categories": ["cheese", "bread", "tea", "soft fruit"], "orders_90d": 9, "spend_90d": 402.18,
         },
         "identifiers": [
             {"type": i["type"], "value": i["value"]}
-            for i in {i["token"]: i for r in records for i in r["identifiers"]}.values()
+            for i in {(i["type"], i["value"]): i for r in records for i in r["identifiers"]}.values()
         ],
         "audiences": ["cheese_lovers"],
-        "consent": {"allowed": True, "because": "allowed"},
-        "withheld": [{"field": f"attributes.{name}", "because": "policy"} for name in withheld],
+        "consent": {"purpose": purpose, "allowed": True, "reason": "legitimate_interest", "policy": "policy.yaml:12"},
+        "withheld": [{"field": name, "because": "policy"} for name in withheld],
         "provenance": {
             name: {
-                "source": first["source"], "record_key": first["record_key"], "observed_at": "2026-09-14T08:00:00Z",
+                "source": first["source"], "record": first["record_key"], "observed_at": "2026-09-14T08:00:00Z",
                 "rule": rules.get(name, "unopposed"), "confidence": 1.0 if name != "family_name" else 0.75,
             }
             for name in values

@@ -1,0 +1,172 @@
+"""The console's routes: sign in, search, one page per person, and a form for what the person said."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from api.http.console import words
+from api.http.console.doors import LoginNeeded, Visitor, local_only, same_site, visitor
+from api.http.console.people import Desk
+from api.http.console.session import COOKIE, LIFETIME, sealed, signing_key
+from api.http.errors import Unauthenticated
+from api.http.problems import TITLE, status_of
+from api.http.reading import etag
+from api.http.world import World
+from infra.errors import KindredError
+from infra.ids import ProfileId
+
+_HERE = Path(__file__).parent
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = {"content-security-policy": _POLICY, "cache-control": "no-store", "x-frame-options": "DENY"}
+_SHOWN = 30
+
+Handler = Callable[..., Awaitable[Response]]
+
+
+def console_router(world: World) -> APIRouter:
+    """Return the console's routes, none of them in the OpenAPI document: they are for people."""
+    console = Console(world)
+    router = APIRouter(include_in_schema=False)
+    for method, path, handler in (
+        ("GET", "/login", console.login_form),
+        ("POST", "/login", console.login),
+        ("POST", "/logout", console.logout),
+        ("GET", "/", console.home),
+        ("POST", "/search", console.search),
+        ("GET", "/people/{profile_id}", console.person),
+        ("POST", "/people/{profile_id}/consent", console.say),
+        ("GET", "/console.css", console.style),
+    ):
+        router.add_route(path, console.guarded(handler), methods=[method])
+    return router
+
+
+class Console:
+    """The pages of one server."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._key, self._desk = world, signing_key(world.tongue.key), Desk(world)
+        self._pages = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._pages.globals.update(words=words, shop=world.name)
+        self._css = (_HERE / "console.css").read_bytes()
+
+    def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        """Return a handler whose failures are pages too, and which sends strangers to the login."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                local_only(request)
+                return await handler(request)
+            except LoginNeeded:
+                return RedirectResponse("/login", 303, headers=_HEADERS)
+            except KindredError as error:
+                status = status_of(error)
+                if status == 500:
+                    raise
+                return self._page("error.html", status, title=TITLE[status], detail=str(error), visitor=None)
+
+        return answer
+
+    async def style(self, request: Request) -> Response:
+        """Return the style sheet."""
+        tag = etag(self._css).decode()
+        if request.headers.get("if-none-match") == tag:
+            return Response(None, 304, headers={"etag": tag})
+        return Response(self._css, media_type="text/css", headers={"etag": tag, "cache-control": "no-cache"})
+
+    async def login_form(self, _request: Request) -> Response:
+        """Show the form that asks for a key."""
+        return self._page("login.html", wrong=False, visitor=None)
+
+    async def login(self, request: Request) -> Response:
+        """Open a session for a key of the console, by cookie; a form posted from elsewhere opens nothing."""
+        key = (await _form(request)).get("key", "").strip()
+        elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
+        try:
+            credential = await run_in_threadpool(self._world.ring.credential, key)
+        except Unauthenticated:
+            credential = None
+        if credential is None or elsewhere or not credential.may("console"):
+            return self._page("login.html", 403, wrong=True, visitor=None)
+        response = RedirectResponse("/", 303, headers=_HEADERS)
+        cookie = sealed(self._key, credential.key_id, self._world.clock())
+        seconds = int(LIFETIME.total_seconds())
+        response.set_cookie(COOKIE, cookie, max_age=seconds, path="/", httponly=True, samesite="strict")
+        return response
+
+    async def logout(self, request: Request) -> Response:
+        """Forget the session."""
+        await self._posted(request)
+        response = RedirectResponse("/login", 303, headers=_HEADERS)
+        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        return response
+
+    async def home(self, request: Request) -> Response:
+        """Show the search box."""
+        return self._page("home.html", visitor=await self._visitor(request), nobody=False)
+
+    async def search(self, request: Request) -> Response:
+        """Find a person by any identifier and go there; the value travels in the body and is not repeated."""
+        who, form = await self._posted(request)
+        found = await run_in_threadpool(self._desk.find, form.get("q", ""))
+        if found is None:
+            return self._page("home.html", 404, visitor=who, nobody=True)
+        return RedirectResponse(f"/people/{found}", 303, headers=_HEADERS)
+
+    async def person(self, request: Request) -> Response:
+        """Show one person."""
+        who = await self._visitor(request)
+        asked = ProfileId(request.path_params["profile_id"])
+        shown = await run_in_threadpool(self._desk.page, who.credential, asked, request.query_params.get("purpose"))
+        if isinstance(shown, tuple):
+            return self._page("split.html", 300, visitor=who, successors=shown)
+        if shown.profile_id != asked:
+            return RedirectResponse(f"/people/{shown.profile_id}", 308, headers=_HEADERS)
+        consent = await run_in_threadpool(self._desk.consent, who.credential, shown.profile_id)
+        every = request.query_params.get("events") == "all"
+        return self._page(
+            "person.html",
+            visitor=who,
+            page=shown,
+            consent=consent,
+            months=shown.months if every else shown.newest(_SHOWN),
+            recorded=request.query_params.get("recorded") == "1",
+        )
+
+    async def say(self, request: Request) -> Response:
+        """Record what the person said about a purpose and show the page again, which obeys at once."""
+        who, form = await self._posted(request)
+        profile_id = ProfileId(request.path_params["profile_id"])
+        await run_in_threadpool(self._desk.record, who.credential, profile_id, form)
+        return RedirectResponse(f"/people/{profile_id}?recorded=1#consent", 303, headers=_HEADERS)
+
+    async def _visitor(self, request: Request) -> Visitor:
+        return await run_in_threadpool(visitor, request, self._world, self._key)
+
+    async def _posted(self, request: Request) -> tuple[Visitor, dict[str, str]]:
+        who, form = await self._visitor(request), await _form(request)
+        same_site(request, who.session, form.get("word", ""))
+        return who, form
+
+    def _page(self, template: str, status: int = 200, **values: Any) -> Response:
+        html = self._pages.get_template(template).render(**values)
+        return Response(html, status, media_type="text/html", headers=_HEADERS)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))

@@ -1,0 +1,124 @@
+"""What the console does with people: find one, show one, record what one said. Every look is audited."""
+
+from collections.abc import Mapping
+
+from api.http.console.person import Page, page
+from api.http.credentials import carried
+from api.http.errors import AuditBehind, BackendMissing, IdentifierUnreadable, ProfileHidden, ScopeRefused
+from api.http.keys import Credential
+from api.http.ports import Json, Known, Statement
+from api.http.reading import Split, read, readable_id
+from api.http.world import World
+from infra.errors import Malformed
+from infra.ids import ProfileId, Purpose
+
+# The purpose that a page opens on, where its reader carries it and the person may be seen for it.
+_PREFERRED = ("service", "personalization", "analytics")
+ACTIONS = ("given", "refused", "withdrawn", "objected")
+
+
+class Desk:
+    """The console's dealings with profiles and ledger."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def find(self, words: str) -> ProfileId | None:
+        """Return whom an identifier of any type means; its type is found by trying, a profile id means itself."""
+        asked = words.strip()[:320]
+        if not asked:
+            return None
+        for kind in self._likely(asked):
+            try:
+                known = self._world.tongue.known(kind, asked)
+            except IdentifierUnreadable:
+                continue
+            found = self._world.profiles.find(known.token)
+            if found is not None:
+                return found
+        return ProfileId(asked) if readable_id(asked) and len(asked) == 32 else None
+
+    def page(self, credential: Credential, asked: ProfileId, wanted: str | None) -> Page | tuple[ProfileId, ...]:
+        """Return a person as a purpose sees them, or the successors of a split id; raise `ProfileHidden`."""
+        if not credential.may("profile:read"):
+            raise ScopeRefused("profile:read")
+        if not self._world.audit.room():
+            raise AuditBehind
+        purposes = self._purposes(credential)
+        found = {p: read(self._world.profiles, asked, p) for p in purposes} if readable_id(asked) else {}
+        split = next((f.successors for f in found.values() if isinstance(f, Split)), None)
+        if split is not None:
+            return split
+        seen = {p: f for p, f in found.items() if f is not None and not isinstance(f, Split)}
+        if not seen:
+            raise ProfileHidden
+        chosen = self._chosen(credential, tuple(seen), wanted)
+        profile_id = seen[chosen].profile_id
+        for purpose in seen:
+            self._world.audit.note(credential.key_id, purpose, profile_id, "console")
+        explained = credential.may("profile:explain")
+        graph = self._world.profiles.graph(profile_id, chosen) if explained else None
+        timeline = self._world.profiles.timeline(profile_id, chosen) or []
+        bodies = {p: seen[p].body if p in seen else None for p in purposes}
+        return page(chosen, bodies, graph, timeline, self._verdicts(profile_id), self._world.zone)
+
+    def consent(self, credential: Credential, profile_id: ProfileId) -> Json:
+        """Return what the page says of consent, and what its form may offer."""
+        writes = credential.may("consent:write") and self._world.consents is not None
+        identifiers = {known.token: known for known in self._identifiers(profile_id, credential)} if writes else {}
+        return {
+            "verdicts": self._verdicts(profile_id) if credential.may("consent:read") else [],
+            "identifiers": list(identifiers.values()),
+            "purposes": self._purposes(credential) if writes else (),
+            "actions": ACTIONS,
+        }
+
+    def record(self, credential: Credential, profile_id: ProfileId, form: Mapping[str, str]) -> None:
+        """Append what a person said; the form names the identifier by its token, never by its value."""
+        if not credential.may("consent:write"):
+            raise ScopeRefused("consent:write")
+        if self._world.consents is None:
+            raise BackendMissing("a consent ledger")
+        named = [k for k in self._identifiers(profile_id, credential) if k.token == form.get("identifier")]
+        if not named or form.get("action") not in ACTIONS:
+            raise Malformed("the form is not complete; choose an identifier, a purpose and an action")
+        now = self._world.clock()
+        self._world.consents.record(
+            Statement(
+                identifier=named[0],
+                purpose=carried(credential, form.get("purpose", "")),
+                action=form["action"],
+                mechanism="operator",
+                occurred_at=now,
+                received_at=now,
+                actor=f"key:{credential.key_id}",
+            )
+        )
+
+    def _likely(self, asked: str) -> list[str]:
+        types = self._world.tongue.types
+        by_shape = "email" if "@" in asked else "phone" if asked[:1] in "+(" else ""
+        return sorted(types, key=lambda kind: (types[kind].normaliser != by_shape, kind))
+
+    def _purposes(self, credential: Credential) -> tuple[Purpose, ...]:
+        known = self._world.consents.purposes() if self._world.consents else tuple(sorted(credential.purposes))
+        return tuple(purpose for purpose in known if purpose in credential.purposes)
+
+    def _chosen(self, credential: Credential, seen: tuple[Purpose, ...], wanted: str | None) -> Purpose:
+        if wanted is not None and carried(credential, wanted) in seen:
+            return Purpose(wanted)
+        return next((Purpose(p) for p in _PREFERRED if p in seen), seen[0])
+
+    def _verdicts(self, profile_id: ProfileId) -> list[Json]:
+        if self._world.consents is None:
+            return []
+        return self._world.consents.state(profile_id, at=self._world.clock())
+
+    def _identifiers(self, profile_id: ProfileId, credential: Credential) -> list[Known]:
+        for purpose in self._purposes(credential):
+            graph = self._world.profiles.graph(profile_id, purpose) if readable_id(profile_id) else None
+            if graph is not None:
+                shown = [i for record in graph["records"] for i in record["identifiers"] if "value" in i]
+                named = {(i["type"], i["value"]) for i in shown}
+                return [self._world.tongue.known(*pair) for pair in sorted(named)]
+        return []

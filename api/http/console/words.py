@@ -1,0 +1,87 @@
+"""What codes are called on a page, and how numbers, times and weights are written there."""
+
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+_MINUS = "\N{MINUS SIGN}"
+RULES = {
+    "most_trusted": "most trusted source",
+    "most_recent": "most recent",
+    "most_frequent": "most frequent",
+    "longest": "longest",
+    "unopposed": "only claim",
+    "alphabetical": "first in the alphabet",
+}
+WHY_NOT = {
+    "below_threshold": "the evidence speaks against it",
+    "mean_weight": "the two groups agree too little on the whole",
+    "shared": "the identifier is shared by several people",
+    "cannot_link": "a steward keeps them apart",
+    "limit": "one person may not have so many of this identifier",
+    "conflict": "compared alone, the two persons contradict each other",
+    "negative": "strong evidence against",
+}
+LINKS = {"own": "anchor", "verified": "verified", "probable": "probable"}
+
+
+def label(name: str) -> str:
+    """Return a field's or source's name as people read it."""
+    text = name.replace("_", " ").replace(".", " ")
+    return text[:1].upper() + text[1:]
+
+
+def rule(name: str) -> str:
+    """Return what a survivorship rule did."""
+    return RULES.get(name, label(name).lower())
+
+
+def why_not(code: str) -> str:
+    """Return why an edge was not followed."""
+    return WHY_NOT.get(code, label(code).lower() if code else "not followed")
+
+
+def bits(value: float) -> str:
+    """Return a weight in bits with its sign (a true minus, as wide as a plus): `+9.8`."""
+    return f"{_MINUS if value < 0 else '+'}{abs(value):.1f}"
+
+
+def moment(value: str | datetime | None) -> datetime | None:
+    """Return a stored time, aware; None where there is none or it cannot be read."""
+    if isinstance(value, datetime) or value is None:
+        return value
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def day(value: str | datetime | None, zone: tzinfo = UTC) -> str:
+    """Return a date in words: `14 Sep 2026`."""
+    when = moment(value)
+    return "" if when is None else f"{when.astimezone(zone):%-d %b %Y}"
+
+
+def clock_time(value: str | datetime | None, zone: tzinfo = UTC) -> str:
+    """Return the time of a day: `09:30`."""
+    when = moment(value)
+    return "" if when is None else f"{when.astimezone(zone):%H:%M}"
+
+
+def money(value: Any) -> str:
+    """Return an amount with thousands apart: `1,893.12`."""
+    try:
+        return f"{float(value):,.2f}"
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def percent(value: Any) -> str:
+    """Return a share as per cent, never rounded up to certainty."""
+    share = min(max(float(value), 0.0), 1.0) * 100
+    return "100 %" if share == 100 else f"{min(share, 99.9):.1f} %"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
