@@ -185,21 +185,21 @@ def test_every_shown_json_is_json(all_blocks: list[Any]) -> None:
 
 
 def test_every_link_leads_somewhere(pages: list[Path]) -> None:
-    wrong = []
-    for page in pages:
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists():
-                wrong.append(f"{page.name}: {target}")
-    assert wrong == []
+    assert [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists()
+    ] == []
 
 
 def test_every_module_that_the_pages_name_exists(pages: list[Path], root: Path) -> None:
-    wrong = []
-    for page in pages:
-        for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", page.read_text(encoding="utf-8")):
-            if not (root / name).is_file():
-                wrong.append(f"{page.name}: {name}")
-    assert wrong == []
+    assert [
+        f"{page.name}: {name}"
+        for page in pages
+        for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", page.read_text(encoding="utf-8"))
+        if not (root / name).is_file()
+    ] == []
 
 
 def test_every_decision_record_is_in_the_index_with_its_status(root: Path) -> None:
