@@ -71,8 +71,8 @@ class Column:
 
     @property
     def scalar(self) -> bool:
-        """Whether Delta keeps minimum and maximum for it."""
-        return self.sql in _SCALARS.values()
+        """Whether Delta keeps minimum and maximum for it; of true and false it keeps none."""
+        return self.sql in _SCALARS.values() and self.sql != "BOOLEAN"
 
 
 @dataclass(frozen=True, slots=True)
