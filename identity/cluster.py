@@ -1,0 +1,232 @@
+"""One component of the evidence graph becomes persons: strongest first, refusing what speaks against it. Pure.
+
+Records that describe somebody are contracted by average linkage; bare records (a card, a login, a cookie) then
+follow the one person whom their identifiers name, or stay by themselves where they name several. So a shared
+tablet, a kitchen-drawer loyalty card or a kiosk never makes two persons one. The answer depends on the component
+alone, not on the order of anything: ties are broken by record key, and all sums are whole micro-bits.
+"""
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from identity.model import MICRO, Clustering, Constraint, Edge, Node, Verdict
+from infra.ids import RecordKey
+
+Pair = tuple[RecordKey, RecordKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Where the borders lie, in micro-bits; `limits` holds the distinct identifier values a person may have."""
+
+    merge: int = MICRO
+    strong_negative: int = -8 * MICRO
+    clip: int = 12 * MICRO
+    uninformative: int = -3 * MICRO // 2
+    follow_margin: float = 2.0
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Group:
+    """A cluster in the making, named by its smallest key."""
+
+    members: set[RecordKey]
+    bare: bool
+    known: bool
+    values: dict[str, set[str]]
+
+
+@dataclass(slots=True)
+class _Link:
+    """All that is known between two groups: the informative pairs' clipped sum and number, and the worst of them."""
+
+    total: int = 0
+    count: int = 0
+    worst: int = 0
+    best: int = 0
+
+    def mean(self) -> int:
+        """Return the mean in whole micro-bits, rounded down."""
+        return self.total // self.count if self.count else 0
+
+    def with_(self, other: "_Link") -> "_Link":
+        """Return both together."""
+        return _Link(
+            self.total + other.total,
+            self.count + other.count,
+            min(self.worst, other.worst),
+            max(self.best, other.best),
+        )
+
+
+def clusters(
+    nodes: Iterable[Node], edges: Iterable[Edge], constraints: Iterable[Constraint], rules: Rules
+) -> Clustering:
+    """Return who is one person in a component, and for every edge whether it was kept or what suppressed it."""
+    state = _State(sorted(nodes, key=lambda n: n.record_key), rules)
+    wanted = [c for c in constraints if c.left in state.name_of and c.right in state.name_of]
+    state.forbid(c for c in wanted if c.kind == "cannot_link")
+    ordered = sorted(edges, key=lambda e: (e.left, e.right))
+    state.connect(ordered)
+    for constraint in sorted((c for c in wanted if c.kind == "must_link"), key=lambda c: (c.left, c.right)):
+        state.unite(state.name_of[constraint.left], state.name_of[constraint.right])
+    state.contract(bare=False)
+    state.contract(bare=True)
+    state.follow()
+    return Clustering(dict(state.name_of), tuple(state.verdict(edge) for edge in ordered))
+
+
+def halves(nodes: Iterable[Node], edges: Iterable[Edge], rules: Rules) -> dict[RecordKey, RecordKey]:
+    """Return a cluster's two parts before its last merge: the strongest links are made first, until two are left.
+
+    Records that nothing links come to the larger part, so the answer has two parts wherever there are two records.
+    """
+    state = _State(sorted(nodes, key=lambda n: n.record_key), rules)
+    state.connect(sorted(edges, key=lambda e: (e.left, e.right)))
+    while len(state.groups) > _HALVES:
+        pairs = [
+            (-link.mean(), a, b) for a in sorted(state.groups) for b, link in sorted(state.links[a].items()) if a < b
+        ]
+        if not pairs:
+            break
+        _, a, b = min(pairs)
+        state.unite(a, b)
+    by_size = sorted(state.groups, key=lambda n: (-len(state.groups[n].members), n))
+    for name in by_size[1:-1]:
+        state.unite(state.name_of[by_size[0]], name)
+    return dict(state.name_of)
+
+
+_HALVES = 2
+
+
+class _State:
+    """The groups of one component and the links between them."""
+
+    def __init__(self, nodes: list[Node], rules: Rules) -> None:
+        self.rules = rules
+        self.groups: dict[RecordKey, _Group] = {}
+        self.name_of: dict[RecordKey, RecordKey] = {}
+        self.links: dict[RecordKey, dict[RecordKey, _Link]] = defaultdict(dict)
+        self.forbidden: dict[RecordKey, set[RecordKey]] = defaultdict(set)
+        for node in nodes:
+            values: dict[str, set[str]] = defaultdict(set)
+            for kind, value in node.limited:
+                values[kind].add(value)
+            self.groups[node.record_key] = _Group({node.record_key}, node.bare, node.known, values)
+            self.name_of[node.record_key] = node.record_key
+
+    def forbid(self, pairs: Iterable[Constraint]) -> None:
+        """Note who must stay apart."""
+        for pair in pairs:
+            self.forbidden[pair.left].add(pair.right)
+            self.forbidden[pair.right].add(pair.left)
+
+    def connect(self, edges: Iterable[Edge]) -> None:
+        """Note what each pair says; a pair that says nothing either way does not count in a mean."""
+        for edge in edges:
+            link = self._said(edge)
+            if link is None:
+                continue
+            self.links[edge.left][edge.right] = link
+            self.links[edge.right][edge.left] = link
+
+    def _said(self, edge: Edge) -> _Link | None:
+        clip = self.rules.clip
+        if edge.weight_micro > 0:
+            return _Link(min(edge.weight_micro, clip), 1, min(edge.conflict_micro, 0), edge.weight_micro)
+        if edge.conflict_micro <= self.rules.uninformative:
+            return _Link(max(edge.conflict_micro, -clip), 1, edge.conflict_micro, edge.weight_micro)
+        return None
+
+    def refusal(self, a: RecordKey, b: RecordKey) -> str:
+        """Return the first rule against making two groups one, or an empty string."""
+        left, right = self.groups[a], self.groups[b]
+        if any(self.forbidden[m] & right.members for m in left.members if m in self.forbidden):
+            return "cannot_link"
+        for kind, limit in sorted(self.rules.limits.items()):
+            if len(left.values.get(kind, set()) | right.values.get(kind, set())) > limit:
+                return f"limit:{kind}"
+        link = self.links[a].get(b)
+        if link is None or link.count == 0:
+            return "no_evidence"
+        if not (left.bare or right.bare) and link.worst <= self.rules.strong_negative:
+            return "strong_negative"
+        if link.mean() <= self.rules.merge:
+            return "mean_weight"
+        return ""
+
+    def unite(self, a: RecordKey, b: RecordKey) -> RecordKey:
+        """Make two groups one, by the smaller name; return it."""
+        if a == b:
+            return a
+        keep, gone = min(a, b), max(a, b)
+        left, right = self.groups[keep], self.groups.pop(gone)
+        left.members |= right.members
+        left.bare, left.known = left.bare and right.bare, left.known or right.known
+        for kind, values in right.values.items():
+            left.values.setdefault(kind, set()).update(values)
+        for member in right.members:
+            self.name_of[member] = keep
+        moved = self.links.pop(gone, {})
+        for other, link in moved.items():
+            self.links[other].pop(gone, None)
+            if other != keep:
+                joined = link.with_(self.links[keep][other]) if other in self.links[keep] else link
+                self.links[keep][other] = self.links[other][keep] = joined
+        return keep
+
+    def contract(self, *, bare: bool) -> None:
+        """Merge groups of one sort, strongest mean first, until no merge is left that nothing speaks against."""
+        heap: list[tuple[int, RecordKey, RecordKey]] = []
+
+        def offer(a: RecordKey, b: RecordKey) -> None:
+            link = self.links[a][b]
+            if self.groups[a].bare == bare == self.groups[b].bare and link.mean() > self.rules.merge:
+                heapq.heappush(heap, (-link.mean(), min(a, b), max(a, b)))
+
+        for a in sorted(self.groups):
+            for b in sorted(self.links[a]):
+                if a < b:
+                    offer(a, b)
+        while heap:
+            weight, a, b = heapq.heappop(heap)
+            if a not in self.groups or b not in self.groups or b not in self.links[a]:
+                continue
+            if -weight != self.links[a][b].mean() or self.refusal(a, b):
+                continue
+            kept = self.unite(a, b)
+            for other in sorted(self.links[kept]):
+                offer(kept, other)
+
+    def follow(self) -> None:
+        """Let each bare group follow the person that its identifiers name; where they name several it stays alone."""
+        # all choose before any moves: whom the others follow must not matter
+        chosen = {name: self._person_for(name) for name in sorted(self.groups) if self.groups[name].bare}
+        for name, person in chosen.items():
+            if person is not None and not self.refusal(self.name_of[name], self.name_of[person]):
+                self.unite(self.name_of[name], self.name_of[person])
+
+    def _person_for(self, name: RecordKey) -> RecordKey | None:
+        persons = {n: link for n, link in self.links[name].items() if not self.groups[n].bare}
+        ranked = sorted(persons, key=lambda n: (-persons[n].best, -persons[n].total, n))
+        if not ranked:
+            return None
+        if len(ranked) > 1:
+            first, second = persons[ranked[0]], persons[ranked[1]]
+            clear = first.best > second.best or first.total >= self.rules.follow_margin * second.total
+            return ranked[0] if clear else None
+        return ranked[0]
+
+    def verdict(self, edge: Edge) -> Verdict:
+        """Return what became of an edge, and the first rule that speaks against it now."""
+        a, b = self.name_of[edge.left], self.name_of[edge.right]
+        if a == b:
+            return Verdict(edge.left, edge.right, "kept", "")
+        if edge.weight_micro <= 0:
+            return Verdict(edge.left, edge.right, "suppressed", "below_threshold")
+        why = self.refusal(a, b) or ("shared" if self.groups[a].bare or self.groups[b].bare else "mean_weight")
+        return Verdict(edge.left, edge.right, "suppressed", why)

@@ -1,0 +1,150 @@
+"""`identity.yaml`: identifier types, comparisons, blocking rules, evidence, thresholds, limits."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from identity.comparisons import COMPARISONS
+from infra.identifiers import IdentifierType
+from infra.workspace import Workspace
+
+BLOCKING_KEYS = {
+    "given_name": "given_name",
+    "given_form": "unnest(given_forms)",
+    "given_initial": "substr(given_name, 1, 1)",
+    "given_start": "substr(given_name, 1, 3)",
+    "family_name": "family_name",
+    "family_start": "substr(family_name, 1, 4)",
+    "birth_date": "birth_date",
+    "birth_year": "substr(birth_date, 1, 4)",
+    "birth_day": "substr(birth_date, 6)",
+    "street": "street",
+    "house_number": "CASE WHEN street IS NOT NULL THEN nullif(regexp_extract(street, '^[0-9]+'), '') END",
+    "city": "city",
+    "postcode": "postcode",
+    "email_user": "email_user",
+    "phone": "unnest(phones)",
+}
+"""What blocking rules may be made of, as expressions over `record_features`."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Evidence(_Section):
+    """What sharing an identifier is worth, in bits, by the two things that it must be told from.
+
+    `stranger`: against two people who have nothing to do with each other. `household`: against two members of
+    one household. `follow`: what it is worth to a bare record, which may only follow a person.
+    """
+
+    stranger: float = Field(ge=0, le=60)
+    household: float = Field(ge=0, le=60)
+    follow: float = Field(ge=0, le=60)
+
+
+class EvidenceByStrength(_Section):
+    """The worth of each strength that an identifier type may have."""
+
+    decisive: Evidence = Evidence(stranger=36, household=10, follow=12)
+    strong: Evidence = Evidence(stranger=24, household=4, follow=8)
+    weak: Evidence = Evidence(stranger=16, household=0, follow=4)
+    anonymous: Evidence = Evidence(stranger=0, household=0, follow=2)
+
+
+class Thresholds(_Section):
+    """In bits. A pair above `merge` makes its records candidates for one person; the others shape clusters."""
+
+    merge: float = 1.0
+    keep: float = Field(default=-3.0, description="pairs above are stored though nobody is merged by them")
+    household_prior: float = Field(default=-1.0, description="a pair of records at one home: one person or two")
+    cluster: float = Field(default=-1.0, description="mean weight down to which clusters still merge")
+    strong_negative: float = Field(default=-8.0, description="one such pair forbids the merge of two persons")
+    clip: float = Field(default=12.0, gt=0, description="no single pair counts more than this in a mean")
+    follow_margin: float = Field(
+        default=2.0, ge=1, description="how much likelier than the next a bare record's person is"
+    )
+
+
+class Limits(_Section):
+    """What keeps work and damage bounded."""
+
+    block: int = Field(default=250, ge=2, description="records in a block above which a rule is silent")
+    complete: int = Field(default=64, ge=2, description="components up to here get every pair scored")
+    jumbo: int = Field(default=400, ge=2, description="components above are cut at higher thresholds")
+    profile_size: int = Field(default=150, ge=2, description="larger profiles are held at publishing")
+
+
+class ModelRule(_Section):
+    """When the model is trained: once, and again when the records have grown by a factor."""
+
+    retrain_when_grown: float | None = Field(default=3.0, gt=1)
+    sample_pairs: int = Field(default=600_000, ge=10_000)
+    seed: int = 1
+    rare: int = Field(default=3, ge=1, description="values seen less often are not kept as frequencies")
+
+
+class Cookies(_Section):
+    """How far a login reaches on an anonymous id; days and minutes."""
+
+    look_back_days: float = Field(default=30.0, ge=0)
+    login_lasts_days: float = Field(default=365.0, ge=0)
+    session_minutes: float = Field(default=30.0, gt=0)
+    kiosk_logins: int = Field(default=5, ge=2, description="more logins make an id a kiosk's: only its sessions count")
+    kiosk_minutes: float = Field(default=10.0, gt=0, description="a pause after which somebody else may stand there")
+    logout_events: tuple[str, ...] = ("Signed Out", "Logged Out")
+
+
+class IdentityConfig(_Section):
+    """The whole of `identity.yaml`."""
+
+    identifiers: dict[str, IdentifierType]
+    comparisons: tuple[str, ...] = tuple(COMPARISONS)
+    blocking: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = (
+        ("birth_date",),
+        ("family_name", "given_start"),
+        ("given_form", "family_start"),
+        ("family_name", "birth_year"),
+        ("given_form", "birth_year"),
+        ("given_start", "postcode"),
+        ("family_start", "postcode"),
+        ("street",),
+        ("email_user",),
+    )
+    training: tuple[tuple[str, ...], ...] = (("birth_date",), ("given_name", "family_name"), ("street",))
+    evidence: EvidenceByStrength = EvidenceByStrength()
+    thresholds: Thresholds = Thresholds()
+    limits: Limits = Limits()
+    model: ModelRule = ModelRule()
+    cookies: Cookies = Cookies()
+
+    @field_validator("comparisons")
+    @classmethod
+    def _comparisons_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(names) - set(COMPARISONS))
+        if unknown:
+            raise ValueError(f"unknown comparison {', '.join(unknown)}; known are {', '.join(COMPARISONS)}")
+        return names
+
+    @field_validator("training")
+    @classmethod
+    def _columns_known(cls, rules: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        columns = [key for key, expression in BLOCKING_KEYS.items() if key == expression]
+        unknown = sorted({key for rule in rules for key in rule} - set(columns))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} cannot train the model; use {', '.join(columns)}")
+        return rules
+
+    @field_validator("blocking")
+    @classmethod
+    def _keys_known(cls, rules: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        unknown = sorted({key for rule in rules for key in rule} - set(BLOCKING_KEYS))
+        if unknown:
+            raise ValueError(f"unknown blocking key {', '.join(unknown)}; known are {', '.join(BLOCKING_KEYS)}")
+        return rules
+
+
+def load_identity(workspace: Workspace) -> IdentityConfig:
+    """Return the workspace's identity configuration."""
+    return workspace.load("identity.yaml", IdentityConfig)

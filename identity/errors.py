@@ -1,0 +1,43 @@
+"""What can go wrong when somebody asks who is who."""
+
+from infra.errors import Broken, Missing, Refused
+
+
+class Contradiction(Refused):
+    """A steward's wish that an earlier wish forbids; the action fails, never the batch."""
+
+    def __init__(self, kind: str, left: str, right: str, because: str) -> None:
+        self.kind, self.left, self.right, self.because = kind, left, right, because
+        super().__init__(
+            f"{kind} {left} {right} contradicts what stands: {because}; withdraw the earlier constraint first"
+        )
+
+    def facts(self) -> dict[str, object]:
+        """Return the pair and the reason beside the sentence; keys are opaque ids."""
+        return {**super().facts(), "kind": self.kind, "left": self.left, "right": self.right, "because": self.because}
+
+
+class UnknownIdentity(Missing):
+    """A record key or profile id that nothing is known of."""
+
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+        super().__init__(f"no record or profile {reference}; pass a record key or a profile id of the last run")
+
+
+class NoTruth(Missing):
+    """A truth folder without the file that a score needs."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        super().__init__(f"there is no {file}; `kindred demo-data` writes the truth beside the sources")
+
+
+class UnevenModel(Broken):
+    """A stored model whose levels are not those of the comparisons that its version names."""
+
+    def __init__(self, comparison: str, stored: int, declared: int) -> None:
+        self.comparison = comparison
+        super().__init__(
+            f"the stored model has {stored} levels for {comparison}, the configuration {declared}; run `kindred train`"
+        )

@@ -1,0 +1,97 @@
+"""The record as matching sees it: every field in its one spelling. Pure; the Spark plan maps it over batches."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from identity import addresses, normalise
+from infra.identifiers import IdentifierType, email_canonical, is_blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An identifier value that may be evidence, with the token that stands for it."""
+
+    type: str
+    value: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The normalised fields of one record; a field that is not known is None."""
+
+    given_name: str | None = None
+    given_forms: list[str] = field(default_factory=list)
+    middle_name: str | None = None
+    family_name: str | None = None
+    suffix: str | None = None
+    birth_date: str | None = None
+    sex: str | None = None
+    street: str | None = None
+    unit: str | None = None
+    city: str | None = None
+    postcode: str | None = None
+    email_user: str | None = None
+    emails: list[str] = field(default_factory=list)
+    phones: list[str] = field(default_factory=list)
+    identifiers: list[Value] = field(default_factory=list)
+    bare: bool = True
+
+
+def features(
+    attributes: Mapping[str, str | None],
+    identifiers: Iterable[Value],
+    types: Mapping[str, IdentifierType],
+    today: date | None = None,
+) -> Features:
+    """Return a record's features; values that stand for nobody (blocked, undeclared types) are left out."""
+    text = {name: value for name, value in attributes.items() if value}
+    usable = sorted(set(_usable(identifiers, types)), key=lambda v: (v.type, v.value))
+    emails = [v.value for v in usable if types[v.type].normaliser == "email"]
+    phones = [v.value for v in usable if types[v.type].normaliser == "phone"]
+    name = normalise.name(
+        text.get("given_name", ""), text.get("family_name", ""), text.get("full_name", ""), text.get("suffix", "")
+    )
+    street = addresses.street(text.get("street", ""))
+    born = normalise.birth_date(text.get("birth_date", ""), today)
+    return Features(
+        given_name=name.given or None,
+        given_forms=list(normalise.given_forms(name.given)),
+        middle_name=name.middle or normalise.folded(text.get("middle_name", "")) or None,
+        family_name=name.family or None,
+        suffix=name.suffix or None,
+        birth_date=born or None,
+        sex=normalise.sex(text.get("gender", "")) or None,
+        street=street.line or None,
+        unit=street.unit or None,
+        city=addresses.city(text.get("city", "")) or None,
+        postcode=addresses.postcode(text.get("postcode", "")) or None,
+        email_user=_user(emails),
+        emails=emails,
+        phones=phones,
+        identifiers=usable,
+        bare=not (name.given or name.family or born),
+    )
+
+
+def _usable(identifiers: Iterable[Value], types: Mapping[str, IdentifierType]) -> Iterable[Value]:
+    for one in identifiers:
+        kind = types.get(one.type)
+        if kind is None or not one.value or is_blocked(kind, one.value):
+            continue
+        value = email_canonical(one.value) if kind.normaliser == "email" else one.value
+        if not is_blocked(kind, value):
+            yield Value(one.type, value, one.token)
+
+
+def _user(emails: list[str]) -> str | None:
+    """Return the part before the at sign of the first address, letters and digits only, where it tells something."""
+    for address in emails:
+        user = "".join(c for c in normalise.folded(address.partition("@")[0]) if c.isalnum())
+        if len(user) >= 4 and user not in _ROLES:
+            return user
+    return None
+
+
+_ROLES = frozenset({"info", "mail", "email", "contact", "office", "sales", "admin", "hello", "support", "test", "home"})

@@ -1,0 +1,230 @@
+"""One spelling for what people call themselves: folded text, names, dates, sex. Pure and total.
+
+Every function answers for every text, applied to its own answer it changes nothing, and what it cannot read
+it answers with an empty string: nothing known is better evidence than something wrong. All answers are ASCII,
+for DuckDB counts bytes where it measures the distance of two names.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+
+from anyascii import anyascii
+from nicknames import NickNamer
+
+_WORD_BREAK = re.compile(r"[^a-z0-9]+")
+_TITLES = frozenset(
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "mx",
+        "dr",
+        "prof",
+        "professor",
+        "sir",
+        "madam",
+        "rev",
+        "reverend",
+        "fr",
+        "father",
+        "hon",
+        "capt",
+        "captain",
+        "col",
+        "sgt",
+        "lt",
+        "maj",
+        "gen",
+    ]
+)
+_SUFFIXES = {
+    "jr": "jr", "junior": "jr", "jnr": "jr", "sr": "sr", "senior": "sr", "snr": "sr",
+    "ii": "ii", "2nd": "ii", "iii": "iii", "3rd": "iii", "iv": "iv", "4th": "iv",
+}  # fmt: skip
+_DEGREES = frozenset({"phd", "md", "esq", "dds", "mba", "cpa", "rn"})
+_PARTICLES = frozenset(
+    [
+        "van",
+        "von",
+        "der",
+        "den",
+        "de",
+        "del",
+        "della",
+        "di",
+        "da",
+        "das",
+        "dos",
+        "du",
+        "la",
+        "le",
+        "ter",
+        "ten",
+        "zu",
+        "zur",
+        "al",
+        "el",
+        "bin",
+        "ibn",
+        "san",
+        "st",
+        "saint",
+    ]
+)
+_PLACEHOLDERS = frozenset(
+    [
+        "null",
+        "none",
+        "na",
+        "nan",
+        "unknown",
+        "anonymous",
+        "test",
+        "guest",
+        "customer",
+        "firstname",
+        "lastname",
+        "nobody",
+        "xxx",
+        "xx",
+        "n",
+        "a",
+        "tbd",
+        "undefined",
+        "noname",
+        "deleted",
+        "redacted",
+        "dummy",
+        "asdf",
+        "qwerty",
+    ]
+)
+_SEXES = {"m": "m", "male": "m", "man": "m", "f": "f", "female": "f", "w": "f", "woman": "f"}
+_DATE_FORMATS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%m/%d/%Y", "%m-%d-%Y", "%d.%m.%Y", "%d %b %Y", "%d %B %Y",
+    "%b %d %Y", "%B %d %Y", "%m/%d/%y", "%Y.%m.%d",
+)  # fmt: skip
+# Dates that systems write where they know none.
+_NO_DATES = frozenset({"1900-01-01", "1970-01-01", "1111-11-11", "1901-01-01", "1899-12-30"})
+_EARLIEST_YEAR = 1000
+_LATEST_YEAR = 2200
+_SHORTEST_MIDDLE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A person's name in parts; every part folded, an unknown one empty."""
+
+    given: str = ""
+    middle: str = ""
+    family: str = ""
+    suffix: str = ""
+
+
+def folded(text: str) -> str:
+    """Return lower-case ASCII words with one blank between: any script, any accents, any punctuation."""
+    latin = anyascii(unicodedata.normalize("NFKC", text)).casefold().replace("'", "").replace("`", "")
+    return " ".join(word for word in _WORD_BREAK.split(latin) if word)
+
+
+def name(given: str = "", family: str = "", full: str = "", suffix: str = "") -> Name:
+    """Return a name in parts from whatever a source has: separate fields, a full name, or both.
+
+    Jr, Sr and II are a part of their own, for they are what tells a father from his son.
+    """
+    parts = _split_full(full) if full and not (given and family) else Name()
+    given_words, given_suffix = _without_suffix(_meaningful(given))
+    family_words, family_suffix = _without_suffix(_meaningful(family))
+    marks = [_SUFFIXES.get(word, "") for word in folded(suffix).split()]
+    first, middle = _first_and_middle(given_words)
+    return Name(
+        given=first or parts.given,
+        middle=middle or (parts.middle if not first else ""),
+        family=" ".join(family_words) or parts.family,
+        suffix=next((mark for mark in (*marks, family_suffix, given_suffix, parts.suffix) if mark), ""),
+    )
+
+
+def _meaningful(text: str) -> list[str]:
+    words = [word for word in folded(text).split() if word not in _DEGREES]
+    while len(words) > 1 and words[0] in _TITLES:
+        words.pop(0)
+    return [] if all(word in _PLACEHOLDERS for word in words) else words
+
+
+def _without_suffix(words: list[str]) -> tuple[list[str], str]:
+    if len(words) > 1 and words[-1] in _SUFFIXES:
+        return words[:-1], _SUFFIXES[words[-1]]
+    return words, ""
+
+
+def _first_and_middle(words: list[str]) -> tuple[str, str]:
+    return (words[0], " ".join(words[1:])) if words else ("", "")
+
+
+def _split_full(full: str) -> Name:
+    """Return the parts of `Given Middle Family Jr` or of `Family, Given Middle`."""
+    before, comma, after = full.partition(",")
+    if comma:
+        tail, suffix = _without_suffix(["", *_meaningful(after)])
+        tail = [word for word in tail if word]
+        if tail:
+            family, family_suffix = _without_suffix(_meaningful(before))
+            first, middle = _first_and_middle(tail)
+            return Name(first, middle, " ".join(family), suffix or family_suffix)
+        whole = _split_full(before)
+        return Name(whole.given, whole.middle, whole.family, suffix or whole.suffix)
+    words, suffix = _without_suffix(_meaningful(full))
+    if len(words) < _SHORTEST_MIDDLE:
+        return Name(given=words[0] if words else "", suffix=suffix)
+    start = len(words) - 1
+    while start > 1 and words[start - 1] in _PARTICLES:
+        start -= 1
+    return Name(words[0], " ".join(words[1:start]), " ".join(words[start:]), suffix)
+
+
+@lru_cache(maxsize=1)
+def _nicknamer() -> NickNamer:
+    return NickNamer()
+
+
+@lru_cache(maxsize=65_536)
+def given_forms(given: str) -> tuple[str, ...]:
+    """Return the folded name with every formal name that it is short for: `bob` → `bob`, `robert`, ….
+
+    Two given names agree as nicknames where one's own spelling is among the other's forms, or they share a
+    formal name. It is a relation, not an equivalence: closing it would join unrelated names.
+    """
+    if not given:
+        return ()
+    return tuple(sorted({given, *(folded(form) for form in _nicknamer().canonicals_of(given))} - {""}))
+
+
+def birth_date(text: str, today: date | None = None) -> str:
+    """Return a date as `YYYY-MM-DD`, or an empty string for none, an impossible or a placeholder one.
+
+    Month comes before day where a slash leaves it open. `today` bounds two-digit years: nobody is born tomorrow.
+    """
+    value = " ".join(text.replace(",", " ").split())
+    if "T" in value[10:11] or (len(value) > 10 and value[10:11] == " " and ":" in value):
+        value = value[:10]
+    for layout in _DATE_FORMATS:
+        try:
+            found = datetime.strptime(value, layout).date()  # noqa: DTZ007 - a birthday has no zone
+        except ValueError:
+            continue
+        if today is not None and found > today and layout.endswith("%y"):
+            found = date(found.year - 100, found.month, min(found.day, 28 if found.month == 2 else found.day))
+        plausible = _EARLIEST_YEAR <= found.year <= _LATEST_YEAR and (today is None or found <= today)
+        spelled = found.isoformat()
+        return spelled if plausible and spelled not in _NO_DATES else ""
+    return ""
+
+
+def sex(text: str) -> str:
+    """Return `m`, `f` or an empty string for whatever else stands there; only a stated difference is evidence."""
+    return _SEXES.get(folded(text), "")

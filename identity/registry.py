@@ -1,0 +1,86 @@
+"""A trained model as text that any engine reads: m, u and household likelihood by level, prior, frequency floors.
+
+Splink's own JSON is bound to one SQL dialect; this holds no SQL at all. Its hash is its version, so equal
+models have equal names and a stored one cannot be changed unseen.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+
+from identity.errors import UnevenModel
+from infra.ids import content_digest
+
+FORMAT = 1
+"""Raised when normalisers or levels change their meaning: weights of different formats do not compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedLevel:
+    """What agreement on a level is worth: likelihoods among same persons, strangers, members of one household."""
+
+    label: str
+    m: float
+    u: float
+    household: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedComparison:
+    """A field's levels, best first, `different` last."""
+
+    name: str
+    levels: tuple[TrainedLevel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchModel:
+    """Everything a weight depends on besides the two records: nothing live, nothing global."""
+
+    prior: float
+    comparisons: tuple[TrainedComparison, ...]
+    floors: dict[str, float]
+    frequencies_digest: str
+    records: int
+
+    @property
+    def version(self) -> str:
+        """The model's name: the first 16 hex digits of its content's SHA-256."""
+        return content_digest(_content(self))[:16]
+
+    def comparison(self, name: str, levels: int) -> TrainedComparison:
+        """Return one comparison; raise `UnevenModel` where it is not stored with so many levels."""
+        found = next((c for c in self.comparisons if c.name == name), None)
+        if found is None or len(found.levels) != levels:
+            raise UnevenModel(name, len(found.levels) if found else 0, levels)
+        return found
+
+
+def _content(model: MatchModel) -> dict[str, object]:
+    return {"format": FORMAT, **asdict(model)}
+
+
+def as_text(model: MatchModel) -> str:
+    """Return the model as canonical JSON."""
+    return json.dumps(_content(model), sort_keys=True, separators=(",", ":"))
+
+
+def from_text(text: str) -> MatchModel:
+    """Return the model that `as_text` wrote."""
+    raw = json.loads(text)
+    return MatchModel(
+        prior=raw["prior"],
+        comparisons=tuple(
+            TrainedComparison(c["name"], tuple(TrainedLevel(**level) for level in c["levels"]))
+            for c in raw["comparisons"]
+        ),
+        floors=raw["floors"],
+        frequencies_digest=raw["frequencies_digest"],
+        records=raw["records"],
+    )
+
+
+def usable(text: str, comparisons: tuple[str, ...], records: int, grown: float | None) -> bool:
+    """Say whether a stored model still serves: same format, same comparisons, and records not grown beyond."""
+    raw = json.loads(text)
+    same = raw.get("format") == FORMAT and tuple(c["name"] for c in raw["comparisons"]) == comparisons
+    return same and (grown is None or records < grown * max(raw["records"], 1))

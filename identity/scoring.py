@@ -1,0 +1,171 @@
+"""From features to weighed pairs, in DuckDB: postings, candidates, evidence, components. No row passes the JVM.
+
+A candidate shares an identifier value or a blocking key whose block is small enough; its weight is the smaller
+of two: how much better "one person" explains the pair than "two strangers", and than "two members of one
+household". Relatives share surname, address, phone and card; only the second question can tell them apart.
+"""
+
+from math import log2
+
+import duckdb
+
+from identity import linkage
+from identity.config import BLOCKING_KEYS, Evidence, IdentityConfig
+from identity.model import MICRO
+from identity.registry import MatchModel
+
+_MEMORY = "2GB"
+
+
+def connect(threads: int = 2) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB in memory that gives the same answer however many cores the machine has."""
+    connection = duckdb.connect(":memory:")
+    connection.execute(f"SET threads = {threads}")
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def load_features(connection: duckdb.DuckDBPyConnection, files: list[str]) -> int:
+    """Make `features` (all) and `described` (those that describe somebody) from Parquet; return the number of the latter."""
+    connection.execute("CREATE OR REPLACE TABLE features AS SELECT * FROM read_parquet(?) ORDER BY record_key", [files])
+    connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
+    return count(connection, "described")
+
+
+def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Return how many rows a table has."""
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def bits(config: IdentityConfig) -> dict[str, int]:
+    """Return the bit of each rule in an edge's mask: identifier types first, blocking rules after."""
+    names = [*config.identifiers, *("+".join(rule) for rule in config.blocking)]
+    return {name: 1 << position for position, name in enumerate(names)}
+
+
+def make_candidates(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> int:
+    """Make `candidates` (left_key, right_key, rule_mask) from postings; a block above its cap is silent."""
+    mask = bits(config)
+    connection.execute("CREATE OR REPLACE TABLE posting (rule BIGINT, block UBIGINT, record_key VARCHAR)")
+    for name, kind in config.identifiers.items():
+        connection.execute(
+            "INSERT INTO posting WITH held AS (SELECT DISTINCT record_key, kind, key, unnest(identifiers) AS i FROM features), "
+            f"named AS (SELECT record_key, hash('{name}', i.value) AS block FROM held WHERE i.type = '{name}' "
+            # an interval's own cookie is what made it an interval: it says nothing more
+            "AND NOT (kind = 'interval' AND starts_with(key, i.value || '|'))) "
+            f"SELECT DISTINCT {mask[name]}, block, record_key FROM named "
+            f"QUALIFY count(DISTINCT record_key) OVER (PARTITION BY block) BETWEEN 2 AND {kind.fan_out}"
+        )
+    for rule in config.blocking:
+        columns = ", ".join(f"{BLOCKING_KEYS[key]} AS k{n}" for n, key in enumerate(rule))
+        keys = [f"k{n}" for n in range(len(rule))]
+        connection.execute(
+            f"INSERT INTO posting WITH keyed AS (SELECT record_key, {columns} FROM described) "
+            f"SELECT DISTINCT {mask['+'.join(rule)]}, hash({', '.join(keys)}) AS block, record_key FROM keyed "
+            f"WHERE {' AND '.join(f'{k} IS NOT NULL' for k in keys)} "
+            f"QUALIFY count(DISTINCT record_key) OVER (PARTITION BY hash({', '.join(keys)})) BETWEEN 2 AND {config.limits.block}"
+        )
+    connection.execute(
+        "CREATE OR REPLACE TABLE candidates AS "
+        "SELECT a.record_key AS left_key, b.record_key AS right_key, bit_or(a.rule) AS rule_mask "
+        "FROM posting a JOIN posting b ON a.rule = b.rule AND a.block = b.block AND a.record_key < b.record_key "
+        "GROUP BY ALL ORDER BY ALL"
+    )
+    return count(connection, "candidates")
+
+
+def weigh(
+    connection: duckdb.DuckDBPyConnection, model: MatchModel, config: IdentityConfig, pairs: str, into: str
+) -> None:
+    """Make `into` from the pairs: weight, conflict, kind and reasons, all in whole micro-bits.
+
+    A pair with a bare record on one side has no names to compare: it follows by its identifiers alone, and
+    clustering sees to it that it follows one person only.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TABLE personal_pairs AS SELECT p.* FROM {pairs} p "
+        "JOIN described l ON l.record_key = p.left_key JOIN described r ON r.record_key = p.right_key"
+    )
+    linkage.score(connection, model, "personal_pairs", "compared")
+    stranger, household, follow, shared = (
+        _identifier_sql(config, side) for side in ("stranger", "household", "follow", "")
+    )
+    prior = round(MICRO * _bits_of(model.prior))
+    names = [c.name for c in model.comparisons]
+    by_fields = " + ".join(f"c.micro_{name}" for name in names)
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {into} AS WITH summed AS ("
+        f"SELECT p.left_key, p.right_key, p.rule_mask, {prior} + {by_fields} + {stranger} AS strangers, "
+        f"{round(MICRO * config.thresholds.household_prior)} + {_household_sql(model)} + {household} AS relatives, "
+        f"{_reasons_sql(model)} AS fields, {shared} AS shared "
+        "FROM personal_pairs p JOIN compared c USING (left_key, right_key)) "
+        "SELECT left_key, right_key, rule_mask, least(strangers, relatives) AS weight_micro, "
+        "relatives AS conflict_micro, CASE WHEN len(shared) > 0 THEN 'both' ELSE 'attributes' END AS kind, "
+        f"[{_reason('prior', 'before anything is known', str(prior))}] || fields || shared || "
+        f"CASE WHEN relatives < strangers THEN [{_reason('household', 'could be somebody else at home', 'relatives - strangers')}] "
+        "ELSE [] END AS reasons FROM summed "
+        f"UNION ALL SELECT p.left_key, p.right_key, p.rule_mask, {follow} AS weight_micro, 0 AS conflict_micro, "
+        f"'identifier' AS kind, {_identifier_sql(config, '', worth='follow')} AS reasons "
+        f"FROM {pairs} p ANTI JOIN personal_pairs q USING (left_key, right_key)"
+    )
+
+
+def _bits_of(probability: float) -> float:
+    return log2(probability / (1 - probability))
+
+
+def _reason(comparison: str, level: str, weight: str) -> str:
+    return f"{{'comparison': '{comparison}', 'level': '{level}', 'weight_micro': CAST({weight} AS BIGINT)}}"
+
+
+def _evidence(config: IdentityConfig, name: str) -> Evidence:
+    kind = config.identifiers[name]
+    return config.evidence.anonymous if kind.anonymous else getattr(config.evidence, kind.strength)
+
+
+def _identifier_sql(config: IdentityConfig, side: str, worth: str = "stranger") -> str:
+    """Return SQL for the worth of the identifiers that a pair shares, as a sum or (no side) as reasons."""
+    mask = bits(config)
+    if side:
+        worths = [(mask[n], round(MICRO * getattr(_evidence(config, n), side))) for n in config.identifiers]
+        return (
+            " + ".join(f"CASE WHEN rule_mask & {bit} > 0 THEN {value} ELSE 0 END" for bit, value in worths if value)
+            or "0"
+        )
+    rows = [
+        f"CASE WHEN rule_mask & {mask[n]} > 0 THEN [{_reason(n, 'shared', str(round(MICRO * getattr(_evidence(config, n), worth))))}] ELSE [] END"
+        for n in config.identifiers
+    ]
+    return " || ".join(rows)
+
+
+def _household_sql(model: MatchModel) -> str:
+    """Return SQL for what the personal fields say against another member of the household."""
+    parts = []
+    for comparison in model.comparisons:
+        levels = comparison.levels
+        cases = [
+            f"WHEN {len(levels) - 1 - position} THEN {round(MICRO * log2(level.m / level.household))}"
+            for position, level in enumerate(levels)
+            if level.household
+        ]
+        if cases:
+            parts.append(f"CASE gamma_{comparison.name} {' '.join(cases)} ELSE 0 END")
+    return " + ".join(parts) or "0"
+
+
+def _reasons_sql(model: MatchModel) -> str:
+    parts = []
+    for comparison in model.comparisons:
+        levels = comparison.levels
+        labels = " ".join(
+            f"WHEN {len(levels) - 1 - position} THEN '{level.label}'" for position, level in enumerate(levels)
+        )
+        struct = (
+            f"{{'comparison': '{comparison.name}', 'level': CASE gamma_{comparison.name} {labels} END, "
+            f"'weight_micro': micro_{comparison.name}}}"
+        )
+        parts.append(f"CASE WHEN gamma_{comparison.name} >= 0 THEN [{struct}] ELSE [] END")
+    return " || ".join(parts)

@@ -1,0 +1,142 @@
+"""A steward's desk: link, unlink and split, stored in the database and obeyed by every resolution after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow.compute as pc
+from sqlalchemy import Engine
+
+from identity import stewardship, store
+from identity.cluster import Rules
+from identity.errors import UnknownIdentity
+from identity.model import Constraint, Edge, Node
+from identity.store import StoredConstraint
+from identity.tables import EDGES, MEMBERSHIP, PROFILE_ALIAS, RECORD_FEATURES
+from infra import shelf
+from infra.ids import ProfileId, RecordKey, content_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a steward works: the database, the lake as last resolved, the rules of clustering."""
+
+    engine: Engine
+    lake: Path
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants it, why, since when and until when."""
+
+    actor: str
+    reason: str
+    at: datetime
+    expires_at: datetime | None = None
+
+
+def link(desk: Desk, a: str, b: str, wish: Wish) -> tuple[StoredConstraint, ...]:
+    """Bind two records (or profiles, by their anchors) together; raise `Contradiction` where that is forbidden."""
+    return _store(desk, [_made("must_link", anchor(desk, a), anchor(desk, b), wish)], wish.at)
+
+
+def unlink(desk: Desk, a: str, b: str, wish: Wish) -> tuple[StoredConstraint, ...]:
+    """Keep two records (or profiles, by their anchors) apart; raise `Contradiction` where they are bound."""
+    return _store(desk, [_made("cannot_link", anchor(desk, a), anchor(desk, b), wish)], wish.at)
+
+
+def split(desk: Desk, reference: str, wish: Wish, records: Sequence[str] = ()) -> tuple[StoredConstraint, ...]:
+    """Take records out of their profile for good; without `records` the profile is cut at its weakest merge.
+
+    `reference` is a profile id, or the record to take out. Must-links across the cut end: the newest word counts.
+    """
+    profile = _profile(desk, reference)
+    members = _members(desk, profile)
+    standing = store.standing(desk.engine, wish.at)
+    part = {RecordKey(r) for r in records} or ({RecordKey(reference)} if reference != profile else set())
+    if not part:
+        nodes, edges = _evidence(desk, members)
+        groups = stewardship.parts_of(nodes, edges, [s.constraint for s in standing], desk.rules)
+        part = {key for key in members if groups[key] != groups[RecordKey(profile)]}
+    unknown = sorted(part - set(members))
+    if unknown:
+        raise UnknownIdentity(unknown[0])
+    rest = set(members) - part
+    crossing = [s.id for s in standing if s.constraint.kind == "must_link" and _crosses(s.constraint, part, rest)]
+    wanted = stewardship.apart(part, rest, actor=wish.actor, reason=wish.reason, at=wish.at, expires_at=wish.expires_at)
+    return _store(desk, wanted, wish.at, crossing)
+
+
+def withdraw(desk: Desk, constraint_id: str, at: datetime) -> None:
+    """End a constraint; what it held is judged by the evidence again at the next resolution."""
+    store.add(desk.engine, [], [constraint_id], at)
+
+
+def anchor(desk: Desk, reference: str) -> RecordKey:
+    """Return the record that a record key, a profile id or an alias stands for."""
+    if _rows(desk, MEMBERSHIP, "record_key", [reference]):
+        return RecordKey(reference)
+    return RecordKey(_profile(desk, reference))
+
+
+def _profile(desk: Desk, reference: str) -> ProfileId:
+    """Return the living profile that is called so, had been called so, or has the record."""
+    if _rows(desk, MEMBERSHIP, "profile_id", [reference]):
+        return ProfileId(reference)
+    held = _rows(desk, MEMBERSHIP, "record_key", [reference])
+    if held:
+        return ProfileId(held[0]["profile_id"])
+    aliased = _rows(desk, PROFILE_ALIAS, "alias_id", [reference])
+    if len(aliased) == 1:
+        return ProfileId(aliased[0]["profile_id"])
+    raise UnknownIdentity(reference)
+
+
+def _members(desk: Desk, profile: ProfileId) -> list[RecordKey]:
+    return sorted(RecordKey(row["record_key"]) for row in _rows(desk, MEMBERSHIP, "profile_id", [profile]))
+
+
+def _evidence(desk: Desk, members: list[RecordKey]) -> tuple[list[Node], list[Edge]]:
+    inside = set(members)
+    nodes = [
+        Node(RecordKey(r["record_key"]), r["known"], r["bare"])
+        for r in _rows(desk, RECORD_FEATURES, "record_key", members)
+    ]
+    edges = [
+        Edge(RecordKey(r["left_key"]), RecordKey(r["right_key"]), r["weight_micro"], r["conflict_micro"])
+        for r in _rows(desk, EDGES, "left_key", members)
+        if r["right_key"] in inside
+    ]
+    return nodes, edges
+
+
+def _rows(desk: Desk, table: shelf.Table, column: str, values: Sequence[str]) -> list[dict[str, object]]:
+    return shelf.dataset(desk.lake, table).to_table(filter=pc.field(column).isin(list(values))).to_pylist()
+
+
+def _made(kind: str, a: RecordKey, b: RecordKey, wish: Wish) -> Constraint:
+    return stewardship.constraint(
+        kind, a, b, actor=wish.actor, reason=wish.reason, at=wish.at, expires_at=wish.expires_at
+    )
+
+
+def _crosses(wish: Constraint, part: set[RecordKey], rest: set[RecordKey]) -> bool:
+    return (wish.left in part and wish.right in rest) or (wish.right in part and wish.left in rest)
+
+
+def _store(
+    desk: Desk, wanted: Sequence[Constraint], at: datetime, withdrawn: Sequence[str] = ()
+) -> tuple[StoredConstraint, ...]:
+    standing = [s.constraint for s in store.standing(desk.engine, at) if s.id not in set(withdrawn)]
+    for wish in wanted:
+        stewardship.check(wish, standing)
+        standing.append(wish)
+    stored = tuple(StoredConstraint(_id(wish), wish) for wish in wanted)
+    store.add(desk.engine, stored, withdrawn, at)
+    return stored
+
+
+def _id(wish: Constraint) -> str:
+    return content_digest([wish.kind, wish.left, wish.right, wish.actor, wish.created_at])[:32]
