@@ -27,7 +27,7 @@ A table belongs to the package that writes it. A column marked **personal** has 
 
 
 def declared() -> tuple[Table, ...]:
-    from api.cli.pipeline import TABLES
+    from api.cli.tables import TABLES
 
     return TABLES
 
