@@ -7,17 +7,30 @@ a login counts. What nobody claims is an anonymous record of its own.
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as f
 
 from identity.config import Cookies
 from infra import columns
 
 _ID = ("source", "anonymous_id")
-_LIFE = Window.partitionBy(*_ID).orderBy("at")
-_PAST = _LIFE.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-_FUTURE = _LIFE.rowsBetween(Window.currentRow, Window.unboundedFollowing)
-_WHOLE = Window.partitionBy(*_ID).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+
+
+# Functions, for Spark makes a window only where a session is open, and this module is imported before that.
+def _life() -> WindowSpec:
+    return Window.partitionBy(*_ID).orderBy("at")
+
+
+def _past() -> WindowSpec:
+    return _life().rowsBetween(Window.unboundedPreceding, Window.currentRow)
+
+
+def _future() -> WindowSpec:
+    return _life().rowsBetween(Window.currentRow, Window.unboundedFollowing)
+
+
+def _whole() -> WindowSpec:
+    return Window.partitionBy(*_ID).rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
 
 
 def cookie_intervals(
@@ -43,17 +56,17 @@ def _moments(events: DataFrame, cookies: Cookies) -> DataFrame:
 
 def _claimed(moments: DataFrame, cookies: Cookies) -> DataFrame:
     """Return the moments with `owner` (a record key or null) and `claim` (why)."""
-    logins = f.size(f.collect_set("login").over(_WHOLE))
+    logins = f.size(f.collect_set("login").over(_whole()))
     kiosk = logins > cookies.kiosk_logins
     pause = f.when(kiosk, cookies.kiosk_minutes).otherwise(cookies.session_minutes) * 60
-    gap = f.unix_micros("at") - f.lag(f.unix_micros("at")).over(_LIFE)
+    gap = f.unix_micros("at") - f.lag(f.unix_micros("at")).over(_life())
     begun = f.coalesce((gap > pause * 1_000_000).cast("int"), f.lit(0))
     sat = moments.withColumn("kiosk", kiosk).withColumn("begun", begun)
-    sat = sat.withColumn("session", f.sum("begun").over(_PAST))
+    sat = sat.withColumn("session", f.sum("begun").over(_past()))
     said = f.when(f.col("login").isNotNull(), f.struct("login", "at", "session", "out"))
     return (
-        sat.withColumn("last", f.last(said, ignorenulls=True).over(_PAST))
-        .withColumn("next", f.first(said, ignorenulls=True).over(_FUTURE))
+        sat.withColumn("last", f.last(said, ignorenulls=True).over(_past()))
+        .withColumn("next", f.first(said, ignorenulls=True).over(_future()))
         .withColumn("claim", _claim(cookies))
         .withColumn("owner", _owner())
     )
@@ -88,8 +101,8 @@ def _owner() -> Column:
 def _stretches(claimed: DataFrame) -> DataFrame:
     """Return runs of moments with one owner; at a kiosk each unclaimed session may be somebody else."""
     mark = f.coalesce("owner", f.when(f.col("kiosk"), f.concat(f.lit("?"), f.col("session"))).otherwise("?"))
-    turned = f.coalesce((mark != f.lag(mark).over(_LIFE)).cast("int"), f.lit(1))
-    numbered = claimed.withColumn("turned", turned).withColumn("stretch", f.sum("turned").over(_PAST))
+    turned = f.coalesce((mark != f.lag(mark).over(_life())).cast("int"), f.lit(1))
+    numbered = claimed.withColumn("turned", turned).withColumn("stretch", f.sum("turned").over(_past()))
     runs = numbered.groupBy(*_ID, "stretch").agg(
         f.min("at").alias("from_at"), f.max("at").alias("last_at"), f.first("owner").alias("owner"),
         f.min_by("claim", "at").alias("claim"),
