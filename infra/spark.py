@@ -1,5 +1,6 @@
 """The one Spark session of a process, tuned for small Delta tables on one machine."""
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -51,7 +52,6 @@ def _configuration(engine: EngineSettings, work: Path) -> Mapping[str, str]:
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         # One Python worker serves many tasks; started once, it keeps its models.
         "spark.python.worker.reuse": "true",
-        "spark.pyspark.python": sys.executable,
     }
 
 
@@ -61,6 +61,8 @@ def session(engine: EngineSettings, work: Path) -> SparkSession:
         raise Unavailable("no java on the PATH; install a JDK 17, for example: apt-get install openjdk-17-jdk-headless")
     work.mkdir(parents=True, exist_ok=True)
     (work / "ivysettings.xml").write_text(_IVY, encoding="utf-8")
+    # Python workers start from this variable alone; without it they would be whatever python3 the PATH has.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # noqa: TID251 - Spark reads it nowhere else
     builder = SparkSession.builder.master(engine.master).appName("kindred")  # noqa: TID251 - the one place
     for key, value in _configuration(engine, work).items():
         builder = builder.config(key, value)
