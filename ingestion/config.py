@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from consent.config import known_purposes, load_policy
+from consent.model import ACTIONS, MECHANISMS, Policy
 from infra.errors import ConfigurationError
 from infra.identifiers import IdentifierType, load_identifier_types
 from infra.workspace import Workspace
@@ -244,6 +246,7 @@ def load_sources(workspace: Workspace) -> tuple[Source, ...]:
         path = file.relative_to(workspace.root).as_posix()
         source = workspace.load(path, Source)
         _check_identifiers(workspace, path, source, kinds)
+        _check_words(workspace, path, source)
         if source.source in found:
             raise ConfigurationError(path, 1, "source", "another file declares this name already", "choose another")
         found[source.source] = source
@@ -258,6 +261,25 @@ def _check_identifiers(workspace: Workspace, path: str, source: Source, kinds: M
             line = workspace.lines(path)["identifiers"].lc.key(name)[0] + 1
             right = f"{hint}identity.yaml declares {', '.join(kinds)}"
             raise ConfigurationError(path, line, f"identifiers.{name}", "unknown identifier type", right)
+
+
+def _check_words(workspace: Workspace, path: str, source: Source) -> None:
+    """Raise where a constant of a consent source is no word of the ledger."""
+    stated = source.consent.model_dump(include={"purpose", "action", "mechanism"}) if source.consent else {}
+    constants = {name: word[1:] for name, word in stated.items() if word and word.startswith("=")}
+    if constants:
+        words = consent_words(load_policy(workspace))
+        for name, word in constants.items():
+            if word not in words[name]:
+                line = workspace.lines(path)["consent"].lc.key(name)[0] + 1
+                raise ConfigurationError(
+                    path, line, f"consent.{name}", f"unknown {name}", f"use one of {', '.join(words[name])}"
+                )
+
+
+def consent_words(policy: Policy) -> dict[str, tuple[str, ...]]:
+    """Return the words that a consent row may use, by what they are for."""
+    return {"purpose": known_purposes(policy), "action": ACTIONS, "mechanism": MECHANISMS}
 
 
 def property_name(column: str) -> str:

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping
 from time import monotonic
 
-from consent.config import known_purposes, load_policy
-from consent.model import ACTIONS, MECHANISMS
+from consent.config import load_policy
 from consent.store import restricted_tokens
 from consent.tables import CONSENT_INBOX
 from infra.identifiers import load_identifier_types
 from infra.runtime import Runtime
-from ingestion.config import Source, load_sources
+from ingestion.config import Source, consent_words, load_sources
 from ingestion.errors import UnknownSource
 from ingestion.feed import Load, Terms
 from ingestion.model import Account
@@ -45,8 +44,7 @@ def _chosen(runtime: Runtime, arguments: Mapping[str, str]) -> tuple[Source, ...
 
 
 def _terms(runtime: Runtime) -> Terms:
-    purposes = known_purposes(load_policy(runtime.workspace))
-    words = {"purpose": purposes, "action": ACTIONS, "mechanism": MECHANISMS}
+    words = consent_words(load_policy(runtime.workspace))
     return Terms(load_identifier_types(runtime.workspace), words, frozenset(restricted_tokens(runtime.database)))
 
 

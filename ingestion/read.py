@@ -133,7 +133,7 @@ def csv_batches(
 
 
 def _as_payload(text: str) -> str:
-    safe = text.rstrip("\r\n").encode("utf-8", "backslashreplace").decode()
+    safe = text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return json.dumps({"line": safe}, ensure_ascii=False)
 
 

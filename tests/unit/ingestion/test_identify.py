@@ -1,0 +1,91 @@
+"""Identifiers of whole batches: spelled once, placeholders left out, the subject chosen, the restricted suppressed."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from infra.identifiers import IdentifierType, token
+from ingestion.identify import IDENTIFIED, Naming
+
+KINDS = {
+    "customer": IdentifierType(normaliser="code", strength="decisive"),
+    "email": IdentifierType(normaliser="email", blocked=("/(test|null)@.*/",)),
+    "phone": IdentifierType(normaliser="phone", strength="weak", blocked=("+10000000000",)),
+    "cookie": IdentifierType(normaliser="text", strength="weak", anonymous=True, blocked=("null",)),
+}
+COLUMNS = (("cookie", "c"), ("email", "e"), ("email", "e2"), ("phone", "p"))
+
+
+@pytest.fixture
+def name(token_key: Any) -> Any:
+    def run(*rows: Any, columns: Any = COLUMNS, **more: Any) -> Any:
+        names = ["key", *(f"i{i}" for i in range(len(columns)))]
+        arrays = [pa.array([str(n) for n in range(len(rows))])]
+        arrays += [pa.array([row[i] for row in rows], pa.string()) for i in range(len(columns))]
+        naming = Naming("web", columns, KINDS, "US", token_key, **more)
+        (batch,) = naming.identified([pa.RecordBatch.from_arrays(arrays, names=names)])
+        batch.validate(full=True)
+        assert batch.schema.names == ["key", *IDENTIFIED.names]
+        return batch.to_pylist()
+
+    return run
+
+
+def test_values_get_their_one_spelling_and_token(name: Any, token_key: Any) -> None:
+    (row,) = name(("c1", " Ann@Example.org", None, "614-555-0101"))
+    assert [(i["type"], i["value"]) for i in row["identifiers"]] == [
+        ("cookie", "c1"),
+        ("email", "ann@example.org"),
+        ("phone", "+16145550101"),
+    ]
+    assert all(i["token"] == token(token_key, i["type"], i["value"]) for i in row["identifiers"])
+
+
+def test_one_value_in_two_columns_counts_once(name: Any) -> None:
+    (row,) = name((None, "ann@example.org", "ANN@example.org", None))
+    assert len(row["identifiers"]) == 1
+
+
+def test_the_first_known_identifier_is_the_subject_else_the_first_anonymous(name: Any) -> None:
+    known, browser, nobody = name(
+        ("c1", None, "ann@example.org", "614-555-0101"), ("c2", None, None, None), (None, None, None, None)
+    )
+    assert (known["subject"], known["known"], known["anonymous_id"]) == ("email:ann@example.org", True, "c1")
+    assert (browser["subject"], browser["known"], browser["anonymous_id"]) == ("cookie:c2", False, "c2")
+    assert (nobody["subject"], nobody["known"], nobody["anonymous_id"]) == (None, False, None)
+    assert nobody["identifiers"] == []
+
+
+def test_a_consent_speaks_for_what_it_names_first(name: Any) -> None:
+    (row,) = name(("c1", "ann@example.org", None, None), known_first=False)
+    assert (row["subject_kind"], row["subject_value"]) == ("cookie", "c1")
+
+
+def test_placeholders_and_nonsense_are_left_out_and_told(name: Any) -> None:
+    (row,) = name(("null", "test@test.com", "no address", "000-000-0000"))
+    assert row["identifiers"] == []
+    assert row["dropped"] == [
+        "identifier cookie: blocked",
+        "identifier email: blocked",
+        "identifier email: invalid",
+        "identifier phone: blocked",
+    ]
+
+
+def test_rows_of_restricted_people_are_suppressed_by_any_identifier(name: Any, token_key: Any) -> None:
+    restricted = frozenset({token(token_key, "phone", "+16145550101")})
+    rows = name(("c1", "ann@example.org", None, "+1 614 555 0101"), ("c2", None, None, None), restricted=restricted)
+    assert [row["suppressed"] for row in rows] == [True, False]
+
+
+def test_a_record_that_names_nobody_is_known_by_its_key(name: Any, token_key: Any) -> None:
+    restricted = frozenset({token(token_key, "record", "web|0")})
+    rows = name((None,) * 4, (None,) * 4, restricted=restricted, record_tokens=True)
+    assert [row["suppressed"] for row in rows] == [True, False]
+
+
+def test_a_source_without_identifiers_and_an_empty_batch(name: Any) -> None:
+    (row,) = name((), columns=())
+    assert (row["identifiers"], row["dropped"], row["subject"]) == ([], [], None)
+    assert name() == []
