@@ -21,6 +21,15 @@ SPOILERS: Spoilers = {
 REFUSALS = ("refused", "withdrawn", "objected")
 UNTIL = "2030-12-31T00:00:00Z"
 _MAIL, _ADS, _SELF = "email_marketing", "advertising", "personalization"
+# How often a form brings a yes and a no. Profiling is seldom asked about: a no to it takes the whole profile away.
+_SIGNUP = (
+    (_MAIL, 0.62, 0.12),
+    (_SELF, 0.66, 0.12),
+    ("analytics", 0.6, 0.08),
+    (_ADS, 0.3, 0.12),
+    ("profiling", 0.25, 0.01),
+)
+RESTRICTED_EVERY = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +52,12 @@ def consent_rows(seed: int, household: Household, today: date) -> list[Row]:
     for person in household.shoppers:
         for nth, saying in enumerate(_sayings(rng, person)):
             rows.append(_row(seed, rng, person, nth, saying, today))
+    somebody = household.shoppers[0]
+    names = _identifiers(somebody)
+    # Seldom, but in any demo of some size: somebody has had the use of an identifier restricted (GDPR, article 18).
+    if household.position % RESTRICTED_EVERY == RESTRICTED_EVERY // 10 and names:
+        rows.append(_row(seed, rng, somebody, 30, Saying(20, names[0], "all", "restricted", "agent"), today))
     if happens(rng, 0.01):
-        somebody = household.shoppers[0]
         nobodys = Saying(90, ("email", "test@test.com"), _MAIL, "given")
         rows.append(replace(_row(seed, rng, somebody, 31, nobodys, today), fault="names nobody"))
     return rows
@@ -89,8 +102,6 @@ def _sayings(rng: Random, person: Person) -> list[Saying]:
     if happens(rng, 0.02):
         purpose = rng.choice(("profiling", "profiling", "identity_resolution"))
         out.append(Saying(rng.randint(5, 300), first, purpose, "objected", "agent"))
-    if happens(rng, 0.004):
-        out.append(Saying(rng.randint(1, 60), first, "all", "restricted", "agent"))
     return out
 
 
@@ -107,9 +118,9 @@ def _signup(rng: Random, first: tuple[str, str]) -> list[Saying]:
     days, how = rng.randint(60, 540), rng.choice(("centre", "import", "banner"))
     expires = stamp(datetime(2026, 1, 31, tzinfo=UTC)) if happens(rng, 0.03) else UNTIL
     out = []
-    for purpose, share in ((_MAIL, 0.62), (_SELF, 0.66), ("analytics", 0.6), (_ADS, 0.3), ("profiling", 0.25)):
+    for purpose, yes, no in _SIGNUP:
         roll = rng.random()
-        action = "given" if roll < share else "refused" if roll < share + 0.12 else None
+        action = "given" if roll < yes else "refused" if roll < yes + no else None
         if action:
             out.append(Saying(days, first, purpose, action, how, expires=expires))
     return out
