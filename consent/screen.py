@@ -1,30 +1,26 @@
-"""The decision for whole lists: `consent.decide` as one Spark plan over groups of tokens."""
+"""The decision for whole lists: `consent.decide` as one Spark plan over groups of tokens.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+The policy goes into the plan as data, one literal each for lenses, purposes and rows: the plan stays small however
+large the matrix is, and no value of a person stands in it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import reduce
-from typing import Final
+from typing import Any, Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from consent.matrix import ANYWHERE, NO_ROW, everywhere, selection, terms_of
 from consent.model import BASES, DENIALS, GRANT_LINKS, RANK, REASONS, UNREFUSABLE, Policy, PurposeTerms
-from consent.transforms import Lens, token_states
+from consent.transforms import Lens, token_states, true
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One purpose of the screening with the rows that it may fall under."""
-
-    terms: PurposeTerms
-    chosen: tuple[tuple[str, tuple[int, ...]], ...]
-
-    def rows(self) -> tuple[int, ...]:
-        return tuple(sorted({row for _, rows in self.chosen for row in rows}))
+_ASKED: Final = (
+    "array<struct<purpose:string,line:string,everywhere:array<int>,places:array<struct<place:string,rows:array<int>>>>>"
+)
+_ROWS: Final = "array<struct<basis:int,unrefusable:boolean,opt_in:boolean,line:string>>"
 
 
 def screen(
@@ -42,21 +38,21 @@ def screen(
     `groups` has group_id, token (may be null) and link (own, verified, probable), and may have a jurisdiction; a
     group that names none is judged by the policy's, or by the strictest row. `ledger` is the mirror `consent_event`.
     """
-    asked = []
-    lenses = [Lens.blank()]
-    for name in purposes:
-        terms = terms_of(policy, name)
-        one = _Asked(terms, selection(policy, terms, channel or terms.channel, recipient))
-        asked.append(one)
-        lenses += [Lens.of(policy, terms, row, channel or terms.channel, recipient) for row in one.rows()]
+    asked, lenses = [], [Lens.blank()]
+    for terms in (terms_of(policy, name) for name in purposes):
+        meant = channel or terms.channel
+        chosen = selection(policy, terms, meant, recipient)
+        asked.append(_asked(policy, terms, chosen))
+        rows = sorted({row for _, rows in chosen for row in rows})
+        lenses += [Lens.of(policy, terms, row, meant, recipient) for row in rows]
     moment = (as_of - _EPOCH) // timedelta(microseconds=1)
     if "jurisdiction" not in groups.columns:
         groups = groups.withColumn("jurisdiction", f.lit(None).cast("string"))
     facts = _facts(groups, token_states(ledger, policy, lenses, moment), policy)
     stated = groups.groupBy("group_id").agg(f.collect_set("jurisdiction").alias("stated"))
     judged = stated.join(facts, "group_id", "left").withColumn("stated", _stated(policy))
-    answers = f.array(*[_answer(one, policy) for one in asked])
-    return judged.select("group_id", f.inline(answers))
+    questions = judged.withColumn("asked", f.explode(f.from_json(f.lit(json.dumps(asked)), _ASKED)))
+    return _told(questions.select("group_id", "asked", _answer(policy).alias("answer")), policy)
 
 
 def record_decisions(
@@ -105,73 +101,83 @@ def _facts(groups: DataFrame, states: DataFrame, policy: Policy) -> DataFrame:
     )
 
 
-def _answer(one: _Asked, policy: Policy) -> Column:
-    """Return the struct (purpose, allowed, reason, policy_line) of one purpose: the strictest of its candidates."""
-    best = f.array_min(
-        f.transform(
-            _candidates(one), lambda row: f.struct(_rank(row, one, policy).alias("rank"), row.cast("int").alias("row"))
-        )
-    )
-    rank, row = best["rank"], best["row"]
-    reasons = f.array(*[f.lit(reason) for reason in REASONS])
-    early = (row == NO_ROW) | (rank < len(DENIALS[:2]))
-    here = f.lit(policy.place(one.terms.line))
-    line = reduce(
-        lambda rest, i: f.when(row == i, f.lit(policy.place(policy.rows[i].line))).otherwise(rest), one.rows(), here
-    )
-    return f.struct(
-        f.lit(str(one.terms.name)).alias("purpose"),
-        (rank >= RANK[BASES[0]]).alias("allowed"),
-        f.element_at(reasons, rank + 1).alias("reason"),
-        f.when(early, here).otherwise(line).alias("policy_line"),
+def _asked(policy: Policy, terms: PurposeTerms, chosen: tuple[tuple[str, tuple[int, ...]], ...]) -> Mapping[str, Any]:
+    """Return one purpose as data of the plan: its line, and the rows by place, the narrowest place first."""
+    return {
+        "purpose": terms.name,
+        "line": policy.place(terms.line),
+        "everywhere": everywhere(chosen),
+        "places": [{"place": place, "rows": rows} for place, rows in chosen],
+    }
+
+
+def _matrix(policy: Policy) -> Column:
+    rows = [
+        {
+            "basis": RANK[row.basis],
+            "unrefusable": row.basis in UNREFUSABLE,
+            "opt_in": row.basis == "consent",
+            "line": policy.place(row.line),
+        }
+        for row in policy.rows
+    ]
+    return f.from_json(f.lit(json.dumps(rows)), _ROWS)
+
+
+def _answer(policy: Policy) -> Column:
+    """Return the struct (rank, row) of the strictest of the rows that may apply."""
+    matrix = _matrix(policy)
+    return f.array_min(
+        f.transform(_candidates(), lambda row: f.struct(_rank(row, matrix).alias("rank"), row.alias("row")))
     )
 
 
-def _candidates(one: _Asked) -> Column:
+def _candidates() -> Column:
     """Return the rows that may apply to a group, as `consent.matrix.candidates` does."""
     heard = f.coalesce(f.col("heard"), f.array().cast("array<string>"))
-    rows = f.flatten(f.transform(f.concat(f.col("stated"), heard), lambda j: _rows_in(j, one)))
-    return f.when(f.size("stated") == 0, _ints(everywhere(one.chosen))).otherwise(f.array_distinct(rows))
+    rows = f.flatten(f.transform(f.concat(f.col("stated"), heard), _rows_in))
+    return f.when(f.size("stated") == 0, f.col("asked.everywhere")).otherwise(f.array_distinct(rows))
 
 
-def _rows_in(jurisdiction: Column, one: _Asked) -> Column:
-    found = _ints((NO_ROW,))
-    for pattern, rows in reversed(one.chosen):
-        inside = (jurisdiction == pattern) | jurisdiction.startswith(f"{pattern}-")
-        found = _ints(rows) if pattern == ANYWHERE else f.when(inside, _ints(rows)).otherwise(found)
-    return found
+def _rows_in(jurisdiction: Column) -> Column:
+    def covers(entry: Column) -> Column:
+        place = entry["place"]
+        return (place == ANYWHERE) | (jurisdiction == place) | jurisdiction.startswith(f.concat(place, f.lit("-")))
+
+    first = f.try_element_at(f.filter(f.col("asked.places"), covers), f.lit(1))
+    return f.coalesce(first["rows"], f.array(f.lit(NO_ROW)))
 
 
-def _ints(values: Iterable[int]) -> Column:
-    return f.array(*[f.lit(value) for value in values])
-
-
-def _rank(row: Column, one: _Asked, policy: Policy) -> Column:
+def _rank(row: Column, matrix: Column) -> Column:
     """Return the rank of the reason that one candidate row gives: the order of `consent.decide`, line by line."""
     facts = f.try_element_at(f.col("facts"), row)
     anything = f.try_element_at(f.col("facts"), f.lit(NO_ROW))
-    rows = one.rows()
-    unrefusable = [i for i in rows if policy.rows[i].basis in UNREFUSABLE]
-    opt_in = [i for i in rows if policy.rows[i].basis == "consent"]
-    basis = reduce(
-        lambda rest, i: f.when(row == i, f.lit(RANK[policy.rows[i].basis])).otherwise(rest),
-        rows,
-        f.lit(RANK["no_basis"]),
-    )
+    rule = f.get(matrix, row)
     return (
-        f.when(_true(anything["restricted"]), RANK["restricted"])
+        f.when(true(anything["restricted"]), RANK["restricted"])
         .when(row == NO_ROW, RANK["no_basis"])
-        .when(_true(facts["young"]), RANK["age"])
-        .when(row.isin(unrefusable), basis)
+        .when(true(facts["young"]), RANK["age"])
+        .when(rule["unrefusable"], rule["basis"])
         .when(facts["refusal"].isNotNull(), facts["refusal"])
-        .when(~row.isin(opt_in), basis)
-        .when(_true(facts["granted"]), RANK["consent"])
-        .when(_true(facts["changed"]), RANK["notice_changed"])
-        .when(_true(facts["expired"]), RANK["expired"])
-        .when(_true(facts["elsewhere"]), RANK["link"])
+        .when(~rule["opt_in"], rule["basis"])
+        .when(true(facts["granted"]), RANK["consent"])
+        .when(true(facts["changed"]), RANK["notice_changed"])
+        .when(true(facts["expired"]), RANK["expired"])
+        .when(true(facts["elsewhere"]), RANK["link"])
         .otherwise(RANK["no_consent"])
     )
 
 
-def _true(column: Column) -> Column:
-    return f.coalesce(column, f.lit(False))
+def _told(answered: DataFrame, policy: Policy) -> DataFrame:
+    """Return the answers in words: the reason of the rank, the line of the row."""
+    rank, row = f.col("answer.rank"), f.col("answer.row")
+    reasons = f.from_json(f.lit(json.dumps(REASONS)), "array<string>")
+    # A denial before the matrix is read rests on the purpose itself.
+    early = (row == NO_ROW) | (rank < len(DENIALS[:2]))
+    return answered.select(
+        "group_id",
+        f.col("asked.purpose").alias("purpose"),
+        (rank >= RANK[BASES[0]]).alias("allowed"),
+        f.get(reasons, rank).alias("reason"),
+        f.when(early, f.col("asked.line")).otherwise(f.get(_matrix(policy), row)["line"]).alias("policy_line"),
+    )

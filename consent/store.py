@@ -263,6 +263,11 @@ def last_sequence(database: Engine) -> int:
     return _number(database, select(func.coalesce(func.max(CONSENT_EVENT.c.sequence), 0)))
 
 
+def sequence_of(database: Engine, identifier: str) -> int:
+    """Return the sequence number of an entry, 0 where the ledger has none of that id."""
+    return _number(database, select(CONSENT_EVENT.c.sequence).where(CONSENT_EVENT.c.id == identifier))
+
+
 def entries(database: Engine) -> int:
     """Return how many entries the ledger holds."""
     return _number(database, select(func.count()).select_from(CONSENT_EVENT))

@@ -1,7 +1,8 @@
 """What each token's ledger entries come to under each row of the matrix: `consent.decide.standing` as a Spark plan."""
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final, Self
 
 from pyspark.sql import Column, DataFrame, Window
@@ -26,6 +27,10 @@ from consent.model import (
     PurposeTerms,
 )
 
+_LENSES: Final = (
+    "array<struct<row:int,purpose:string,channel:string,recipient:string,expires_after_days:bigint,min_age:int,"
+    "notices:array<string>,kin:array<string>,gpc:boolean>>"
+)
 _DAY: Final = 86_400_000_000  # in microseconds: moments are compared as whole numbers, which no time zone touches
 
 
@@ -65,19 +70,10 @@ class Lens:
             terms.gpc,
         )
 
-    def column(self) -> Column:
-        """Return the lens as a literal struct."""
-        return f.struct(
-            f.lit(self.row).alias("row"),
-            f.lit(self.purpose).cast("string").alias("purpose"),
-            f.lit(self.channel).cast("string").alias("channel"),
-            f.lit(self.recipient).cast("string").alias("recipient"),
-            f.lit(self.expires_after_days).cast("bigint").alias("days"),
-            f.lit(self.min_age).cast("int").alias("min_age"),
-            f.array(*[f.lit(n) for n in self.notices]).cast("array<string>").alias("notices"),
-            f.array(*[f.lit(str(k)) for k in self.kin]).cast("array<string>").alias("kin"),
-            f.lit(self.gpc).alias("gpc"),
-        )
+
+def _literal(lenses: Iterable[Lens]) -> Column:
+    """Return the lenses as one literal array of structs."""
+    return f.from_json(f.lit(json.dumps([asdict(lens) for lens in lenses])), _LENSES)
 
 
 def token_states(ledger: DataFrame, policy: Policy, lenses: Iterable[Lens], moment: int) -> DataFrame:
@@ -91,52 +87,60 @@ def token_states(ledger: DataFrame, policy: Policy, lenses: Iterable[Lens], mome
         & (f.unix_micros("received_at") <= moment)
         & (f.col("controller") == policy.controller)
     ).withColumn("told", f.least(f.unix_micros("occurred_at"), f.unix_micros("received_at")))
-    seen = known.withColumn("lens", f.explode(f.array(*[lens.column() for lens in lenses])))
+    # Every window below is about one token: one exchange by token serves them all.
+    seen = known.repartition("token").withColumn("lens", f.explode(_literal(lenses)))
     return _states(_judged(_ended(seen), moment), moment)
 
 
 def _ended(seen: DataFrame) -> DataFrame:
     """Add when an ending last cut the grants of an entry's purpose or of the purpose asked about."""
     told, ending = f.col("told"), f.col("action").isin(*ENDINGS)
-    about = (f.col("purpose") == ALL) | _true(f.col("purpose") == f.col("lens.purpose"))
+    about = (f.col("purpose") == ALL) | true(f.col("purpose") == f.col("lens.purpose"))
     here = Window.partitionBy("token", "lens.row")
     alike = Window.partitionBy("token", "lens.row", "purpose")
-    return seen.withColumn(
-        "ended", f.greatest(f.max(f.when(ending & about, told)).over(here), f.max(f.when(ending, told)).over(alike))
-    ).withColumn("lifted_restriction", f.max(f.when(f.col("action") == UNRESTRICTED, told)).over(here))
+    return seen.withColumns(
+        {
+            "ended": f.greatest(
+                f.max(f.when(ending & about, told)).over(here), f.max(f.when(ending, told)).over(alike)
+            ),
+            "lifted_restriction": f.max(f.when(f.col("action") == UNRESTRICTED, told)).over(here),
+        }
+    )
 
 
 def _judged(seen: DataFrame, moment: int) -> DataFrame:
     """Add whether a grant holds, and the latest words of the same scope."""
     told, given = f.col("told"), f.col("action") == GIVEN
     notice = f.concat(f.col("notice_id"), f.lit("@"), f.col("notice_version"))
-    noticed = (f.size("lens.notices") == 0) | _true(f.array_contains(f.col("lens.notices"), notice))
+    noticed = (f.size("lens.notices") == 0) | true(f.array_contains(f.col("lens.notices"), notice))
     over = (
-        _true(f.unix_micros("effective_from") > moment)
-        | _true(f.unix_micros("expires_at") <= moment)
-        | _true(told + f.col("lens.days") * _DAY <= moment)
-        | _true(f.col("ended") >= told)
+        true(f.unix_micros("effective_from") > moment)
+        | true(f.unix_micros("expires_at") <= moment)
+        | true(told + f.col("lens.expires_after_days") * _DAY <= moment)
+        | true(f.col("ended") >= told)
     )
     scope = Window.partitionBy("token", "lens.row", "purpose", "channel", "recipient")
     live = f.col("live")
     authentic = live & f.col("mechanism").isin(*AUTHENTICATED)
-    return (
-        seen.withColumn("changed", given & ~noticed)
-        .withColumn("expired", given & noticed & over)
-        .withColumn("live", given & noticed & ~over)
-        .withColumn("live_at", f.max(f.when(live, told)).over(scope))
-        .withColumn("authentic_at", f.max(f.when(authentic, told)).over(scope))
-        .withColumn("refused_at", f.max(f.when(f.col("action").isin(*REFUSALS), told)).over(scope))
+    judged = seen.withColumns(
+        {"changed": given & ~noticed, "expired": given & noticed & over, "live": given & noticed & ~over}
+    )
+    return judged.withColumns(
+        {
+            "live_at": f.max(f.when(live, told)).over(scope),
+            "authentic_at": f.max(f.when(authentic, told)).over(scope),
+            "refused_at": f.max(f.when(f.col("action").isin(*REFUSALS), told)).over(scope),
+        }
     )
 
 
 def _states(judged: DataFrame, moment: int) -> DataFrame:
     told = f.col("told")
     covers = _covers()
-    grant = f.col("live") & covers & ~_true(f.col("refused_at") >= told)
+    grant = f.col("live") & covers & ~true(f.col("refused_at") >= told)
     lifted = f.when(f.col("mechanism") == GPC, f.col("authentic_at") > told).otherwise(f.col("live_at") > told)
-    refusal = f.when(_bears() & ~_true(lifted), _refusal_rank())
-    restricted = (f.col("action") == RESTRICTED) & ~_true(f.col("lifted_restriction") > told)
+    refusal = f.when(_bears() & ~true(lifted), _refusal_rank())
+    restricted = (f.col("action") == RESTRICTED) & ~true(f.col("lifted_restriction") > told)
     bands = f.coalesce(*[f.when(f.col("age_band") == band, f.lit(age)) for band, age in AGE_BANDS.items()])
     grown = bands + f.floor((f.lit(moment) - told) / (_DAY * DAYS_A_YEAR))
     states = judged.groupBy("token", f.col("lens.row").alias("row")).agg(
@@ -144,7 +148,7 @@ def _states(judged: DataFrame, moment: int) -> DataFrame:
         f.min(refusal).alias("refusal"),
         f.max(grant).alias("granted"),
         f.max(grant & (f.col("asserted_by") == GUARDIAN)).alias("guarded"),
-        f.max(_true(grown < f.col("lens.min_age"))).alias("child"),
+        f.max(true(grown < f.col("lens.min_age"))).alias("child"),
         f.max(f.col("changed") & covers).alias("changed"),
         f.max(f.col("expired") & covers).alias("expired"),
         f.collect_set(f.when(f.col("lens.row") == NO_ROW, f.col("jurisdiction"))).alias("heard"),
@@ -155,9 +159,9 @@ def _states(judged: DataFrame, moment: int) -> DataFrame:
 def _covers() -> Column:
     """Return whether a grant reaches all of what is asked."""
     return (
-        ((f.col("purpose") == ALL) | _true(f.col("purpose") == f.col("lens.purpose")))
-        & (f.col("channel").isNull() | _true(f.col("channel") == f.col("lens.channel")))
-        & (f.col("recipient").isNull() | _true(f.col("recipient") == f.col("lens.recipient")))
+        ((f.col("purpose") == ALL) | true(f.col("purpose") == f.col("lens.purpose")))
+        & (f.col("channel").isNull() | true(f.col("channel") == f.col("lens.channel")))
+        & (f.col("recipient").isNull() | true(f.col("recipient") == f.col("lens.recipient")))
     )
 
 
@@ -165,7 +169,7 @@ def _bears() -> Column:
     """Return whether a refusal is about what is asked: broader, narrower or of the same kind."""
     kin = (
         (f.col("purpose") == ALL)
-        | _true(f.col("purpose") == f.col("lens.purpose"))
+        | true(f.col("purpose") == f.col("lens.purpose"))
         | ((f.col("action") == OBJECTED) & f.array_contains(f.col("lens.kin"), f.col("purpose")))
         | ((f.col("mechanism") == GPC) & f.col("lens.gpc"))
     )
@@ -182,5 +186,6 @@ def _refusal_rank() -> Column:
     return f.when(f.col("mechanism") == GPC, f.lit(RANK[GPC])).otherwise(by_action)
 
 
-def _true(column: Column) -> Column:
+def true(column: Column) -> Column:
+    """Return whether a condition surely holds: what cannot be told does not."""
     return f.coalesce(column, f.lit(False))

@@ -1,0 +1,228 @@
+"""What an officer, a preference centre or a program does with consent: record a word, look it up, ask for a decision.
+
+No Spark here: the command line and the HTTP processes call these functions.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Engine
+
+from consent import store
+from consent.config import known_purposes, load_policy
+from consent.decide import decide, denied_at_once
+from consent.errors import UnknownIdentifier, UnknownPurpose, UnknownWord
+from consent.model import ACTIONS, AGE_BANDS, MECHANISMS, ConsentEntry, Decision, Holder, Link, Policy, Question
+from consent.overlay import DenyOverlay
+from infra.identifiers import IdentifierType, load_identifier_types, normalise, token
+from infra.ids import Purpose, Sid, Token, content_digest
+from infra.workspace import Workspace
+
+# What stays in the ledger: the mark of a person, and the proof of what they said.
+_UNTOLD: Final = ("sid", "evidence")
+
+
+def _minted() -> str:
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What an officer works with; `mint` draws ids that nobody can guess."""
+
+    database: Engine
+    overlay: DenyOverlay
+    policy: Policy
+    kinds: Mapping[str, IdentifierType]
+    region: str
+    key: bytes = field(repr=False)
+    mint: Callable[[], str] = _minted
+
+    @classmethod
+    def open(cls, workspace: Workspace, database: Engine) -> "Desk":
+        """Return the desk of a workspace."""
+        return cls(
+            database=database,
+            overlay=DenyOverlay.open(workspace.serving_path),
+            policy=load_policy(workspace),
+            kinds=load_identifier_types(workspace),
+            region=workspace.settings.region,
+            key=workspace.token_key(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A word as it is handed in; `request_id` makes a repeated request one entry."""
+
+    kind: str
+    token: Token
+    purpose: str
+    action: str
+    occurred_at: datetime
+    received_at: datetime
+    mechanism: str = "operator"
+    asserted_by: str = "subject"
+    channel: str | None = None
+    recipient: str | None = None
+    jurisdiction: str | None = None
+    notice: str | None = None
+    age_band: str | None = None
+    expires_at: datetime | None = None
+    supersedes: str | None = None
+    evidence: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """A question as an officer or a program puts it; who asks is written down with the answer."""
+
+    purpose: str
+    at: datetime
+    actor: str
+    channel: str | None = None
+    recipient: str | None = None
+    jurisdictions: tuple[str, ...] = ()
+    contact: Token | None = None
+    age_band: str | None = None
+    profile_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A decision under the id it was logged with, and the entries it rests on."""
+
+    id: str
+    decision: Decision
+    evidence: tuple[ConsentEntry, ...]
+
+    def facts(self, *, coarse: bool = False) -> dict[str, Any]:
+        """Return the answer as data; the coarse form tells no more than any reader of the purpose may know."""
+        told: dict[str, Any] = {"id": self.id, "purpose": self.decision.purpose, "allowed": self.decision.allowed}
+        told["because"] = self.decision.because
+        if coarse:
+            return told
+        return told | decision_facts(self.decision) | {"evidence": [entry_facts(entry) for entry in self.evidence]}
+
+
+def token_of(desk: Desk, kind: str, value: str) -> Token:
+    """Return the token of an identifier as somebody types it; the value itself goes no further."""
+    if kind not in desk.kinds:
+        raise UnknownIdentifier(kind, "unknown type", f"declared in identity.yaml: {', '.join(desk.kinds)}")
+    normalised = normalise(desk.kinds[kind].normaliser, value, desk.region)
+    if normalised is None:
+        raise UnknownIdentifier(kind, "not a valid value", f"give one that reads as {desk.kinds[kind].normaliser}")
+    return token(desk.key, kind, normalised)
+
+
+def record(desk: Desk, statement: Statement) -> dict[str, Any]:
+    """Add a word to the ledger and return its receipt.
+
+    When this returns the word is durable, and what it denies is denied to every reader of the serving store.
+    """
+    entry = _entry(desk, statement)
+    store.append(desk.database, [store.Said(statement.token, entry)], lambda _: Sid(desk.mint()))
+    denied = denied_at_once(entry, desk.policy)
+    if denied:
+        sequence = store.sequence_of(desk.database, entry.id)
+        desk.overlay.restrict([statement.token], denied, at=entry.received_at, sequence=sequence)
+    return entry_facts(entry) | {"denied_at_once": list(denied), "policy_version": desk.policy.version}
+
+
+def _entry(desk: Desk, said: Statement) -> ConsentEntry:
+    _check(desk, said)
+    notice, _, version = (said.notice or "").partition("@")
+    return ConsentEntry(
+        id=content_digest(["request", said.request_id, said.token]) if said.request_id else desk.mint(),
+        sid=Sid(""),
+        identifier_kind=said.kind,
+        purpose=Purpose(said.purpose),
+        action=said.action,
+        mechanism=said.mechanism,
+        occurred_at=said.occurred_at,
+        received_at=said.received_at,
+        controller=desk.policy.controller,
+        channel=said.channel,
+        recipient=said.recipient,
+        jurisdiction=said.jurisdiction,
+        notice_id=notice or None,
+        notice_version=version or None,
+        asserted_by=said.asserted_by,
+        age_band=said.age_band,
+        expires_at=said.expires_at,
+        supersedes=said.supersedes,
+        evidence=said.evidence,
+    )
+
+
+def _check(desk: Desk, said: Statement) -> None:
+    known = known_purposes(desk.policy)
+    if said.purpose not in known:
+        raise UnknownPurpose(known)
+    if said.action not in ACTIONS:
+        raise UnknownWord("action", ACTIONS)
+    if said.mechanism not in MECHANISMS:
+        raise UnknownWord("mechanism", MECHANISMS)
+    if said.age_band is not None and said.age_band not in AGE_BANDS:
+        raise UnknownWord("age band", AGE_BANDS)
+
+
+def show(desk: Desk, tokens: list[Token]) -> list[dict[str, Any]]:
+    """Return what was said under the tokens, the oldest first; of an unknown token nothing was said."""
+    return [entry_facts(entry) for entry in store.history(desk.database, tokens)]
+
+
+def decide_for(desk: Desk, holders: Mapping[Token, Link], inquiry: Inquiry) -> Answer:
+    """Return the decision about a person whose tokens and links the caller knows; it is logged before it returns.
+
+    The ledger itself is read, so a word counts from the moment it was recorded.
+    """
+    question = _question(desk, holders, inquiry)
+    decision = decide(question, desk.policy)
+    identifier = desk.mint()
+    store.log_decision(
+        desk.database, identifier, decision, at=inquiry.at, actor=inquiry.actor, profile_id=inquiry.profile_id
+    )
+    rests_on = set(decision.entries)
+    return Answer(identifier, decision, tuple(entry for entry in question.entries if entry.id in rests_on))
+
+
+def state(
+    desk: Desk, holders: Mapping[Token, Link], *, at: datetime, jurisdictions: tuple[str, ...] = ()
+) -> tuple[Decision, ...]:
+    """Return what each purpose may do with a person, in the policy's order; a look that is not logged."""
+    question = _question(desk, holders, Inquiry(purpose="", at=at, actor="", jurisdictions=jurisdictions))
+    return tuple(decide(replace(question, purpose=purpose), desk.policy) for purpose in desk.policy.purposes)
+
+
+def _question(desk: Desk, holders: Mapping[Token, Link], inquiry: Inquiry) -> Question:
+    known = store.sids(desk.database, holders)
+    return Question(
+        purpose=Purpose(inquiry.purpose),
+        as_of=inquiry.at,
+        # A token of which nothing was ever said has no sid; it stands for itself.
+        holders=tuple(Holder(known.get(held, Sid(held)), link) for held, link in holders.items()),
+        entries=store.history(desk.database, holders),
+        contact=None if inquiry.contact is None else known.get(inquiry.contact, Sid(inquiry.contact)),
+        channel=inquiry.channel,
+        recipient=inquiry.recipient,
+        jurisdictions=inquiry.jurisdictions,
+        age_band=inquiry.age_band,
+    )
+
+
+def entry_facts(entry: ConsentEntry) -> dict[str, Any]:
+    """Return a ledger entry as data, without the person's mark and the evidence."""
+    told = {f.name: getattr(entry, f.name) for f in fields(entry) if f.name not in _UNTOLD}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in told.items()}
+
+
+def decision_facts(decision: Decision) -> dict[str, Any]:
+    """Return a decision as data, with its fine reason."""
+    told = {f.name: getattr(decision, f.name) for f in fields(decision)}
+    told = {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
+    return told | {"because": decision.because}

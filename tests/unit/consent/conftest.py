@@ -1,0 +1,81 @@
+"""What the tests of consent share: the shipped policy as a workspace, and words written as tables."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from consent.config import load_policy
+from consent.model import ConsentEntry, Policy
+from consent.store import METADATA
+from infra.database import open_database
+from infra.ids import Purpose, Sid
+from infra.workspace import Workspace
+
+TEMPLATES = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "consent"
+IDENTITY = """
+identifiers:
+  email: {normaliser: email}
+  phone: {normaliser: phone, strength: weak}
+  cookie: {normaliser: text, anonymous: true}
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    root = tmp_path / "shop"
+    shutil.copytree(TEMPLATES, root / "consent")
+    (root / "kindred.yaml").write_text("name: shop\n", encoding="utf-8")
+    (root / "identity.yaml").write_text(IDENTITY, encoding="utf-8")
+    (root / ".env").write_text(f"KINDRED_TOKEN_KEY={'k' * 40}\n", encoding="utf-8")
+    return Workspace.open(root)
+
+
+@pytest.fixture
+def policy(workspace: Workspace) -> Policy:
+    return load_policy(workspace)
+
+
+@pytest.fixture
+def database(workspace: Workspace) -> Iterator[Engine]:
+    engine = open_database(workspace, METADATA)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def moment() -> Callable[[str], datetime]:
+    return lambda text: datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+
+
+@pytest.fixture
+def said(moment: Callable[[str], datetime]) -> Callable[..., tuple[ConsentEntry, ...]]:
+    """Entries from lines `sid | action | purpose | month | key=value ...`; the id is the line's number."""
+
+    def parse(table: str, **common: Any) -> tuple[ConsentEntry, ...]:
+        entries = []
+        for number, line in enumerate(filter(None, map(str.strip, table.splitlines())), start=1):
+            sid, action, purpose, month, *rest = (part.strip() for part in line.split("|"))
+            extra: dict[str, Any] = dict(pair.split("=") for part in rest for pair in part.split())
+            for name in ("effective_from", "expires_at", "received_at"):
+                if name in extra:
+                    extra[name] = moment(extra[name])
+            facts = {"mechanism": "centre", "received_at": moment(month)} | common | extra
+            entries.append(
+                ConsentEntry(
+                    id=str(number),
+                    sid=Sid(sid),
+                    identifier_kind="email",
+                    purpose=Purpose(purpose),
+                    action=action,
+                    occurred_at=moment(month),
+                    **facts,
+                )
+            )
+        return tuple(entries)
+
+    return parse

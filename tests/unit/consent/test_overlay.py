@@ -1,0 +1,64 @@
+import multiprocessing
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from consent.overlay import DenyOverlay
+from infra.ids import Purpose, Token
+
+AT = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Iterator[DenyOverlay]:
+    overlay = DenyOverlay.open(tmp_path)
+    yield overlay
+    overlay.close()
+
+
+def test_what_was_restricted_is_denied_and_nothing_else(overlay: DenyOverlay) -> None:
+    overlay.restrict([Token("a")], [Purpose("ads"), Purpose("email")], at=AT, sequence=1)
+    assert overlay.denied("a", "ads")
+    assert overlay.denied("a", "email")
+    assert not overlay.denied("a", "service")
+    assert not overlay.denied("ab", "ads")
+    assert overlay.denied_any(["x", "a"], "ads")
+    assert not overlay.denied_any([], "ads")
+
+
+def test_all_is_every_purpose(overlay: DenyOverlay) -> None:
+    overlay.restrict([Token("a")], [Purpose("all")], at=AT, sequence=1)
+    assert overlay.denied("a", "service")
+
+
+def test_only_a_build_that_has_seen_an_entry_clears_it(overlay: DenyOverlay) -> None:
+    overlay.restrict([Token("a")], [Purpose("ads")], at=AT, sequence=5)
+    assert overlay.purge(as_of=AT - timedelta(seconds=1), through=9) == 0
+    assert overlay.purge(as_of=AT, through=4) == 0
+    assert overlay.denied("a", "ads")
+    assert overlay.purge(as_of=AT, through=5) == 1
+    assert not overlay.denied("a", "ads")
+
+
+def test_a_later_word_outlives_the_build_that_saw_the_earlier_one(overlay: DenyOverlay) -> None:
+    overlay.restrict([Token("a")], [Purpose("ads")], at=AT, sequence=1)
+    overlay.restrict([Token("a")], [Purpose("ads")], at=AT + timedelta(days=1), sequence=2)
+    assert overlay.purge(as_of=AT, through=1) == 0
+    assert overlay.denied("a", "ads")
+
+
+def _restrict(path: str) -> None:
+    other = DenyOverlay.open(Path(path))
+    other.restrict([Token("a")], [Purpose("ads")], at=AT, sequence=1)
+    other.close()
+
+
+def test_a_word_taken_by_another_process_is_seen_at_once(overlay: DenyOverlay, tmp_path: Path) -> None:
+    assert not overlay.denied("a", "ads")
+    process = multiprocessing.get_context("spawn").Process(target=_restrict, args=(str(tmp_path),))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert overlay.denied("a", "ads")
