@@ -1,6 +1,6 @@
 """What is new: rows held against what is known by key and content, within a batch and across all before it."""
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as f
 
 # One line for each row, fresh or known, however wide the row is.
@@ -11,8 +11,9 @@ def fresh_lines(rows: DataFrame) -> DataFrame:
     """Return the lines of rows that stand to be accepted or quarantined; a rejected row's slot is its own content."""
     rejected = f.concat_ws("|", f.lit("q"), "content_hash", "broken.field", "broken.rule")
     slot = f.when(f.col("status") == "accepted", f.concat(f.lit("a|"), "key")).otherwise(rejected)
-    lines = rows.where(f.col("status").isin("accepted", "quarantined"))
-    return _narrow(lines.withColumn("slot", slot), fresh=True)
+    lines = rows.where(f.col("status").isin("accepted", "quarantined")).withColumn("slot", slot)
+    # A rejected row has no time that could be trusted.
+    return _narrow(lines.withColumn("at", f.when(f.col("status") == "accepted", f.col("at"))), fresh=True)
 
 
 def known_lines(known: DataFrame, key: str, at: str) -> DataFrame:
@@ -24,7 +25,7 @@ def known_lines(known: DataFrame, key: str, at: str) -> DataFrame:
 def rejected_lines(quarantine: DataFrame) -> DataFrame:
     """Return the lines of rows quarantined before."""
     slot = f.concat_ws("|", f.lit("q"), "content_hash", "field", "rule")
-    return _narrow(quarantine.withColumn("slot", slot).withColumn("at", f.col("received_at")), fresh=False)
+    return _narrow(quarantine.withColumns({"slot": slot, "at": f.lit(None).cast("timestamp")}), fresh=False)
 
 
 def _narrow(frame: DataFrame, *, fresh: bool) -> DataFrame:
@@ -38,48 +39,47 @@ def _narrow(frame: DataFrame, *, fresh: bool) -> DataFrame:
 def exceptions(lines: DataFrame, *, dated: bool) -> DataFrame:
     """Return the fresh rows that are not simply new: what they repeat, what they change.
 
-    `dated` rows carry their own time: one is a duplicate if its content was seen with that time, or is what the
-    version before it says. Undated rows follow in the order of the file: the last one is a duplicate only of the
-    current version (a value may go back to what it was), those before it of any version seen.
+    `dated` rows carry their own time and stand in its order, late ones among those known: one is a duplicate if its
+    content was seen with that time, or is what the version before it says. Undated rows follow what is known, in the
+    order of the file: the last one is a duplicate only of what stands before it (a value may go back to what it
+    was), the others of any version seen.
     """
-    in_order = Window.partitionBy("slot").orderBy("fresh", "at", "sequence", "file", "position")
-    whole = Window.partitionBy("slot").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    order = ("at", "fresh") if dated else ("fresh", "at")
+    in_order = Window.partitionBy("slot").orderBy(*order, "sequence", "file", "position")
+    before = in_order.rowsBetween(Window.unboundedPreceding, -1)
+    whole = Window.partitionBy("slot")
     alike = ("slot", "content_hash", "at") if dated else ("slot", "content_hash")
-    seen = f.row_number().over(Window.partitionBy(*alike).orderBy("fresh", "sequence", "file", "position")) > 1
+    again = f.row_number().over(Window.partitionBy(*alike).orderBy("fresh", "sequence", "file", "position")) > 1
+    # Most slots hold one row: they leave before anything else is asked.
+    shared = lines.withColumn("in_slot", f.count("*").over(whole)).where(f.col("in_slot") > 1)
+    seen = shared.withColumn("seen", f.col("fresh") & again)
+    standing = f.last(f.when(~f.col("seen"), f.col("content_hash")), ignorenulls=True).over(before)
+    repeats = f.coalesce(standing == f.col("content_hash"), f.lit(False))
     last = f.lead("fresh").over(in_order).isNull()
-    repeats = f.coalesce(f.lag("content_hash").over(in_order) == f.col("content_hash"), f.lit(False))
-    ranked = lines.select(
+    ranked = seen.select(
         "*",
-        f.row_number().over(in_order).alias("rank"),
-        repeats.alias("repeats"),
-        (seen if dated else seen & ~last).alias("seen"),
+        (f.col("seen") | repeats if dated else f.col("seen") & (~last | repeats)).alias("duplicate"),
+        f.count_if("fresh").over(in_order).alias("turn"),
         f.max(f.when(~f.col("fresh"), f.col("sequence"))).over(whole).alias("known_sequence"),
         f.first("record_key", ignorenulls=True).over(whole).alias("known_key"),
         f.count_if(~f.col("fresh")).over(whole).alias("known"),
     )
-    return ranked.where(f.col("fresh") & (f.col("rank") > 1)).select(
-        "file",
-        "position",
-        (f.col("repeats") | f.col("seen")).alias("duplicate"),
-        "known_sequence",
-        "known_key",
-        (f.col("rank") - f.col("known")).alias("turn"),
+    return ranked.where(f.col("fresh")).select(
+        *("file", "position", "duplicate", "turn", "known_sequence", "known_key"),
+        ((f.col("known") > 0) | (f.col("turn") > 1)).alias("later"),
     )
 
 
 def verdicts(rows: DataFrame, found: DataFrame) -> DataFrame:
     """Return the rows with their verdict; `turn` numbers the versions of a key within this batch from 1."""
     joined = rows.join(found, ["file", "position"], "left")
-    odd = f.col("turn").isNotNull()
+    repeated = f.coalesce("duplicate", f.lit(False))
+    changed = f.coalesce("later", f.lit(False)) & ~repeated & (f.col("status") == "accepted")
     return joined.select(
         *(f.col(name) for name in rows.columns),
-        _verdict(odd).alias("verdict"),
-        (odd & ~f.col("duplicate") & (f.col("status") == "accepted")).alias("changed"),
+        f.when(repeated, "duplicate").otherwise(f.col("status")).alias("verdict"),
+        changed.alias("changed"),
         f.coalesce("turn", f.lit(1)).cast("bigint").alias("turn"),
-        f.col("known_sequence"),
-        f.col("known_key"),
+        "known_sequence",
+        "known_key",
     )
-
-
-def _verdict(odd: Column) -> Column:
-    return f.when(odd & f.col("duplicate"), "duplicate").otherwise(f.col("status"))
