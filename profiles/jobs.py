@@ -1,10 +1,12 @@
 """The jobs of profiles: `build` brings the golden tables up to date with the facts, `publish` serves them."""
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
@@ -37,26 +39,22 @@ from profiles.transforms import golden, graph, identifiers, links, rfm, scopes, 
 _MICRO = 1_000_000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Work:
-    """One build under way: what it reads, by which rules, and the frames that several tables are made from."""
+    """One build under way: what it reads, by which rules, and a folder for what several tables are made from."""
 
     runtime: Runtime
     settings: ProfileSettings
     rules: Rulebook
     facts: Facts
     as_of: datetime
-    _kept: list[DataFrame] = field(default_factory=list)
+    folder: Path
 
-    def keep(self, frame: DataFrame) -> DataFrame:
-        """Return the frame so that it is computed once, however many tables use it."""
-        self._kept.append(frame.persist())
-        return frame
-
-    def release(self) -> None:
-        """Give the memory back."""
-        for frame in self._kept:
-            frame.unpersist()
+    def keep(self, name: str, frame: DataFrame) -> DataFrame:
+        """Return the frame as written down once; what follows is planned and sized from the file, not from its past."""
+        path = str(self.folder / name)
+        frame.write.mode("overwrite").parquet(path)
+        return self.runtime.lake.spark.read.schema(frame.schema).parquet(path)
 
 
 def build(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:  # noqa: ARG001 - every job's shape
@@ -67,10 +65,11 @@ def build(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]: 
     """
     runtime.lake.ensure(TABLES)
     with _work(runtime) as work:
-        linked = work.keep(_linked(work))
-        named = work.keep(identifiers.identifiers(work.facts.features, work.facts.records, work.rules.contact_types()))
+        linked = work.keep("linked", _linked(work))
+        contact_types = work.rules.contact_types()
+        named = work.keep("named", identifiers.identifiers(work.facts.features, work.facts.records, contact_types))
         _decide(work, linked, named)
-        usable = work.keep(_usable(work, linked))
+        usable = work.keep("usable", _usable(work, linked))
         _portray(work, usable, named)
         _explain(work, linked, named, usable)
     return _account(runtime)
@@ -82,11 +81,12 @@ def _work(runtime: Runtime) -> Iterator[_Work]:
     rules = Rulebook(load_policy(runtime.workspace), load_identifier_types(runtime.workspace))
     found = facts(runtime.lake)
     as_of = newest_moment(found.events, until) if settings.as_of == "newest_event" else until
-    work = _Work(runtime, settings, rules, found, as_of)
+    folder = runtime.workspace.state_path / "work" / "profiles"
+    work = _Work(runtime, settings, rules, found, as_of, folder)
     try:
-        yield work
+        yield replace(work, facts=replace(found, records=work.keep("records", found.records)))
     finally:
-        work.release()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _linked(work: _Work) -> DataFrame:
@@ -100,7 +100,7 @@ def _near(work: _Work) -> DataFrame:
 
 def _decide(work: _Work, linked: DataFrame, named: DataFrame) -> None:
     """Write what each purpose may see of each person, from everything said under any of their identifiers."""
-    held = work.keep(scopes.holders(linked, _near(work), named, work.facts.features))
+    held = work.keep("held", scopes.holders(linked, _near(work), named, work.facts.features))
     policy, at = work.rules.policy, work.runtime.run.started_at
     by_person = screen(held, work.facts.ledger, policy, work.rules.purposes("person"), at)
     by_contact = screen(scopes.as_contacts(held), work.facts.ledger, policy, work.rules.purposes("contact"), at)
@@ -119,11 +119,13 @@ def _usable(work: _Work, linked: DataFrame) -> DataFrame:
 def _portray(work: _Work, usable: DataFrame, named: DataFrame) -> None:
     """Write traits, views and timelines."""
     lake, masks, index = work.runtime.lake, work.rules.masks(), work.facts.index
-    scoped = work.keep(scopes.scopes(usable))
-    members = work.keep(scopes.scope_members(usable, scoped))
-    sold = work.keep(sums.products(work.facts.catalogue, work.settings.catalogue.source, work.settings.catalogue.label))
-    orders = work.keep(sums.orders(work.facts.events, sold, work.settings.timeline.lines))
-    told = views.trait_rows(scoped, _traits(work, members, orders, sold), masks)
+    scoped = work.keep("scoped", scopes.scopes(usable))
+    members = work.keep("members", scopes.scope_members(usable, scoped))
+    catalogue = work.settings.catalogue
+    sold = work.keep("sold", sums.products(work.facts.catalogue, catalogue.source, catalogue.label))
+    orders = work.keep("orders", sums.orders(work.facts.events, sold, work.settings.timeline.lines))
+    computed = work.keep("traits", _traits(work, members, orders, sold))
+    told = views.trait_rows(scoped, computed, masks)
     lake.overwrite(PROFILE_TRAITS, told.withColumn("as_of", f.lit(work.as_of)))
     work.runtime.say("profiles: traits computed")
     lists = views.identifier_lists(members, named)
@@ -140,8 +142,10 @@ def _traits(work: _Work, members: DataFrame, orders: DataFrame, sold: DataFrame)
     events, windows, groups = work.facts.events, work.settings.windows(), work.settings.favourites()
     seen = sums.sightings(events, work.as_of, windows)
     bought = sums.bought(events, sold, sorted(groups))
-    summed = traits.summed(members, seen, orders, work.as_of, windows)
-    scored = rfm.scored(traits.with_population(summed, members))
+    summed = work.keep(
+        "summed", traits.with_population(traits.summed(members, seen, orders, work.as_of, windows), members)
+    )
+    scored = rfm.scored(summed)
     liked = traits.favourites(members, bought, groups)
     return traits.worded(scored, liked, traits.channels(members, orders), work.settings.traits, work.as_of)
 
@@ -149,7 +153,7 @@ def _traits(work: _Work, members: DataFrame, orders: DataFrame, sold: DataFrame)
 def _golden(work: _Work, members: DataFrame, named: DataFrame) -> DataFrame:
     keys, told = ["profile_id", "scope"], work.settings.survivorship
     claimed = golden.claims(work.facts.records, identifiers.contacts(named), told.together)
-    survived = golden.survivors(members.join(claimed, "record_key"), keys, told)
+    survived = work.keep("survived", golden.survivors(members.join(claimed, "record_key"), keys, told))
     return golden.attributes(golden.unbundled(survived, keys, told.together), keys)
 
 

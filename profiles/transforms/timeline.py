@@ -20,8 +20,9 @@ def timelines(membership: DataFrame, ordered: DataFrame, events: DataFrame, leng
     entry = f.struct(
         "at", "kind", "source", "record_key", "name", "channel", "order_id", "amount", "line_count", "lines", "details"
     )
-    entries = f.sort_array(f.collect_list(f.struct("place", entry.alias("entry"))))["entry"]
-    return kept.groupBy("profile_id").agg(entries.alias("entries"))
+    # Maps cannot be compared, so the list is put in order by its places alone.
+    placed = f.array_sort(f.collect_list(f.struct("place", entry.alias("entry"))), lambda a, b: a["place"] - b["place"])
+    return kept.groupBy("profile_id").agg(f.transform(placed, lambda one: one["entry"]).alias("entries"))
 
 
 def _orders(ordered: DataFrame) -> DataFrame:
