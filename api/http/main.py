@@ -5,6 +5,7 @@ the workspace's folder and opens what it finds there, so nothing is handed over 
 """
 
 import logging
+import os
 import secrets
 import sys
 import time
@@ -72,7 +73,8 @@ def application() -> AsgiApp:
 
 def serve(workspace: Path, host: str, port: int) -> None:
     """Serve a workspace until the process is told to end."""
-    Workspace.open(workspace)
+    # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
+    os.chdir(Workspace.open(workspace).root)
     Granian(
         "api.http.main:application",
         address=host,
@@ -80,7 +82,6 @@ def serve(workspace: Path, host: str, port: int) -> None:
         interface=Interfaces.ASGI,
         factory=True,
         websockets=False,
-        working_dir=workspace,
         log_level=LogLevels.warning,
         log_access=False,
     ).serve()

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.http.errors import TooLarge
 from api.http.problems import foreseen, unforeseen
-from api.http.reading import GUARDS, timing
+from api.http.reading import GUARD, timing
 from api.http.world import World
 
 Message = MutableMapping[str, Any]
@@ -66,7 +66,7 @@ class Shell:
                 status, begun = message["status"], True
                 taken = timing(metrics.stopwatch() - started)
                 present = {name for name, _ in message["headers"]}
-                guards = [pair for pair in GUARDS if pair[0] not in present]
+                guards = [] if GUARD[0] in present else [GUARD]
                 message = {**message, "headers": [*message["headers"], *guards, taken]}
             await send(message)
 

@@ -19,11 +19,8 @@ Bytes = tuple[bytes, bytes]
 
 # Prebuilt for the fast path; the slow one turns the same pairs into its response.
 JSON_HEADER: Bytes = (b"content-type", b"application/json")
-FRESHNESS: tuple[Bytes, ...] = ((b"cache-control", b"private, no-cache"), (b"vary", b"authorization"))
-GUARDS: tuple[Bytes, ...] = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
+FRESHNESS: Bytes = (b"cache-control", b"private, no-cache")
+GUARD: Bytes = (b"x-content-type-options", b"nosniff")
 _ALWAYS = ("profile_id", "as_of", "version", "withheld")
 
 
@@ -114,12 +111,12 @@ def matches(condition: bytes | None, tag: bytes) -> bool:
 def answer_headers(body: bytes, tag: bytes) -> list[Bytes]:
     """Return the headers of a 200 with this body."""
     length = b"%d" % len(body)
-    return [JSON_HEADER, (b"content-length", length), (b"etag", tag), *FRESHNESS, *GUARDS]
+    return [JSON_HEADER, (b"content-length", length), (b"etag", tag), FRESHNESS, GUARD]
 
 
 def unchanged_headers(tag: bytes) -> list[Bytes]:
     """Return the headers of a 304."""
-    return [(b"etag", tag), *FRESHNESS, *GUARDS]
+    return [(b"etag", tag), FRESHNESS, GUARD]
 
 
 def timing(seconds: float) -> Bytes:

@@ -16,7 +16,7 @@ from profiles.serving import ProfileReader
 
 
 class Denied:
-    """The deny overlay as a set in memory, read anew whenever any process has written it.
+    """The deny overlay as sets in memory, read anew whenever any process has written it.
 
     Asking the overlay itself costs two look-ups an identifier; asking whether it has changed costs one for all.
     """
@@ -24,7 +24,8 @@ class Denied:
     def __init__(self, overlay: DenyOverlay) -> None:
         self._overlay = overlay
         self._revision = -1
-        self._pairs: frozenset[tuple[str, str]] = frozenset()
+        self._everything: frozenset[str] = frozenset()
+        self._by_purpose: dict[str, frozenset[str]] = {}
 
     def denied_any(self, tokens: Iterable[str], purpose: str) -> bool:
         """Say whether any of a person's identifiers is denied the purpose."""
@@ -32,11 +33,19 @@ class Denied:
             # The number is read first: a write that comes between is then read once more, never missed.
             revision = self._overlay.entries.revision()
             if revision != self._revision:
-                self._pairs, self._revision = frozenset(self._overlay.denials()), revision
+                self._read()
+                self._revision = revision
         except lmdb.Error as error:
             raise OverlayUnreadable from error
-        pairs = self._pairs
-        return bool(pairs) and any((token, p) in pairs for token in tokens for p in (purpose, ALL))
+        return not self._by_purpose.get(purpose, self._everything).isdisjoint(tokens)
+
+    def _read(self) -> None:
+        pairs = self._overlay.denials()
+        everything = frozenset(token for token, purpose in pairs if purpose == ALL)
+        self._by_purpose = {
+            purpose: everything | {token for token, p in pairs if p == purpose} for purpose in {p for _, p in pairs}
+        }
+        self._everything = everything
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,12 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
-_HEADERS = {"content-security-policy": _POLICY, "cache-control": "no-store", "x-frame-options": "DENY"}
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "cache-control": "no-store",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+}
 _SHOWN = 30
 
 Handler = Callable[..., Awaitable[Response]]

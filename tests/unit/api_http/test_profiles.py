@@ -6,6 +6,8 @@ import httpx
 import orjson
 import pytest
 
+from api.http.audit import looks
+
 pytestmark = pytest.mark.anyio
 ANNA, BEN, CORA, MERGED, SPLIT, HIDDEN = (letter * 32 for letter in "abcef0")
 EMAIL = {"type": "email", "value": " Anna.K@Example.org "}
@@ -120,20 +122,25 @@ async def test_ids_given_up_lead_on_below_too(asking: httpx.AsyncClient, town: A
 
 
 async def test_every_read_is_in_the_audit_whatever_came_of_it(asking: httpx.AsyncClient, town: Any) -> None:
-    from sqlalchemy import select
-
-    from api.http.store import READ_AUDIT
-
     for profile_id in (ANNA, ANNA, MERGED, HIDDEN):
         await by_id(asking, town, profile_id)
     town.world.audit.flush()
-    with town.world.database.connect() as connection:
-        rows = connection.execute(select(READ_AUDIT)).mappings().all()
-    assert {(r["profile_id"], r["purpose"], r["decision"], r["reads"]) for r in rows} == {
-        (ANNA, "service", "allowed", 3),
-        (HIDDEN, "service", "hidden", 1),
-    }
-    assert all(r["at"].tzinfo is not None for r in rows)
+    seen = looks(town.world.database, ANNA) + looks(town.world.database, HIDDEN)
+    assert {(s.purpose, s.decision, s.reads) for s in seen} == {("service", "allowed", 3), ("service", "hidden", 1)}
+    assert all(s.at.tzinfo is not None for s in seen)
+    assert not looks(town.world.database, BEN)
+
+
+async def test_an_audit_that_cannot_be_written_is_kept(asking: httpx.AsyncClient, town: Any) -> None:
+    await by_id(asking, town, ANNA)
+    with town.world.database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE read_audit RENAME TO away")
+    town.world.audit.flush()
+    assert town.world.audit.waiting() == 1
+    with town.world.database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO read_audit")
+    town.world.audit.flush()
+    assert (town.world.audit.waiting(), len(looks(town.world.database, ANNA))) == (0, 1)
 
 
 async def test_no_read_goes_unrecorded(asking: httpx.AsyncClient, town: Any) -> None:
