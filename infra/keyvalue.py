@@ -23,6 +23,9 @@ class KeyValue(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
 
+    def values(self, *keys: bytes) -> list[bytes | None]:
+        """Return the values of several keys as they were at one moment."""
+
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values that begin with the prefix, in key order."""
 
@@ -43,6 +46,11 @@ class LmdbReader:
         with self._env.begin() as transaction:
             value = transaction.get(key)
             return None if value is None else bytes(value)
+
+    def values(self, *keys: bytes) -> list[bytes | None]:
+        """Return the values of several keys as they were at one moment."""
+        with self._env.begin() as transaction:
+            return [transaction.get(key) for key in keys]
 
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values that begin with the prefix, in key order."""
@@ -176,7 +184,8 @@ class Overlay:
 
     def revision(self) -> int:
         """Return a number that every committed write of any process makes larger; for readers that keep a copy."""
-        return int(self._env.info()["last_txnid"])
+        with self._env.begin() as transaction:
+            return int(transaction.id())
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key; when this returns it is on disk."""

@@ -1,6 +1,6 @@
 """How profiles lie in the serving store, and the one way to read them: for a purpose, under later denials."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -148,13 +148,11 @@ class ProfileReader:
         return None if stored is None else (stored[:ETAG_BYTES], stored[ETAG_BYTES:])
 
     def _stored(self, profile_id: str, purpose: str) -> bytes | None:
-        store = self._store()
-        stored = store.get(view_key(purpose, profile_id))
+        stored, held = self._store().values(view_key(purpose, profile_id), holders_key(profile_id))
         if stored is None:
             return None
-        held = store.get(holders_key(profile_id))
         # Without the list nobody can tell what was refused, so nothing is shown.
-        if held is None or self._denials.denied_any(held.decode().split(), purpose):
+        if held is None or self._denials.denied_any(_listed(held), purpose):
             return None
         return stored
 
@@ -217,6 +215,11 @@ class ProfileReader:
         """Name the served generation, or None where its manifest says nothing."""
         name = self.manifest().get("generation")
         return None if name is None else str(name)
+
+
+def _listed(held: bytes) -> Iterator[str]:
+    # Only spelled out where somebody asks: mostly nothing has been refused since the build.
+    yield from held.decode().split()
 
 
 def _header(content: Mapping[str, Any]) -> Header:

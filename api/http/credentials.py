@@ -35,13 +35,13 @@ class Bucket:
 class Holder:
     """A credential with its bucket, as the ring remembers it."""
 
-    __slots__ = ("bucket", "credential", "explains", "key_id", "reads")
+    __slots__ = ("bucket", "credential", "key_id", "queries", "reads")
 
     def __init__(self, credential: Credential, bucket: Bucket) -> None:
         self.credential, self.bucket, self.key_id = credential, bucket, credential.key_id
         # What the fast path asks of every request, worked out once.
         self.reads = credential.purposes if credential.may("profile:read") else frozenset()
-        self.explains = credential.may("consent:reasons")
+        self.queries = {f"purpose={purpose}".encode(): purpose for purpose in self.reads}
 
 
 class KeyRing:
@@ -61,9 +61,9 @@ class KeyRing:
         self._buckets: dict[str, Bucket] = {}
         self._revision: tuple[int, str] | None = None
 
-    def remembered(self, header: bytes) -> Holder | None:
+    def remembered(self, header: bytes | None) -> Holder | None:
         """Return a holder seen before, without asking the database."""
-        return self._holders.get(header)
+        return None if header is None else self._holders.get(header)
 
     def holder(self, header: bytes | None) -> Holder:
         """Return who sends this `Authorization` header; raise `Unauthenticated` for all that open nothing."""

@@ -13,8 +13,9 @@ import orjson
 
 from api.http.credentials import Holder
 from api.http.errors import TooLarge
+from api.http.metrics import Tally
 from api.http.middleware import AsgiApp, Receive, Scope, Send, replay, whole
-from api.http.reading import Bytes, answer_headers, matches, readable_id, timing, unchanged_headers
+from api.http.reading import Bytes, answer_headers, matches, timing, unchanged_headers
 from api.http.world import World
 from infra.identifiers import normalise, token
 from infra.ids import ProfileId, Purpose
@@ -22,7 +23,7 @@ from infra.ids import ProfileId, Purpose
 BY_ID = "/v1/profiles/{profile_id}"
 LOOKUP = "/v1/profiles:lookup"
 _PREFIX = "/v1/profiles/"
-_QUERY = b"purpose="
+_MAX_ID = 64
 _MAX_VALUE = 320
 
 Answer = tuple[int, list[Bytes], bytes]
@@ -36,6 +37,8 @@ class FastPath:
         self._app, self._world = app, world
         self._stopwatch: Callable[[], float] = world.metrics.stopwatch
         form = re.compile(r"[a-z][a-z0-9_]{0,31}")  # what models.py demands of a type's name
+        self._remembered = world.ring.remembered
+        self._by_id_tally, self._lookup_tally = world.metrics.of(BY_ID), world.metrics.of(LOOKUP)
         self._types = {name: kind for name, kind in world.tongue.types.items() if form.fullmatch(name)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,20 +74,17 @@ class FastPath:
 
     def _by_id(self, scope: Scope, name: str) -> Answer | None:
         started = self._stopwatch()
-        query: bytes = scope["query_string"]
-        if not query.startswith(_QUERY) or not readable_id(name):
-            return None
-        purpose = query[len(_QUERY) :].decode("latin-1")
         authorization = condition = None
         for header, value in scope["headers"]:
             if header == b"authorization":
                 authorization = value if authorization is None else authorization
             elif header == b"if-none-match":
                 condition = value if condition is None else condition
-        holder = self._holder(authorization, purpose)
-        if holder is None:
+        holder = self._remembered(authorization)
+        purpose = None if holder is None else holder.queries.get(scope["query_string"])
+        if holder is None or purpose is None or len(name) > _MAX_ID:
             return None
-        return self._answer(holder, ProfileId(name), Purpose(purpose), condition, BY_ID, started)
+        return self._answer(holder, ProfileId(name), purpose, condition, self._by_id_tally, started)
 
     def _lookup(self, scope: Scope, body: bytes) -> Answer | None:
         started = self._stopwatch()
@@ -96,30 +96,20 @@ class FastPath:
                 condition = value if condition is None else condition
             elif header == b"content-type":
                 kind = value if kind is None else kind
-        if kind != b"application/json":
-            return None
-        asked = _asked(body)
-        if asked is None:
+        asked = _asked(body) if kind == b"application/json" else None
+        holder = self._remembered(authorization)
+        if asked is None or holder is None or asked[2] not in holder.reads:
             return None
         type_name, raw, purpose = asked
         declared = self._types.get(type_name)
-        holder = self._holder(authorization, purpose)
-        if declared is None or holder is None:
-            return None
         tongue = self._world.tongue
-        value = normalise(declared.normaliser, raw, tongue.region)
+        value = None if declared is None else normalise(declared.normaliser, raw, tongue.region)
         if value is None:
             return None
         profile_id = self._world.profiles.find(token(tongue.key, type_name, value))
         if profile_id is None:
             return None
-        return self._answer(holder, profile_id, Purpose(purpose), condition, LOOKUP, started)
-
-    def _holder(self, authorization: bytes | None, purpose: str) -> Holder | None:
-        if authorization is None:
-            return None
-        holder = self._world.ring.remembered(authorization)
-        return holder if holder is not None and purpose in holder.reads else None
+        return self._answer(holder, profile_id, Purpose(purpose), condition, self._lookup_tally, started)
 
     def _answer(
         self,
@@ -127,7 +117,7 @@ class FastPath:
         profile_id: ProfileId,
         purpose: Purpose,
         condition: bytes | None,
-        route: str,
+        tally: Tally,
         started: float,
     ) -> Answer | None:
         world = self._world
@@ -136,11 +126,14 @@ class FastPath:
             return None
         world.audit.note(holder.key_id, purpose, profile_id, "allowed")
         tag, body = tagged
-        status, headers = (304, unchanged_headers(tag)) if matches(condition, tag) else (200, answer_headers(body, tag))
+        if condition is not None and matches(condition, tag):
+            status, headers, body = 304, unchanged_headers(tag), b""
+        else:
+            status, headers = 200, answer_headers(body, tag)
         seconds = self._stopwatch() - started
         headers.append(timing(seconds))
-        world.metrics.count(route, status, seconds)
-        return status, headers, body if status == 200 else b""
+        tally.add(status, seconds)
+        return status, headers, body
 
 
 def _asked(body: bytes) -> tuple[str, str, str] | None:

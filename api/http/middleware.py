@@ -81,7 +81,7 @@ class Shell:
             if not begun:
                 await unforeseen(error)(scope, receive, guarded)
         finally:
-            metrics.count(_route(scope), status, metrics.stopwatch() - started)
+            metrics.of(_route(scope)).add(status, metrics.stopwatch() - started)
 
 
 def _route(scope: Scope) -> str:

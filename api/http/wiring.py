@@ -37,7 +37,8 @@ class Denied:
                 self._revision = revision
         except lmdb.Error as error:
             raise OverlayUnreadable from error
-        return not self._by_purpose.get(purpose, self._everything).isdisjoint(tokens)
+        refused = self._by_purpose.get(purpose, self._everything)
+        return bool(refused) and not refused.isdisjoint(tokens)
 
     def _read(self) -> None:
         pairs = self._overlay.denials()
