@@ -81,11 +81,12 @@ def _lint_file(report: Report, folder: Path, file: Path, personal: Sequence[str]
     name = file.relative_to(folder).as_posix()
     table = folder.name
     report.files += 1
+    partitions = _partition_leaks(name, personal)
     if hit := needles.hit(unquote(name).encode()):
         report.findings.append(Finding(table, "(a file's path)", "path", f"holds a person's identifier ({hit})"))
         name = "(withheld)"
     if LOG not in file.relative_to(folder).parts:
-        report.findings += _partition_leaks(table, name, personal)
+        report.findings += [Finding(table, "(a file's path)", "path", problem) for problem in partitions]
         return
     raw = file.read_bytes()
     report.bytes += len(raw)
@@ -102,13 +103,9 @@ def _lint_file(report: Report, folder: Path, file: Path, personal: Sequence[str]
         report.findings.append(Finding(table, name, where, problem))
 
 
-def _partition_leaks(table: str, name: str, personal: Sequence[str]) -> list[Finding]:
-    folders = [part.partition("=")[0] for part in name.split("/")[:-1] if "=" in part]
-    return [
-        Finding(table, name, "path", f"partitioned by the personal column {column}")
-        for column in folders
-        if column in personal
-    ]
+def _partition_leaks(name: str, personal: Sequence[str]) -> list[str]:
+    columns = [part.partition("=")[0] for part in name.split("/")[:-1] if "=" in part]
+    return [f"partitioned by the personal column {column}" for column in columns if column in personal]
 
 
 def decoded(file: Path, raw: bytes) -> Mapping[str, bytes] | None:
@@ -195,7 +192,7 @@ def _has_literal(predicate: str) -> bool:
 
 
 def _named(columns: Iterable[str], personal: Sequence[str]) -> list[str]:
-    return sorted(set(personal).intersection(column.strip().strip("`").split(".")[0] for column in columns))
+    return sorted(set(personal).intersection(column.split(".")[0].strip(" `") for column in columns))
 
 
 def _see_the_canary() -> None:
@@ -211,5 +208,5 @@ def _see_the_canary() -> None:
     }
     for name, raw in planted.items():
         texts = decoded(Path(name), raw) or {}
-        if not any(needles.hit(text) for text in texts.values()):
+        if not needles.hit(texts.get("rows", texts.get("text", b""))):
             raise Broken(f"the leak linter does not see a planted value in {name}; its report would be void")

@@ -27,7 +27,10 @@ class Needles:
         """Return the needles for some people's identifier values."""
         values = set(values)
         long_enough = sorted(v for v in values if len(v) >= (_LEAST_DIGITS if v.isdigit() else LEAST))
-        found = {spelled: kind for value in long_enough for kind, spelled in spellings(value)}
+        found: dict[bytes, str] = {}
+        for value in long_enough:
+            for kind, spelled in spellings(value):
+                found.setdefault(spelled, kind)
         heads: dict[bytes, list[bytes]] = {}
         for spelled in found:
             heads.setdefault(spelled[:LEAST], []).append(spelled)

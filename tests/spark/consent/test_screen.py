@@ -4,7 +4,6 @@ import random
 import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,7 +99,7 @@ def ledger_frame(lake: Any, entries: list[ConsentEntry]) -> Any:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_screen_answers_as_the_decision_does(lake: Any, seed: int) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - cases, not secrets
     policy = random_policy(chance)
     sids = [f"s{n}" for n in range(220)]
     entries = [random_entry(chance, n, sids) for n in range(700)]
@@ -187,7 +186,7 @@ def test_records_are_judged_by_their_own_identifiers(lake: Any, policy: Policy, 
 def test_fifty_thousand_people_are_screened_in_seconds(lake: Any, policy: Policy, spark: Any) -> None:
     from pyspark.sql import functions as f
 
-    chance = random.Random(5)
+    chance = random.Random(5)  # noqa: S311 - cases, not secrets
     sids = [f"{n}-0" for n in range(0, 50_000, 10)]
     entries = [random_entry(chance, n, sids) for n in range(5_000)]
     entries = [replace(e, purpose=Purpose(chance.choice([*policy.purposes]))) for e in entries]

@@ -58,7 +58,7 @@ def said(moment: Callable[[str], datetime]) -> Callable[..., tuple[ConsentEntry,
 
     def parse(table: str, **common: Any) -> tuple[ConsentEntry, ...]:
         entries = []
-        for number, line in enumerate(filter(None, map(str.strip, table.splitlines())), start=1):
+        for number, line in enumerate(filter(None, map(str.strip, table.replace(";", "\n").splitlines())), start=1):
             sid, action, purpose, month, *rest = (part.strip() for part in line.split("|"))
             extra: dict[str, Any] = dict(pair.split("=") for part in rest for pair in part.split())
             for name in ("effective_from", "expires_at", "received_at"):

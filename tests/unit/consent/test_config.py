@@ -55,7 +55,7 @@ def test_a_list_of_jurisdictions_is_a_row_for_each(workspace: Workspace) -> None
         (POLICY_FILE, "purpose: service,", "purpose: servce,",
          r"policy\.yaml:50: matrix\.2\.purpose: unknown purpose `servce`; known purposes: identity_resolution, prof"),
         (POLICY_FILE, "  service:", "  all:", r"policy\.yaml:\d+: purposes: `all` is the word for every purpose"),
-        (POLICY_FILE, "jurisdiction: US,", 'jurisdiction: "*",', r"policy\.yaml:55: .*line 54 already rules advertising"),
+        (POLICY_FILE, "jurisdiction: US,", 'jurisdiction: "*",', r"policy\.yaml:55: .*line 54 already rules"),
         (POLICY_FILE, "basis: contract", "basis: habit", r"policy\.yaml:50: .*use 'consent', 'opt_out'"),
         (POLICY_FILE, "min_link: verified", "min_link: exact", r"policy\.yaml:\d+: purposes\.service\.min_link"),
         (POLICY_FILE, "jurisdiction: US,", "jurisdiction: usa,", r"policy\.yaml:55: matrix\.7\.jurisdiction"),
