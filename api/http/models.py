@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from api.http.examples import PROFILE
+
 IdentifierTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$", examples=["email"])]
 PurposeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["personalization"])]
 FieldPattern = Annotated[str, Field(pattern=r"^[a-z*][A-Za-z0-9_.*]{0,99}$", examples=["traits.*"])]
@@ -100,7 +102,7 @@ class Withheld(BaseModel):
 class ProfileOut(BaseModel):
     """One person, as one purpose may see them."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra={"example": PROFILE})
 
     profile_id: str
     as_of: str | None = None

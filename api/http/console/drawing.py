@@ -1,5 +1,6 @@
 """The identity graph as a picture: records as plates, evidence as lines, what was not followed dashed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ _COLOURS = 10
 _PLATE = (148.0, 40.0)
 _SMALL_PLATE = (112.0, 32.0)
 _CROWDED = 16
+_SHORT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,9 @@ def _strangers(edges: Sequence[Mapping[str, Any]], ours: set[str]) -> dict[str, 
 
 def _box(count: int) -> Box:
     width, height = _PLATE if count <= _CROWDED else _SMALL_PLATE
-    return Box(1040.0, min(300.0 + 22.0 * count, 820.0), width, height, gap=26.0 if count <= _CROWDED else 12.0)
+    if count <= _CROWDED:
+        return Box(1140.0, 150.0 + 30.0 * count, width, height, gap_x=58.0, gap_y=34.0)
+    return Box(1140.0, min(300.0 + 14.0 * count, 900.0), width, height, gap_x=26.0, gap_y=14.0)
 
 
 def _pair(edge: Mapping[str, Any], strangers: Mapping[str, str]) -> tuple[str, str]:
@@ -168,7 +172,7 @@ def _plate(
     style += " anchor" if key == anchor else ""
     style += "" if record["known"] else " anonymous"
     shown = hint(record)
-    room = int(box.node_width / 7.4)
+    room = int((box.node_width - 26) / 6.8)
     clipped = shown if len(shown) <= room else shown[: room - 1] + "…"
     title = f"{words.label(record['source'])}: {shown} ({words.LINKS.get(record['link'], record['link'])})"
     return Plate(key, x, y, box.node_width, box.node_height, title, words.label(record["source"]), clipped, style)
@@ -197,6 +201,6 @@ def _line(
     style = ("line-3 main" if main else "line-1 faint") if kept else "line-2 suppressed"
     thickness = 1.2 if not main else min(1.5 + edge["weight"] / 5, 5.0)
     weight = words.bits(edge["weight"])
-    wanted = main or not kept or not crowded
+    wanted = (main or not kept or not crowded) and math.hypot(x1 - x2, y1 - y2) > _SHORT
     title = f"{weight} bits" + ("" if kept else f", not followed: {words.why_not(edge['why'])}")
     return Line(x1, y1, x2, y2, round(thickness, 1), style, weight if wanted else "", title)

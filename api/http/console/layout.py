@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Point = tuple[float, float]
-_ROUNDS = 260
-_PUSHES = 80
+_ROUNDS = 240
+_WORK = 6_000
+_PUSHES = 160
+_EDGE = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Box:
     height: float
     node_width: float
     node_height: float
-    gap: float = 16.0
+    gap_x: float = 24.0
+    gap_y: float = 16.0
 
 
 def positions(nodes: Sequence[str], pulls: Mapping[tuple[str, str], float], box: Box) -> dict[str, Point]:
@@ -28,8 +31,11 @@ def positions(nodes: Sequence[str], pulls: Mapping[tuple[str, str], float], box:
     if not nodes:
         return {}
     points = {node: _start(place, len(nodes)) for place, node in enumerate(nodes)}
-    for turn in range(_ROUNDS):
-        points = _moved(points, pulls, step=0.12 * (1 - turn / _ROUNDS) + 0.002)
+    # Each round looks at every pair, so a larger graph gets fewer.
+    rounds = max(60, min(_ROUNDS, _WORK // len(nodes)))
+    for turn in range(rounds):
+        points = _moved(points, pulls, step=0.12 * (1 - turn / rounds) + 0.002)
+    points = _turned(points)
     return _untangled(_fitted(points, box), box)
 
 
@@ -73,16 +79,28 @@ def _add(force: Mapping[str, list[float]], a: str, b: str, fx: float, fy: float)
     force[b][1] -= fy
 
 
+def _turned(points: Mapping[str, Point]) -> dict[str, Point]:
+    """Turn the cloud so that its longest way lies across: pages are wider than high."""
+    count = len(points)
+    mx, my = (sum(p[axis] for p in points.values()) / count for axis in (0, 1))
+    xx = sum((x - mx) ** 2 for x, _ in points.values())
+    yy = sum((y - my) ** 2 for _, y in points.values())
+    xy = sum((x - mx) * (y - my) for x, y in points.values())
+    angle = -0.5 * math.atan2(2 * xy, xx - yy)
+    cos, sin = math.cos(angle), math.sin(angle)
+    return {node: (x * cos - y * sin, x * sin + y * cos) for node, (x, y) in points.items()}
+
+
 def _fitted(points: Mapping[str, Point], box: Box) -> dict[str, Point]:
     xs, ys = [p[0] for p in points.values()], [p[1] for p in points.values()]
-    room_x, room_y = box.width - box.node_width - 2 * box.gap, box.height - box.node_height - 2 * box.gap
+    room_x, room_y = box.width - box.node_width - 2 * _EDGE, box.height - box.node_height - 2 * _EDGE
     span_x, span_y = max(max(xs) - min(xs), 1e-9), max(max(ys) - min(ys), 1e-9)
     if len(points) == 1:
         return dict.fromkeys(points, (box.width / 2, box.height / 2))
     return {
         node: (
-            box.gap + box.node_width / 2 + (x - min(xs)) / span_x * room_x,
-            box.gap + box.node_height / 2 + (y - min(ys)) / span_y * room_y,
+            _EDGE + box.node_width / 2 + (x - min(xs)) / span_x * room_x,
+            _EDGE + box.node_height / 2 + (y - min(ys)) / span_y * room_y,
         )
         for node, (x, y) in points.items()
     }
@@ -105,8 +123,8 @@ def _untangled(points: Mapping[str, Point], box: Box) -> dict[str, Point]:
 
 
 def _pushed(a: list[float], b: list[float], box: Box) -> bool:
-    over_x = box.node_width + box.gap - abs(a[0] - b[0])
-    over_y = box.node_height + box.gap - abs(a[1] - b[1])
+    over_x = box.node_width + box.gap_x - abs(a[0] - b[0])
+    over_y = box.node_height + box.gap_y - abs(a[1] - b[1])
     if over_x <= 0 or over_y <= 0:
         return False
     axis, over = (1, over_y) if over_y <= over_x else (0, over_x)
@@ -117,6 +135,6 @@ def _pushed(a: list[float], b: list[float], box: Box) -> bool:
 
 
 def _inside(spot: list[float], box: Box) -> None:
-    half_x, half_y = box.node_width / 2 + 2, box.node_height / 2 + 2
+    half_x, half_y = box.node_width / 2 + _EDGE, box.node_height / 2 + _EDGE
     spot[0] = min(max(spot[0], half_x), box.width - half_x)
     spot[1] = min(max(spot[1], half_y), box.height - half_y)

@@ -12,6 +12,15 @@ RULES = {
     "unopposed": "only claim",
     "alphabetical": "first in the alphabet",
 }
+_SPELLED = {
+    "crm": "CRM",
+    "rfm": "RFM",
+    "url": "URL",
+    "gpc": "GPC",
+    "30d": "in 30 days",
+    "90d": "in 90 days",
+    "365d": "in a year",
+}
 WHY_NOT = {
     "below_threshold": "the evidence speaks against it",
     "mean_weight": "the two groups agree too little on the whole",
@@ -26,7 +35,8 @@ LINKS = {"own": "anchor", "verified": "verified", "probable": "probable"}
 
 def label(name: str) -> str:
     """Return a field's or source's name as people read it."""
-    text = name.replace("_", " ").replace(".", " ")
+    said = [_SPELLED.get(word, word) for word in name.replace(".", " ").replace("_", " ").split(" ")]
+    text = " ".join(said)
     return text[:1].upper() + text[1:]
 
 

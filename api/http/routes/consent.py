@@ -3,9 +3,10 @@
 import hashlib
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Body, Depends, Header
 from starlette.concurrency import run_in_threadpool
 
+from api.http import examples
 from api.http.credentials import carried
 from api.http.errors import BackendMissing
 from api.http.keys import Credential
@@ -16,6 +17,9 @@ from api.http.world import World
 from infra.ids import Purpose
 
 router = APIRouter(tags=["consent"])
+ConsentAsked = Annotated[ConsentIn, Body(openapi_examples=examples.CONSENT)]
+ConsentShowAsked = Annotated[ConsentShowIn, Body(openapi_examples=examples.CONSENT_SHOW)]
+ConsentDecideAsked = Annotated[ConsentDecideIn, Body(openapi_examples=examples.CONSENT_DECIDE)]
 Reader = Annotated[Credential, Depends(needs("consent:read"))]
 Writer = Annotated[Credential, Depends(needs("consent:write"))]
 _COARSE = ("id", "purpose", "allowed", "because")
@@ -25,7 +29,12 @@ Key = Annotated[str | None, Header(alias="idempotency-key", max_length=255, desc
 @router.post(
     "/v1/consent", status_code=201, response_model=ReceiptOut, responses=problems(), summary="Record a statement"
 )
-async def record(asked: ConsentIn, world: WorldDep, caller: Writer, idempotency_key: Key = None) -> Any:
+async def record(
+    asked: ConsentAsked,
+    world: WorldDep,
+    caller: Writer,
+    idempotency_key: Key = None,
+) -> Any:
     """Append to the ledger. When this answers, the statement is durable and every read obeys what it denies."""
     now = world.clock()
     statement = Statement(
@@ -46,14 +55,14 @@ async def record(asked: ConsentIn, world: WorldDep, caller: Writer, idempotency_
 
 
 @router.post("/v1/consent:show", response_model=LedgerOut, responses=problems(), summary="Read the ledger")
-async def show(asked: ConsentShowIn, world: WorldDep, _caller: Reader) -> Any:
+async def show(asked: ConsentShowAsked, world: WorldDep, _caller: Reader) -> Any:
     """List what was said under one identifier, the oldest first; an unknown identifier has said nothing."""
     known = world.tongue.known(asked.identifier.type, asked.identifier.value)
     return {"events": await run_in_threadpool(_ledger(world).show, known)}
 
 
 @router.post("/v1/consent:decide", response_model=DecisionOut, responses=problems(), summary="May we?")
-async def decide(asked: ConsentDecideIn, world: WorldDep, caller: Reader) -> Any:
+async def decide(asked: ConsentDecideAsked, world: WorldDep, caller: Reader) -> Any:
     """Decide whether a person may be used for a purpose; the detailed reason needs the scope `consent:reasons`."""
     known = world.tongue.known(asked.identifier.type, asked.identifier.value)
     question = Question(

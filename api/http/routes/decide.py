@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends
 from starlette.concurrency import run_in_threadpool
 
+from api.http import examples
 from api.http.credentials import carried
 from api.http.errors import BackendMissing
 from api.http.keys import Credential
@@ -13,11 +14,12 @@ from api.http.routes.doors import WorldDep, needs, problems
 from infra.ids import ProfileId
 
 router = APIRouter(tags=["activation"])
+DecideAsked = Annotated[DecideIn, Body(openapi_examples=examples.DECIDE)]
 Asker = Annotated[Credential, Depends(needs("decide"))]
 
 
 @router.post("/v1/decide", response_model=AnyOut, responses=problems(), summary="Next best action")
-async def decide(asked: DecideIn, world: WorldDep, caller: Asker) -> Any:
+async def decide(asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
     """Choose an action and recommendations for a moment; a person who is unknown or denied is a stranger."""
     purpose = carried(caller, asked.purpose)
     decider = world.decider

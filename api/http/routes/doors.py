@@ -1,7 +1,7 @@
 """What every route takes as an argument: the server's world, and a caller that may do this."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -38,9 +38,10 @@ def needs(scope: str) -> Callable[..., Awaitable[Credential]]:
     return door
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI entries of the problems that a route may answer with."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {
-        status: {"model": Problem, "description": TITLE[status], "content": {MEDIA_TYPE: {}}}
-        for status in (*statuses, 401, 403, 422, 429, 500, 503)
+        status: {"description": TITLE[status], "content": content}
+        for status in (*statuses, 400, 401, 403, 413, 422, 429, 500, 503)
     }

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.http.keys import Credential
-from api.http.problems import Problem, problem
+from api.http.problems import problem
 from api.http.routes.doors import WorldDep, needs, problems
 from api.http.world import World
 from infra.errors import KindredError
@@ -27,7 +27,7 @@ async def healthz() -> dict[str, str]:
     "/readyz",
     summary="Ready?",
     response_model=dict[str, str],
-    responses={503: {"model": Problem, "description": "Not ready", "content": {"application/problem+json": {}}}},
+    responses={503: problems()[503]},
 )
 async def readyz(world: WorldDep) -> Response | dict[str, str]:
     """Answer 200 once a generation is published and the database answers."""

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends
 
+from api.http import examples
 from api.http.credentials import carried
 from api.http.errors import ProfileHidden
 from api.http.explain import carriers, chain, records_of
@@ -14,13 +15,14 @@ from api.http.reading import Found, read
 from api.http.routes.doors import WorldDep, needs, problems
 
 router = APIRouter(tags=["identity"])
+WhyAsked = Annotated[WhyIn, Body(openapi_examples=examples.WHY)]
 Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 
 
 @router.post(
     "/v1/identity:why", response_model=WhyOut, responses=problems(404), summary="Are they one person, and why?"
 )
-async def why(asked: WhyIn, world: WorldDep, caller: Explainer) -> dict[str, Any]:
+async def why(asked: WhyAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
     """Explain a match: the chain of edges between two identifiers with every comparison's weight."""
     purpose = carried(caller, asked.purpose)
     asked_for: list[Known] = []

@@ -3,14 +3,16 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import Response
 
+from api.http import examples
 from api.http.credentials import carried
 from api.http.errors import AuditBehind, ProfileHidden
 from api.http.fastpath import BY_ID, LOOKUP
 from api.http.keys import Credential
 from api.http.models import EventsOut, LinksOut, LookupIn, ProfileOut, PurposeName, SuccessorsOut
+from api.http.ports import Json
 from api.http.reading import (
     Found,
     Split,
@@ -27,6 +29,7 @@ from api.http.world import World
 from infra.ids import ProfileId, Purpose
 
 router = APIRouter(tags=["profiles"])
+LookupAsked = Annotated[LookupIn, Body(openapi_examples=examples.LOOKUP)]
 Reader = Annotated[Credential, Depends(needs("profile:read"))]
 Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 PurposeQuery = Annotated[PurposeName, Query(description="what the profile is read for")]
@@ -40,7 +43,12 @@ _READ: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(LOOKUP, responses=_READ, summary="Look a person up by any identifier")
-async def lookup(request: Request, asked: LookupIn, world: WorldDep, caller: Reader) -> Response:
+async def lookup(
+    request: Request,
+    asked: LookupAsked,
+    world: WorldDep,
+    caller: Reader,
+) -> Response:
     """Find a profile by any identifier; identifiers travel in bodies so that they stay out of access logs."""
     purpose = carried(caller, asked.purpose)
     known = world.tongue.known(asked.identifier.type, asked.identifier.value)
@@ -99,7 +107,8 @@ async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller:
     graph = world.profiles.graph(found.profile_id, allowed)
     if graph is None:
         raise ProfileHidden
-    return _json({"profile_id": found.profile_id, **graph}, _location(found, allowed, "/links"))
+    records = [{**r, "identifiers": [_tokenless(i) for i in r["identifiers"]]} for r in graph["records"]]
+    return _json({**graph, "profile_id": found.profile_id, "records": records}, _location(found, allowed, "/links"))
 
 
 def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:
@@ -128,6 +137,11 @@ def _answer(request: Request, found: Found | Split, purpose: Purpose, fields: li
     for name, value in _location(found, purpose).items():
         response.headers[name] = value
     return response
+
+
+def _tokenless(identifier: Json) -> dict[str, Any]:
+    # A token stands for the person in every table of ours; it is nobody else's business.
+    return {name: value for name, value in identifier.items() if name != "token"}
 
 
 def _location(found: Found, purpose: Purpose, below: str = "") -> dict[str, str]:

@@ -41,7 +41,9 @@ def test_admin_may_everything_but_enter_the_console(town: Any) -> None:
     assert not credential.may("console")
 
 
-@pytest.mark.parametrize("spoil", [lambda k: k[:-1], lambda k: k[:-1] + "~", lambda k: "kd_" + "0" * 54, lambda _: ""])
+@pytest.mark.parametrize(
+    "spoil", [lambda k: k[:-1], lambda k: k[:-1] + "~", lambda k: k.replace(k[3:13], "0" * 10), lambda _: ""]
+)
 def test_what_is_not_exactly_a_key_opens_nothing(town: Any, spoil: Any) -> None:
     assert find_credential(town.world.database, spoil(town.keys["reader"])) is None
 
