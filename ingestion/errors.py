@@ -53,10 +53,10 @@ class BooksDoNotBalance(Broken):
 
 
 class SourceUnreadable(Malformed):
-    """A source whose files Spark could not read to their end; nothing of it was written."""
+    """Files that Spark could not read to their end."""
 
-    def __init__(self, source: str, condition: str) -> None:
+    def __init__(self, sources: tuple[str, ...], condition: str) -> None:
         super().__init__(
-            f"source {source}: its files could not be read to the end ({condition}); nothing of it was written, "
-            "write the files again and rerun"
+            f"the files of {', '.join(sources)} could not be read to the end ({condition}); name the sources one by "
+            "one to find the file, write it again and rerun: what was taken in already is not taken in twice"
         )

@@ -1,7 +1,6 @@
 """The job of ingestion: `ingest`, which takes in what the sources have that is new, and accounts for every row."""
 
-from collections.abc import Iterable, Mapping
-from time import monotonic
+from collections.abc import Mapping
 
 from consent.config import load_policy
 from consent.store import restricted_tokens
@@ -10,28 +9,40 @@ from infra.identifiers import load_identifier_types
 from infra.runtime import Runtime
 from ingestion.config import Source, consent_words, load_sources
 from ingestion.errors import UnknownSource
-from ingestion.feed import Load, Terms
-from ingestion.model import Account
+from ingestion.feed import Feed
+from ingestion.intake import Intake, Terms, intake
 from ingestion.report import summary, table
-from ingestion.store import notes_of
+from ingestion.store import Books
 from ingestion.tables import TABLES
 
 
 def ingest(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     """Take in the named sources (`source`: names with commas between; all without) and return their accounts.
 
-    Files that are as they were count as duplicates and are not read. Killed and run again, it goes on where it was.
+    Files that are as they were count as duplicates and are not read. Killed and run again, it leaves the same.
     """
-    terms = _terms(runtime)
-    loads = [(source, Load(runtime, source, terms)) for source in _chosen(runtime, arguments)]
-    for _, load in loads:
-        load.prepare()
-    runtime.lake.ensure((*TABLES, CONSENT_INBOX))
-    accounts = [account for source, load in loads for account in _carried_out(runtime, source, load)]
-    notes = notes_of(runtime.database, runtime.run.id)
-    for line in table(accounts, notes):
+    books = Books(runtime.database, runtime.run.id)
+    if not books.closed():
+        _take_in(runtime, books, _chosen(runtime, arguments))
+    for line in table(books.accounts(), books.notes()):
         runtime.say(line)
-    return summary(accounts, notes)
+    return summary(books.accounts(), books.notes())
+
+
+def _take_in(runtime: Runtime, books: Books, sources: tuple[Source, ...]) -> None:
+    terms = _terms(runtime)
+    intakes = tuple(intake(runtime, source, terms, books) for source in sources)
+    runtime.lake.ensure((*TABLES, CONSENT_INBOX))
+    runtime.say(_outlook(intakes))
+    accounts, notes = Feed(runtime, intakes).take_in()
+    books.close(
+        [i.taken for i in intakes], accounts, notes, restrictions=terms.restrictions(), at=runtime.run.started_at
+    )
+
+
+def _outlook(intakes: tuple[Intake, ...]) -> str:
+    fresh, known = sum(len(i.taken.fresh) for i in intakes), sum(len(i.taken.repeated) for i in intakes)
+    return f"{len(intakes)} sources: {fresh} new or changed files to read, {known} as they were"
 
 
 def _chosen(runtime: Runtime, arguments: Mapping[str, str]) -> tuple[Source, ...]:
@@ -40,19 +51,9 @@ def _chosen(runtime: Runtime, arguments: Mapping[str, str]) -> tuple[Source, ...
     for name in names:
         if name not in sources:
             raise UnknownSource(name, tuple(sources))
-    return tuple(sources[name] for name in names)
+    return tuple(sources[name] for name in dict.fromkeys(names))
 
 
 def _terms(runtime: Runtime) -> Terms:
     words = consent_words(load_policy(runtime.workspace))
     return Terms(load_identifier_types(runtime.workspace), words, frozenset(restricted_tokens(runtime.database)))
-
-
-def _carried_out(runtime: Runtime, source: Source, load: Load) -> Iterable[Account]:
-    began = monotonic()
-    accounts = load.carry_out()
-    rows = sum(account.read - account.duplicate for account in accounts)
-    if rows:
-        seconds = monotonic() - began
-        runtime.say(f"{source.source}: {rows:,} rows in {seconds:.1f} s ({rows / seconds:,.0f} rows/s)")
-    return accounts

@@ -1,14 +1,11 @@
 """The accounts of a run as people and machines read them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import reduce
 from operator import add
-from typing import Final
 
 from ingestion.model import COUNTS, Account, Note
-
-_CELL: Final = max(map(len, COUNTS)) + 2
 
 
 def by_source(accounts: Iterable[Account]) -> tuple[Account, ...]:
@@ -23,16 +20,14 @@ def table(accounts: Iterable[Account], notes: Iterable[Note]) -> Iterator[str]:
     """Yield the lines of the table that shows each source's rows and what became of them, then what befell values."""
     sources = by_source(accounts)
     total = reduce(add, sources, Account("all", ""))
-    width = max(len("source"), *(len(account.source) for account in (*sources, total)))
-    yield _line(width, "source", COUNTS)
-    for account in (*sources, total):
-        yield _line(width, account.source, [f"{getattr(account, name):,}" for name in COUNTS])
+    rows = [[a.source, *(f"{getattr(a, name):,}" for name in COUNTS)] for a in (*sources, total)]
+    rows.insert(0, ["source", *(name.replace("_", " ") for name in COUNTS)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        numbers = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        yield f"{name:<{widths[0]}}{numbers}"
     for note in notes:
         yield f"{note.source}: {note.item}: {note.note} in {note.rows:,} accepted rows"
-
-
-def _line(width: int, name: str, cells: Sequence[str]) -> str:
-    return f"{name:<{width}}" + "".join(f"{cell.replace('_', ' '):>{_CELL}}" for cell in cells)
 
 
 def summary(accounts: Iterable[Account], notes: Iterable[Note]) -> dict[str, object]:

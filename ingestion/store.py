@@ -1,6 +1,7 @@
 """The books of ingestion in the database: which files were taken in, and what became of every row."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -53,23 +54,55 @@ _NOTE = sa.Table(
 )
 
 
-class Books:
-    """What is written down of one source in one run."""
+# Written last: a run whose books are closed is through with its files.
+_CLOSED = sa.Table(
+    "run_ingested",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("closed_at", UtcDateTime, nullable=False),
+)
 
-    def __init__(self, engine: sa.Engine, run_id: str, source: str) -> None:
-        self._engine, self._run_id, self._source = engine, run_id, source
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the books keep of one source: its fresh files, the accounts of the others, its declaration's digest."""
+
+    source: str
+    fresh: tuple[SourceFile, ...]
+    repeated: tuple[Account, ...]
+    declaration: str
+
+
+class Books:
+    """What is written down of one run."""
+
+    def __init__(self, engine: sa.Engine, run_id: str) -> None:
+        self._engine, self._run_id = engine, run_id
+
+    def closed(self) -> bool:
+        """Say whether the run is through with its files."""
+        query = sa.select(_CLOSED.c.run_id).where(_CLOSED.c.run_id == self._run_id)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
 
     def accounts(self) -> tuple[Account, ...]:
-        """Return this run's accounts of the source; there are some once the run is through with it."""
-        where = (_ACCOUNT.c.run_id == self._run_id) & (_ACCOUNT.c.source == self._source)
-        query = sa.select(_ACCOUNT).where(where).order_by(_ACCOUNT.c.file)
+        """Return the run's accounts, file by file."""
+        where = _ACCOUNT.c.run_id == self._run_id
+        query = sa.select(_ACCOUNT).where(where).order_by(_ACCOUNT.c.source, _ACCOUNT.c.file)
         with self._engine.connect() as connection:
-            return tuple(_account(row._mapping) for row in connection.execute(query))  # noqa: SLF001 - the documented name
+            return tuple(_account(row) for row in connection.execute(query).mappings())
 
-    def rows_taken_in(self, declaration: str, restrictions: str) -> dict[tuple[str, str], int]:
+    def notes(self) -> tuple[Note, ...]:
+        """Return what befell values of the run's accepted rows, by source."""
+        where = _NOTE.c.run_id == self._run_id
+        query = sa.select(_NOTE).where(where).order_by(_NOTE.c.source, _NOTE.c.item, _NOTE.c.note)
+        with self._engine.connect() as connection:
+            return tuple(Note(row.source, row.item, row.note, row.rows) for row in connection.execute(query))
+
+    def rows_taken_in(self, source: str, declaration: str, restrictions: str) -> dict[tuple[str, str], int]:
         """Return path and digest of the files that need not be read again, with their number of rows."""
         where = (
-            (_INGESTED.c.source == self._source)
+            (_INGESTED.c.source == source)
             & (_INGESTED.c.declaration == declaration)
             & _INGESTED.c.restrictions.in_(("", restrictions))
         )
@@ -77,76 +110,52 @@ class Books:
         with self._engine.connect() as connection:
             return {(path, sha256): rows for path, sha256, rows in connection.execute(query)}
 
-    def plan(self, files: Iterable[SourceFile]) -> None:
-        """Write down what this run is about to read; raise where a resumed run finds another file in its place."""
+    def plan(self, source: str, files: Iterable[SourceFile]) -> None:
+        """Write down what the run is about to read; raise where a resumed run finds another file in its place."""
         now = {file.path: file.sha256 for file in files}
-        where = (_PLANNED.c.run_id == self._run_id) & (_PLANNED.c.source == self._source)
+        where = (_PLANNED.c.run_id == self._run_id) & (_PLANNED.c.source == source)
         with writing(self._engine) as connection:
             query = sa.select(_PLANNED.c.path, _PLANNED.c.sha256).where(where)
             planned = {path: sha256 for path, sha256 in connection.execute(query)}  # noqa: C416 - rows are no pairs
             for path in sorted(set(planned) | set(now)):
                 if planned and planned.get(path) != now.get(path):
-                    raise SourceChangedMidway(self._source, path, self._run_id)
+                    raise SourceChangedMidway(source, path, self._run_id)
             if not planned and now:
-                own = {"run_id": self._run_id, "source": self._source}
+                own = {"run_id": self._run_id, "source": source}
                 connection.execute(_PLANNED.insert(), [{**own, "path": p, "sha256": s} for p, s in now.items()])
 
     def close(
         self,
-        files: Mapping[str, SourceFile],
+        taken: Iterable[Taken],
         accounts: Iterable[Account],
         notes: Iterable[Note],
         *,
-        declaration: str,
         restrictions: str,
         at: datetime,
     ) -> None:
-        """Write down, in one transaction, the accounts and that the files are taken in. Doing it again is harmless."""
-        own = {"run_id": self._run_id, "source": self._source}
+        """Write down, in one transaction, all accounts and that the files are taken in. Once is enough."""
+        found = {(account.source, account.file): account for account in accounts}
         with writing(self._engine) as connection:
-            if connection.execute(sa.select(_ACCOUNT.c.file).where(*_same(_ACCOUNT, own))).first():
-                return
-            for account in accounts:
-                counts = {name: getattr(account, name) for name in COUNTS}
-                connection.execute(_ACCOUNT.insert().values(**own, file=account.file, **counts))
-                if account.file in files:
-                    self._remember(connection, files[account.file], account, declaration, restrictions, at)
+            connection.execute(_CLOSED.insert().values(run_id=self._run_id, closed_at=at))
+            for source in taken:
+                fresh = [found[source.source, file.path] for file in source.fresh]
+                for account in (*fresh, *source.repeated):
+                    counts = {name: getattr(account, name) for name in COUNTS}
+                    own = {"run_id": self._run_id, "source": account.source, "file": account.file}
+                    connection.execute(_ACCOUNT.insert().values(**own, **counts))
+                for file, account in zip(source.fresh, fresh, strict=True):
+                    limits = restrictions if account.suppressed else ""
+                    self._remember(connection, source, file, rows=account.read, restrictions=limits, ingested_at=at)
             for note in notes:
-                connection.execute(_NOTE.insert().values(**own, item=note.item, note=note.note, rows=note.rows))
+                connection.execute(_NOTE.insert().values(run_id=self._run_id, **asdict(note)))
 
-    def _remember(
-        self,
-        connection: sa.Connection,
-        file: SourceFile,
-        account: Account,
-        declaration: str,
-        restrictions: str,
-        at: datetime,
-    ) -> None:
-        own = {"source": self._source, "path": file.path}
-        connection.execute(_INGESTED.delete().where(*_same(_INGESTED, own)))
-        facts = {"size": file.size, "sha256": file.sha256, "rows": account.read, "declaration": declaration}
-        facts["restrictions"] = restrictions if account.suppressed else ""
-        connection.execute(_INGESTED.insert().values(**own, **facts, run_id=self._run_id, ingested_at=at))
-
-
-def _same(table: sa.Table, own: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
-    return [table.c[name] == value for name, value in own.items()]
+    def _remember(self, connection: sa.Connection, source: Taken, file: SourceFile, **facts: object) -> None:
+        mine = (_INGESTED.c.source == source.source) & (_INGESTED.c.path == file.path)
+        connection.execute(_INGESTED.delete().where(mine))
+        own = {"source": source.source, "path": file.path, "size": file.size, "sha256": file.sha256}
+        row = {**own, "declaration": source.declaration, "run_id": self._run_id, **facts}
+        connection.execute(_INGESTED.insert().values(row))
 
 
 def _account(row: sa.RowMapping) -> Account:
     return Account(**{name: row[name] for name in ("source", "file", *COUNTS)})
-
-
-def notes_of(engine: sa.Engine, run_id: str) -> tuple[Note, ...]:
-    """Return what befell values of a run's accepted rows, by source."""
-    query = sa.select(_NOTE).where(_NOTE.c.run_id == run_id).order_by(_NOTE.c.source, _NOTE.c.item, _NOTE.c.note)
-    with engine.connect() as connection:
-        return tuple(Note(row.source, row.item, row.note, row.rows) for row in connection.execute(query))
-
-
-def accounts_of(engine: sa.Engine, run_id: str) -> tuple[Account, ...]:
-    """Return a run's accounts, file by file."""
-    query = sa.select(_ACCOUNT).where(_ACCOUNT.c.run_id == run_id).order_by(_ACCOUNT.c.source, _ACCOUNT.c.file)
-    with engine.connect() as connection:
-        return tuple(_account(row._mapping) for row in connection.execute(query))  # noqa: SLF001 - the documented name

@@ -1,6 +1,4 @@
-"""The known people of an event source: one record each, grown from what their events tell."""
-
-from collections.abc import Sequence
+"""The known people of event sources: one record each, grown from what their events tell."""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
@@ -11,22 +9,29 @@ from ingestion.transforms import content_hash
 _TEXTS = "map<string,string>"
 
 
-def subjects(events: DataFrame, fields: Sequence[str]) -> DataFrame:
-    """Return each known subject of the events with all its identifiers and the newest value of each field."""
-    known = events.where(f.col("known"))
-    told = [_newest(name).alias(f"v{index}") for index, name in enumerate(fields)]
-    grouped = known.groupBy(f.col("subject").alias("key")).agg(
-        f.collect_set("identifiers").alias("lists"), f.max("at").alias("at"), *told
+def subjects(judged: DataFrame) -> DataFrame:
+    """Return each known subject of the accepted events with all its identifiers and the newest value of each field."""
+    known = judged.where("verdict = 'accepted' and record = 'event' and known")
+    named = known.groupBy("source", "subject").agg(
+        f.collect_set("identifiers").alias("lists"),
+        f.max("at").alias("at"),
+        f.first("trust").alias("trust"),
+        f.first("law").alias("law"),
     )
-    pairs = [part for index, name in enumerate(fields) for part in (f.lit(name), f.col(f"v{index}"))]
-    attributes = f.map_filter(f.create_map(*pairs), lambda _, value: value.isNotNull()) if fields else _nothing()
-    return grouped.select("key", "at", attributes.alias("attributes"), _union(f.flatten("lists")).alias("identifiers"))
+    joined = named.join(_newest(known), ["source", "subject"], "left")
+    attributes = f.coalesce("told", _nothing()).alias("attributes")
+    identifiers = _union(f.flatten("lists")).alias("identifiers")
+    return joined.select("source", f.col("subject").alias("key"), "at", "trust", "law", attributes, identifiers)
 
 
-def _newest(name: str) -> Column:
-    value = f.col("attributes")[name]
+def _newest(known: DataFrame) -> DataFrame:
+    """Return each subject's fields as a map, each with its newest value."""
+    told = known.where(f.size("attributes") > 0)
+    entries = told.select("source", "subject", "at", "key", f.explode("attributes").alias("name", "value"))
     # Equal moments are told apart by the message, so that no order of rows matters.
-    return f.max_by(value, f.when(value.isNotNull(), f.struct("at", "key")))
+    newest = entries.groupBy("source", "subject", "name").agg(f.max_by("value", f.struct("at", "key")).alias("value"))
+    pairs = f.array_sort(f.collect_list(f.struct("name", "value")))
+    return newest.groupBy("source", "subject").agg(f.map_from_entries(pairs).alias("told"))
 
 
 def _nothing() -> Column:
@@ -37,35 +42,35 @@ def _union(identifiers: Column) -> Column:
     return f.array_sort(f.array_distinct(identifiers))
 
 
-def subject_versions(found: DataFrame, known: DataFrame, source: str, salt: str) -> DataFrame:
+def subject_versions(found: DataFrame, known: DataFrame, salt: str) -> DataFrame:
     """Return the subjects that are new or say more than their current record does, ready to be records.
 
-    `known` are the current records of the source's subjects. What an older record knows stays unless newer events say
-    otherwise.
+    `known` are the current records of the sources' subjects. What an older record knows stays unless newer events
+    say otherwise.
     """
     before = known.select(
-        "key",
+        *("source", "key"),
         f.col("record_key").alias("known_key"),
         f.col("attributes").alias("known_attributes"),
         f.col("identifiers").alias("known_identifiers"),
         f.col("observed_at").alias("known_at"),
         f.col("content_hash").alias("known_hash"),
     )
-    joined = found.join(before, "key", "left")
+    joined = found.join(before, ["source", "key"], "left")
     old = f.coalesce("known_attributes", _nothing())
-    newer, older = _over(old, f.col("attributes")), _over(f.col("attributes"), old)
     late = f.coalesce(f.col("known_at") > f.col("at"), f.lit(False))
+    attributes = f.when(late, _over(f.col("attributes"), old)).otherwise(_over(old, f.col("attributes")))
     grown = joined.select(
-        f.coalesce("known_key", birth_id(salt, f.lit(source), f.col("key"))).alias("record_key"),
-        "key",
-        f.when(late, older).otherwise(newer).alias("attributes"),
+        f.coalesce("known_key", birth_id(salt, f.col("source"), f.col("key"))).alias("record_key"),
+        *("source", "key"),
+        attributes.alias("attributes"),
         _union(f.concat("identifiers", f.coalesce("known_identifiers", "identifiers"))).alias("identifiers"),
-        f.greatest("at", "known_at").alias("observed_at"),
-        "known_hash",
+        f.greatest("at", "known_at").alias("at"),
+        *("trust", "law", "known_hash"),
+        f.lit(1).alias("turn"),
     )
     hashed = grown.withColumn("content_hash", content_hash(("attributes", "identifiers")))
-    fresh = hashed.where(f.col("known_hash").isNull() | (f.col("known_hash") != f.col("content_hash")))
-    return fresh.drop("known_hash")
+    return hashed.where(~f.col("content_hash").eqNullSafe(f.col("known_hash")))
 
 
 def _over(under: Column, upper: Column) -> Column:

@@ -47,6 +47,7 @@ class Reading:
     columns: tuple[str, ...]
     checks: tuple[Check, ...]
     zone: str
+    jurisdiction: str | None
     received_at: datetime
 
     def raw(self, name: str) -> Column:
@@ -76,11 +77,22 @@ def understood(raw: DataFrame, reading: Reading) -> DataFrame:
         "consent": _consent,
         "catalogue": _catalogue,
     }[source.record](reading)
-    front = ["file", "position", "lines", "gated", "broken", "payload", "notes"]
+    front = [f.col(name) for name in ("file", "position", "lines", "gated", "broken", "payload", "notes")]
     key = f.concat_ws("|", *(reading.clean(name) for name in source.key)).alias("key")
     identifiers = [reading.clean(c).alias(f"i{i}") for i, (_, c) in enumerate(identifier_columns(source))]
     texts = [reading.clean(c).alias(f"t{i}") for i, c in enumerate(source.free_text)]
-    return judged.select(*front, key, *columns, *identifiers, *texts)
+    return judged.select(*_provenance(reading), *front, key, *columns, *identifiers, *texts)
+
+
+def _provenance(reading: Reading) -> list[Column]:
+    source = reading.source
+    return [
+        f.lit(source.source).alias("source"),
+        f.lit(source.record).alias("record"),
+        f.lit(bool(source.observed_at or source.occurred_at)).alias("dated"),
+        f.lit(source.trust).alias("trust"),
+        f.lit(reading.jurisdiction).cast("string").alias("law"),
+    ]
 
 
 def identifier_columns(source: Source) -> tuple[tuple[str, str], ...]:
@@ -101,22 +113,21 @@ def _judged(frame: DataFrame, reading: Reading) -> DataFrame:
     stern = {c.column for c in reading.checks if c.vital} if source.on_violation != "quarantine" else set(faults)
     soft = {name: fault for name, fault in faults.items() if name not in stern}
     broken = f.coalesce(_unreadable(), *(fault for name, fault in faults.items() if name in stern))
-    marked = frame.withColumn("broken", broken if faults else _unreadable())
-    for index, fault in enumerate(soft.values()):
-        marked = marked.withColumn(f"x{index}", fault)
+    marked = frame.withColumns({"broken": broken, **{f"x{index}": fault for index, fault in enumerate(soft.values())}})
     notes = [
         f.when(f.col("broken").isNull(), f.concat(f.lit(f"field {name}: "), f.col(f"x{index}.rule")))
         for index, name in enumerate(soft)
     ]
-    marked = marked.withColumn("notes", f.array_compact(f.array(*notes, f.lit(None).cast("string"))))
+    gate = f.lower(reading.clean(source.consent_gate)) if source.consent_gate else f.lit(None).cast("string")
+    made = {
+        "notes": f.array_compact(f.array(*notes, f.lit(None).cast("string"))),
+        "gated": f.coalesce(gate.isin("false", "no", "0", "f", "n"), f.lit(False)),
+        "payload": _payload(reading),
+    }
     if source.on_violation == "drop_field":
-        for index, name in enumerate(soft):
-            column = f"c{reading.columns.index(name)}"
-            marked = marked.withColumn(column, f.when(f.col(f"x{index}").isNull(), f.col(column)))
-    gate = f.lower(reading.clean(source.consent_gate)) if source.consent_gate else f.lit(None)
-    return marked.withColumn("gated", f.coalesce(gate.isin("false", "no", "0", "f", "n"), f.lit(False))).withColumn(
-        "payload", _payload(reading)
-    )
+        places = {f"c{reading.columns.index(name)}": index for index, name in enumerate(soft)}
+        made |= {column: f.when(f.col(f"x{index}").isNull(), f.col(column)) for column, index in places.items()}
+    return marked.withColumns(made)
 
 
 def _unreadable() -> Column:
@@ -229,12 +240,7 @@ def content_hash(columns: Sequence[str]) -> Column:
 
 def settled(identified: DataFrame, source: Source) -> DataFrame:
     """Return identified rows with free text in place, their content's hash and their standing so far."""
-    frame = identified
-    for index, column in enumerate(source.free_text):
-        into = "attributes" if source.record == "person" else "properties"
-        name = property_name(column)
-        told = _map({name: f.col(f"t{index}"), f"{name}_findings": f.col(f"f{index}")})
-        frame = frame.withColumn(into, f.map_concat(into, told)).drop(f"t{index}", f"f{index}")
+    frame = _with_texts(identified, source)
     if source.record == "consent":
         nobody = f.when(f.col("subject_token").isNull(), _nobody())
         frame = frame.withColumn("broken", f.coalesce("broken", nobody))
@@ -246,8 +252,23 @@ def settled(identified: DataFrame, source: Source) -> DataFrame:
         .when(f.col("broken").isNotNull(), "quarantined")
         .otherwise("accepted")
     )
-    hashed = f.when(status == "quarantined", f.sha2("payload", 256)).otherwise(content_hash(CONTENT[source.record]))
-    return frame.withColumn("status", status).withColumn("content_hash", hashed)
+    told = frame.withColumn("status", status)
+    rejected = f.col("status") == "quarantined"
+    hashed = f.when(rejected, f.sha2("payload", 256)).otherwise(content_hash(CONTENT[source.record]))
+    return told.withColumn("content_hash", hashed).drop("gated", "suppressed")
+
+
+def _with_texts(frame: DataFrame, source: Source) -> DataFrame:
+    """Return rows with their screened free text among their attributes or properties, and what was found in it."""
+    if not source.free_text:
+        return frame
+    told: dict[str, Column] = {}
+    for index, column in enumerate(source.free_text):
+        name = property_name(column)
+        told |= {name: f.col(f"t{index}"), f"{name}_findings": f.col(f"f{index}")}
+    into = "attributes" if source.record == "person" else "properties"
+    aside = [f"{letter}{index}" for letter in "tf" for index in range(len(source.free_text))]
+    return frame.withColumn(into, f.map_concat(into, _map(told))).drop(*aside)
 
 
 def _nobody() -> Column:

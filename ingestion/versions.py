@@ -1,42 +1,45 @@
 """What is new: rows held against what is known by key and content, within a batch and across all before it."""
 
-from pyspark.sql import DataFrame, Window
+from collections.abc import Iterable
+
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
 # One line for each row, fresh or known, however wide the row is.
-_NARROW = ("slot", "content_hash", "at", "fresh", "sequence", "record_key", "file", "position")
+_NARROW = ("source", "slot", "content_hash", "at", "dated", "fresh", "sequence", "record_key", "file", "position")
 
 
 def fresh_lines(rows: DataFrame) -> DataFrame:
     """Return the lines of rows that stand to be accepted or quarantined; a rejected row's slot is its own content."""
     rejected = f.concat_ws("|", f.lit("q"), "content_hash", "broken.field", "broken.rule")
     slot = f.when(f.col("status") == "accepted", f.concat(f.lit("a|"), "key")).otherwise(rejected)
-    lines = rows.where(f.col("status").isin("accepted", "quarantined")).withColumn("slot", slot)
     # A rejected row has no time that could be trusted.
-    return _narrow(lines.withColumn("at", f.when(f.col("status") == "accepted", f.col("at"))), fresh=True)
+    at = f.when(f.col("status") == "accepted", f.col("at"))
+    lines = rows.where(f.col("status").isin("accepted", "quarantined"))
+    return _narrow(lines, fresh=True, slot=slot, at=at, dated=f.col("dated"))
 
 
-def known_lines(known: DataFrame, key: str, at: str) -> DataFrame:
+def known_lines(known: DataFrame, key: str, at: str, dated: Iterable[str]) -> DataFrame:
     """Return the lines of versions accepted before; `sequence` and `record_key` where the table has them."""
     slot = f.concat(f.lit("a|"), f.col(key))
-    return _narrow(known.withColumn("slot", slot).withColumn("at", f.col(at)), fresh=False)
+    return _narrow(known, fresh=False, slot=slot, at=f.col(at), dated=f.col("source").isin(list(dated)))
 
 
 def rejected_lines(quarantine: DataFrame) -> DataFrame:
     """Return the lines of rows quarantined before."""
     slot = f.concat_ws("|", f.lit("q"), "content_hash", "field", "rule")
-    return _narrow(quarantine.withColumns({"slot": slot, "at": f.lit(None).cast("timestamp")}), fresh=False)
+    return _narrow(quarantine, fresh=False, slot=slot, at=f.lit(None).cast("timestamp"), dated=f.lit(False))
 
 
-def _narrow(frame: DataFrame, *, fresh: bool) -> DataFrame:
+def _narrow(frame: DataFrame, *, fresh: bool, **made: Column) -> DataFrame:
     absent = {"sequence": "bigint", "record_key": "string", "file": "string", "position": "bigint"}
-    for name, kind in absent.items():
-        if name not in frame.columns:
-            frame = frame.withColumn(name, f.lit(None).cast(kind))
-    return frame.withColumn("fresh", f.lit(fresh)).select(*_NARROW)
+    nothing = {name: f.lit(None).cast(kind) for name, kind in absent.items() if fresh or name not in frame.columns}
+    if fresh:
+        nothing = {name: column for name, column in nothing.items() if name not in ("file", "position")}
+    return frame.withColumns({**nothing, **made, "fresh": f.lit(fresh)}).select(*_NARROW)
 
 
-def exceptions(lines: DataFrame, *, dated: bool) -> DataFrame:
+def exceptions(lines: DataFrame) -> DataFrame:
     """Return the fresh rows that are not simply new: what they repeat, what they change.
 
     `dated` rows carry their own time and stand in its order, late ones among those known: one is a duplicate if its
@@ -44,12 +47,12 @@ def exceptions(lines: DataFrame, *, dated: bool) -> DataFrame:
     order of the file: the last one is a duplicate only of what stands before it (a value may go back to what it
     was), the others of any version seen.
     """
-    order = ("at", "fresh") if dated else ("fresh", "at")
-    in_order = Window.partitionBy("slot").orderBy(*order, "sequence", "file", "position")
+    time = f.when(f.col("dated"), f.col("at"))
+    in_order = Window.partitionBy("source", "slot").orderBy(time, "fresh", "at", "sequence", "file", "position")
     before = in_order.rowsBetween(Window.unboundedPreceding, -1)
-    whole = Window.partitionBy("slot")
-    alike = ("slot", "content_hash", "at") if dated else ("slot", "content_hash")
-    again = f.row_number().over(Window.partitionBy(*alike).orderBy("fresh", "sequence", "file", "position")) > 1
+    whole = Window.partitionBy("source", "slot")
+    alike = Window.partitionBy("source", "slot", "content_hash", time).orderBy("fresh", "sequence", "file", "position")
+    again = f.row_number().over(alike) > 1
     # Most slots hold one row: they leave before anything else is asked.
     shared = lines.withColumn("in_slot", f.count("*").over(whole)).where(f.col("in_slot") > 1)
     seen = shared.withColumn("seen", f.col("fresh") & again)
@@ -58,21 +61,21 @@ def exceptions(lines: DataFrame, *, dated: bool) -> DataFrame:
     last = f.lead("fresh").over(in_order).isNull()
     ranked = seen.select(
         "*",
-        (f.col("seen") | repeats if dated else f.col("seen") & (~last | repeats)).alias("duplicate"),
+        f.when(f.col("dated"), f.col("seen") | repeats).otherwise(f.col("seen") & (~last | repeats)).alias("duplicate"),
         f.count_if("fresh").over(in_order).alias("turn"),
         f.max(f.when(~f.col("fresh"), f.col("sequence"))).over(whole).alias("known_sequence"),
         f.first("record_key", ignorenulls=True).over(whole).alias("known_key"),
         f.count_if(~f.col("fresh")).over(whole).alias("known"),
     )
     return ranked.where(f.col("fresh")).select(
-        *("file", "position", "duplicate", "turn", "known_sequence", "known_key"),
+        *("source", "file", "position", "duplicate", "turn", "known_sequence", "known_key"),
         ((f.col("known") > 0) | (f.col("turn") > 1)).alias("later"),
     )
 
 
 def verdicts(rows: DataFrame, found: DataFrame) -> DataFrame:
     """Return the rows with their verdict; `turn` numbers the versions of a key within this batch from 1."""
-    joined = rows.join(found, ["file", "position"], "left")
+    joined = rows.join(found, ["source", "file", "position"], "left")
     repeated = f.coalesce("duplicate", f.lit(False))
     changed = f.coalesce("later", f.lit(False)) & ~repeated & (f.col("status") == "accepted")
     return joined.select(

@@ -10,7 +10,7 @@ from infra.database import open_database
 from ingestion.errors import SourceChangedMidway
 from ingestion.model import Account, Note, SourceFile
 from ingestion.report import summary, table
-from ingestion.store import METADATA, Books, accounts_of, notes_of
+from ingestion.store import METADATA, Books, Taken
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -23,49 +23,50 @@ def engine() -> sa.Engine:
 @pytest.fixture
 def close(engine: sa.Engine) -> Callable[..., None]:
     def write(run: str, account: Account, sha256: str = "a") -> None:
-        files = {account.file: SourceFile(account.file, 1, sha256, account.read)}
+        file = SourceFile(account.file, 1, sha256, account.read)
+        taken = Taken(account.source, (file,), (Account(account.source, "old.csv", read=1, duplicate=1),), "d")
         note = Note(account.source, "identifier email", "blocked", 2)
-        books = Books(engine, run, account.source)
-        books.close(files, [account], [note], declaration="d", restrictions="r", at=AT)
+        Books(engine, run).close([taken], [account], [note], restrictions="r", at=AT)
 
     return write
 
 
 def test_a_file_is_taken_in_for_its_bytes_and_its_declaration(engine: sa.Engine, close: Callable[..., None]) -> None:
     close("run1", Account("crm", "a.csv", read=3, accepted=3))
-    books = Books(engine, "run2", "crm")
-    assert books.rows_taken_in("d", "r") == {("a.csv", "a"): 3}
-    assert books.rows_taken_in("d", "other restrictions") == {("a.csv", "a"): 3}
-    assert books.rows_taken_in("other declaration", "r") == {}
+    books = Books(engine, "run2")
+    assert books.rows_taken_in("crm", "d", "r") == {("a.csv", "a"): 3}
+    assert books.rows_taken_in("crm", "d", "other restrictions") == {("a.csv", "a"): 3}
+    assert books.rows_taken_in("crm", "other declaration", "r") == {}
+    assert books.rows_taken_in("other", "d", "r") == {}
     close("run2", Account("crm", "a.csv", read=4, accepted=1, duplicate=3), "b")
-    assert books.rows_taken_in("d", "r") == {("a.csv", "b"): 4}
+    assert books.rows_taken_in("crm", "d", "r") == {("a.csv", "b"): 4}
 
 
 def test_suppressed_rows_are_read_again_once_restrictions_change(engine: sa.Engine, close: Callable[..., None]) -> None:
     close("run1", Account("crm", "a.csv", read=3, accepted=2, suppressed=1))
-    assert Books(engine, "run2", "crm").rows_taken_in("d", "r") == {("a.csv", "a"): 3}
-    assert Books(engine, "run2", "crm").rows_taken_in("d", "lifted") == {}
+    assert Books(engine, "run2").rows_taken_in("crm", "d", "r") == {("a.csv", "a"): 3}
+    assert Books(engine, "run2").rows_taken_in("crm", "d", "lifted") == {}
 
 
-def test_closing_twice_is_closing_once(engine: sa.Engine, close: Callable[..., None]) -> None:
-    for _ in range(2):
-        close("run1", Account("crm", "a.csv", read=3, accepted=3))
-    assert (
-        accounts_of(engine, "run1")
-        == Books(engine, "run1", "crm").accounts()
-        == (Account("crm", "a.csv", read=3, accepted=3),)
-    )
-    assert notes_of(engine, "run1") == (Note("crm", "identifier email", "blocked", 2),)
+def test_closed_books_tell_the_accounts_of_all_files(engine: sa.Engine, close: Callable[..., None]) -> None:
+    account = Account("crm", "a.csv", read=3, accepted=3)
+    books = Books(engine, "run1")
+    assert not books.closed()
+    close("run1", account)
+    assert books.closed()
+    assert books.accounts() == (account, Account("crm", "old.csv", read=1, duplicate=1))
+    assert books.notes() == (Note("crm", "identifier email", "blocked", 2),)
+    assert not Books(engine, "run2").closed()
 
 
 def test_a_resumed_run_must_find_the_files_that_it_began_with(engine: sa.Engine) -> None:
-    books = Books(engine, "run1", "crm")
+    books = Books(engine, "run1")
     one, other = SourceFile("a.csv", 1, "a", 3), SourceFile("a.csv", 1, "b", 3)
-    books.plan([one])
-    books.plan([one])
+    books.plan("crm", [one])
+    books.plan("crm", [one])
     with pytest.raises(SourceChangedMidway, match=r"a\.csv changed since run run1 began"):
-        books.plan([other])
-    Books(engine, "run2", "crm").plan([other])
+        books.plan("crm", [other])
+    Books(engine, "run2").plan("crm", [other])
 
 
 def test_the_table_shows_each_source_and_the_sum() -> None:

@@ -1,0 +1,93 @@
+"""One source in one run, before anything is read: which of its files are new, and what its rows have to be held to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from infra.identifiers import IdentifierType
+from infra.ids import content_digest
+from infra.runtime import Runtime
+from ingestion.check import checks
+from ingestion.config import Source
+from ingestion.identify import Naming
+from ingestion.model import Account
+from ingestion.pii import Screen
+from ingestion.rows import columns_of
+from ingestion.store import Books, Taken
+from ingestion.survey import survey
+from ingestion.transforms import Reading, identifier_columns
+
+# Raised when rows would be understood differently by newer code: files are then read again.
+_RULES = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for all sources of a run: identifier types, the words of consent, who may not be taken in."""
+
+    kinds: Mapping[str, IdentifierType]
+    words: Mapping[str, tuple[str, ...]]
+    restricted: frozenset[str] = field(repr=False)
+
+    def restrictions(self) -> str:
+        """Return the digest of the list of restricted people."""
+        return content_digest(sorted(self.restricted))
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A source with its fresh files, and the accounts of those that are as they were."""
+
+    source: Source
+    taken: Taken
+    reading: Reading
+    naming: Naming
+    screen: Screen | None
+
+
+def intake(runtime: Runtime, source: Source, terms: Terms, books: Books) -> Intake:
+    """Look a source's files over; raise what is wrong with them, before anything of any source is written."""
+    settings = runtime.workspace.settings
+    zone = source.time_zone or settings.time_zone
+    declaration = _declaration(source, terms, zone, settings.region)
+    files = survey(runtime.workspace.root, source)
+    known = books.rows_taken_in(source.source, declaration, terms.restrictions())
+    rows = {file.path: known.get((file.path, file.sha256)) for file in files}
+    fresh = tuple(file for file in files if rows[file.path] is None)
+    repeated = tuple(
+        Account(source.source, path, read=count, duplicate=count) for path, count in rows.items() if count is not None
+    )
+    books.plan(source.source, fresh)
+    return Intake(
+        source=source,
+        taken=Taken(source.source, fresh, repeated, declaration),
+        reading=Reading(
+            source=source,
+            columns=columns_of(source, fresh),
+            checks=checks(source, runtime.run.started_at, terms.words),
+            zone=zone,
+            jurisdiction=source.jurisdiction or settings.jurisdiction,
+            received_at=runtime.run.started_at,
+        ),
+        naming=_naming(runtime, source, terms),
+        screen=Screen(tuple(source.free_text.items()), settings.region) if source.free_text else None,
+    )
+
+
+def _declaration(source: Source, terms: Terms, zone: str, region: str) -> str:
+    """Return the digest of everything that decides what a source's rows come to."""
+    kinds = {name: terms.kinds[name].model_dump(mode="json") for name in source.identifiers}
+    words = terms.words if source.record == "consent" else {}
+    return content_digest([_RULES, source.model_dump(mode="json"), kinds, words, zone, region])
+
+
+def _naming(runtime: Runtime, source: Source, terms: Terms) -> Naming:
+    return Naming(
+        source=source.source,
+        columns=identifier_columns(source),
+        kinds=terms.kinds,
+        region=runtime.workspace.settings.region,
+        key=runtime.workspace.token_key(),
+        restricted=terms.restricted,
+        record_tokens=source.record == "person",
+        known_first=source.record != "consent",
+    )
