@@ -1,6 +1,6 @@
 """`consent/policy.yaml` and `consent/labels.yaml`: read, checked and turned into the policy that decides."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -159,8 +159,3 @@ def _check_labels(labels: LabelsConfig, config: PolicyConfig, tree: Any) -> None
                 right = f"known purposes: {', '.join(config.purposes)}"
                 where = f"labels.{name}.masked_for"
                 raise ConfigurationError(LABELS_FILE, line, where, f"unknown purpose `{purpose}`", right)
-
-
-def dictionary(policy: Policy) -> Mapping[str, str]:
-    """Return what each purpose means, for pages that show it to people."""
-    return {name: terms.description for name, terms in policy.purposes.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from infra.errors import Malformed, Refused
+from infra.errors import Malformed
 
 
 class UnknownPurpose(Malformed):
@@ -27,15 +27,3 @@ class UnknownIdentifier(Malformed):
     def __init__(self, kind: str, wrong: str, right: str) -> None:
         self.kind = kind
         super().__init__(f"identifier of type {kind}: {wrong}; {right}")
-
-
-class ConsentRefused(Refused):
-    """The person's data may not be used for this purpose."""
-
-    def __init__(self, purpose: str, because: str) -> None:
-        self.purpose, self.because = purpose, because
-        super().__init__(f"not allowed for {purpose} ({because})")
-
-    def facts(self) -> dict[str, object]:
-        """Return purpose and coarse reason beside the sentence."""
-        return {**super().facts(), "purpose": self.purpose, "because": self.because}

@@ -6,8 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
-import orjson
-
 from consent.model import ALL
 from infra.ids import Purpose, Token
 from infra.keyvalue import Overlay
@@ -35,15 +33,14 @@ class DenyOverlay:
 
         `at` and `sequence` are the ledger entry's, so that a build can tell whether it has seen it.
         """
-        value = orjson.dumps({"at": at.isoformat(), "sequence": sequence})
         purposes = tuple(purposes)
         for token in tokens:
             for purpose in purposes:
-                self.entries.put(_key(token, purpose), value)
+                self.entries.put(_prefix(token, purpose) + str(sequence).encode(), at.isoformat().encode())
 
     def denied(self, token: str, purpose: str) -> bool:
         """Say whether a refusal that no build has seen yet stands in the way."""
-        return any(self.entries.get(_key(token, p)) is not None for p in (purpose, ALL))
+        return any(self.entries.items(_prefix(token, p)) for p in (purpose, ALL))
 
     def denied_any(self, tokens: Iterable[str], purpose: str) -> bool:
         """Say whether any identifier of a person is denied the purpose: refusals cross every link."""
@@ -51,23 +48,32 @@ class DenyOverlay:
 
     def denials(self) -> list[tuple[str, str]]:
         """Return every token with a purpose that is denied to it, for readers that keep a copy."""
-        keys = (key[len(_PREFIX) :].decode().partition("|") for key, _ in self.entries.items(_PREFIX))
-        return [(token, purpose) for token, _, purpose in keys]
+        return sorted({(token, purpose) for token, purpose, _ in map(_parts, self._keys())})
 
     def purge(self, *, as_of: datetime, through: int) -> int:
         """Forget what a published build has seen, and return how much: said by `as_of` and mirrored by `through`."""
-        seen = []
-        for key, value in self.entries.items(_PREFIX):
-            entry = orjson.loads(value)
-            if datetime.fromisoformat(entry["at"]) <= as_of and entry["sequence"] <= through:
-                seen.append(key)
+        # A word that comes in between has a key of its own: nothing unseen can be deleted with what was seen.
+        seen = [
+            key
+            for key, at in self.entries.items(_PREFIX)
+            if datetime.fromisoformat(at.decode()) <= as_of and int(_parts(key)[2]) <= through
+        ]
         self.entries.delete(seen)
         return len(seen)
+
+    def _keys(self) -> Iterable[bytes]:
+        return (key for key, _ in self.entries.items(_PREFIX))
 
     def close(self) -> None:
         """Let go of the files."""
         self.entries.close()
 
 
-def _key(token: str, purpose: str) -> bytes:
-    return _PREFIX + f"{token}|{purpose}".encode()
+def _prefix(token: str, purpose: str) -> bytes:
+    return _PREFIX + f"{token}|{purpose}|".encode()
+
+
+def _parts(key: bytes) -> tuple[str, str, str]:
+    """Return token, purpose and sequence number of a key; a token may hold anything."""
+    token, purpose, sequence = key.removeprefix(_PREFIX).decode().rsplit("|", 2)
+    return token, purpose, sequence

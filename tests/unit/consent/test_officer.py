@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from consent import officer, store
-from consent.errors import ConsentRefused, UnknownIdentifier, UnknownPurpose, UnknownWord
+from consent import store
+from consent.errors import UnknownIdentifier, UnknownPurpose, UnknownWord
 from consent.officer import Desk, Inquiry, Statement, decide_for, record, show, state, token_of
 from infra.ids import Token
 from infra.workspace import Workspace
@@ -127,9 +127,3 @@ def test_ids_are_drawn_from_secrets_by_default(workspace: Workspace, database: E
     assert desk.mint() != desk.mint()
     assert "k" * 40 not in repr(desk)
     desk.overlay.close()
-
-
-def test_a_refusal_tells_purpose_and_coarse_reason() -> None:
-    error = ConsentRefused("analytics", "consent")
-    assert (error.exit_code, error.facts()["because"]) == (4, "consent")
-    assert officer.decision_facts is not None

@@ -26,6 +26,7 @@ def test_what_was_restricted_is_denied_and_nothing_else(overlay: DenyOverlay) ->
     assert not overlay.denied("ab", "ads")
     assert overlay.denied_any(["x", "a"], "ads")
     assert not overlay.denied_any([], "ads")
+    assert sorted(overlay.denials()) == [("a", "ads"), ("a", "email")]
 
 
 def test_all_is_every_purpose(overlay: DenyOverlay) -> None:
@@ -45,7 +46,25 @@ def test_only_a_build_that_has_seen_an_entry_clears_it(overlay: DenyOverlay) -> 
 def test_a_later_word_outlives_the_build_that_saw_the_earlier_one(overlay: DenyOverlay) -> None:
     overlay.restrict([Token("a")], [Purpose("ads")], at=AT, sequence=1)
     overlay.restrict([Token("a")], [Purpose("ads")], at=AT + timedelta(days=1), sequence=2)
-    assert overlay.purge(as_of=AT, through=1) == 0
+    assert overlay.purge(as_of=AT, through=1) == 1
+    assert overlay.denied("a", "ads")
+    assert overlay.denials() == [("a", "ads")]
+
+
+def test_a_word_that_comes_in_during_the_purge_is_not_lost(overlay: DenyOverlay) -> None:
+    overlay.restrict([Token("a")], [Purpose("ads")], at=AT, sequence=1)
+    delete = overlay.entries.delete
+
+    class Interrupted:
+        items = overlay.entries.items
+
+        @staticmethod
+        def delete(keys: list[bytes]) -> None:
+            overlay.restrict([Token("a")], [Purpose("ads")], at=AT + timedelta(hours=1), sequence=2)
+            delete(keys)
+
+    racing = DenyOverlay(Interrupted())  # type: ignore[arg-type]
+    assert racing.purge(as_of=AT, through=1) == 1
     assert overlay.denied("a", "ads")
 
 
