@@ -30,6 +30,16 @@ class MemoryProfiles:
         """Return the profile that an identifier belongs to."""
         return self.tokens.get(token)
 
+    def search(self, words: str, purpose: Purpose, limit: int) -> list[ProfileId]:
+        """Return people whose names hold each of the words."""
+        wanted = words.casefold().split()
+        found = [
+            profile_id
+            for (p, profile_id), view in sorted(self.views.items())
+            if p == purpose and wanted and all(w in " ".join(view["attributes"].values()).casefold() for w in wanted)
+        ]
+        return [p for p in found if self.view(p, purpose) is not None][:limit]
+
     def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
         """Return who answers for an id that was given up."""
         return self.aliases.get(profile_id, ())

@@ -25,6 +25,9 @@ class Profiles(Protocol):
     def find(self, token: Token) -> ProfileId | None:
         """Return the profile that an identifier belongs to."""
 
+    def search(self, words: str, purpose: Purpose, limit: int) -> list[ProfileId]:
+        """Return people whose names begin with each of the words, as far as the purpose may see names."""
+
     def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
         """Return who answers for an id that was given up: one after a merge, several after a split."""
 

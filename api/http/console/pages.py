@@ -123,15 +123,16 @@ class Console:
 
     async def home(self, request: Request) -> Response:
         """Show the search box."""
-        return self._page("home.html", visitor=await self._visitor(request), nobody=False)
+        return self._page("home.html", visitor=await self._visitor(request), nobody=False, matches=[])
 
     async def search(self, request: Request) -> Response:
-        """Find a person by any identifier and go there; the value travels in the body and is not repeated."""
+        """Find a person by any identifier and go there, else people by name; what was typed is not repeated."""
         who, form = await self._posted(request)
         found = await run_in_threadpool(self._desk.find, form.get("q", ""))
-        if found is None:
-            return self._page("home.html", 404, visitor=who, nobody=True)
-        return RedirectResponse(f"/people/{found}", 303, headers=_HEADERS)
+        if found is not None:
+            return RedirectResponse(f"/people/{found}", 303, headers=_HEADERS)
+        matches = await run_in_threadpool(self._desk.named, who.credential, form.get("q", ""))
+        return self._page("home.html", 200 if matches else 404, visitor=who, nobody=not matches, matches=matches)
 
     async def person(self, request: Request) -> Response:
         """Show one person."""

@@ -1,8 +1,11 @@
 """What the console does with people: find one, show one, record what one said. Every look is audited."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from api.http.console.person import Page, page
+import orjson
+
+from api.http.console.person import Page, full_name, page
 from api.http.credentials import carried
 from api.http.errors import AuditBehind, BackendMissing, IdentifierUnreadable, ProfileHidden, ScopeRefused
 from api.http.keys import Credential
@@ -14,7 +17,18 @@ from infra.ids import ProfileId, Purpose
 
 # The purpose that a page opens on, where its reader carries it and the person may be seen for it.
 _PREFERRED = ("service", "personalization", "analytics")
+_MATCHES = 20
 ACTIONS = ("given", "refused", "withdrawn", "objected")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A person found by name, with what tells namesakes apart."""
+
+    profile_id: ProfileId
+    name: str = field(repr=False)
+    where: str = field(repr=False)
+    born: str = field(repr=False)
 
 
 class Desk:
@@ -37,6 +51,19 @@ class Desk:
             if found is not None:
                 return found
         return ProfileId(asked) if readable_id(asked) and len(asked) == 32 else None
+
+    def named(self, credential: Credential, words: str) -> list[Match]:
+        """Return people by name, for the first of the caller's purposes that finds any; each is in the audit."""
+        if not credential.may("profile:read") or not self._world.audit.room():
+            return []
+        for purpose in sorted(self._purposes(credential), key=lambda p: p not in _PREFERRED):
+            found = self._world.profiles.search(words.strip()[:100], purpose, _MATCHES)
+            matches = [m for p in found if (m := self._match(p, purpose)) is not None]
+            for match in matches:
+                self._world.audit.note(credential.key_id, purpose, match.profile_id, "listed")
+            if matches:
+                return matches
+        return []
 
     def page(self, credential: Credential, asked: ProfileId, wanted: str | None) -> Page | tuple[ProfileId, ...]:
         """Return a person as a purpose sees them, or the successors of a split id; raise `ProfileHidden`."""
@@ -94,6 +121,14 @@ class Desk:
                 actor=f"key:{credential.key_id}",
             )
         )
+
+    def _match(self, profile_id: ProfileId, purpose: Purpose) -> Match | None:
+        body = self._world.profiles.view(profile_id, purpose)
+        if body is None:
+            return None
+        said = orjson.loads(body).get("attributes") or {}
+        where = ", ".join(said[name] for name in ("street", "city") if said.get(name))
+        return Match(profile_id, full_name(said), where, str(said.get("birth_date", "")))
 
     def _likely(self, asked: str) -> list[str]:
         types = self._world.tongue.types

@@ -136,7 +136,7 @@ def page(
     return Page(
         profile_id=ProfileId(view["profile_id"]),
         purpose=purpose,
-        name=_name(view.get("attributes") or {}),
+        name=full_name(view.get("attributes") or {}),
         confidence=words.percent(view.get("confidence") or 0.0),
         record_count=len(records),
         source_count=len({r["source"] for r in records}),
@@ -160,7 +160,8 @@ def _sources(view: Json) -> list[str]:
     return [p["source"] for p in (view.get("provenance") or {}).values()]
 
 
-def _name(said: Mapping[str, str]) -> str:
+def full_name(said: Mapping[str, str]) -> str:
+    """Return the name that a person goes by, as far as it may be seen."""
     parts = [said[name] for name in ("given_name", "family_name") if said.get(name)]
     return " ".join(parts) or said.get("full_name", "") or "Somebody without a name"
 

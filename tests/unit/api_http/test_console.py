@@ -81,6 +81,17 @@ async def test_a_person_is_found_by_any_identifier(visiting: httpx.AsyncClient) 
     assert (await visiting.post("/search", data={**form, "q": " "})).status_code == 404
 
 
+async def test_people_are_found_by_name_as_far_as_a_purpose_may_see_names(
+    town: Any, visiting: httpx.AsyncClient
+) -> None:
+    answer = await visiting.post("/search", data={"word": await word(visiting), "q": "anna kow"})
+    assert answer.status_code == 200
+    assert f'href="/people/{ANNA}"' in answer.text
+    assert f'href="/people/{BEN}"' not in answer.text
+    town.world.audit.flush()
+    assert [look.decision for look in looks(town.world.database, ANNA)] == ["listed"]
+
+
 async def test_a_page_shows_a_person_with_sources_graph_reasons_and_purposes(visiting: httpx.AsyncClient) -> None:
     page = (await visiting.get(f"/people/{ANNA}")).text
     for part in (
