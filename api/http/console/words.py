@@ -22,13 +22,13 @@ _SPELLED = {
     "365d": "in a year",
 }
 WHY_NOT = {
-    "below_threshold": "the evidence speaks against it",
+    "below_threshold": "too little speaks for one person",
     "mean_weight": "the two groups agree too little on the whole",
-    "shared": "the identifier is shared by several people",
+    "strong_negative": "compared with each other, the two persons contradict themselves",
+    "no_evidence": "nothing else joins the two groups",
+    "shared": "an identifier alone joins nobody who holds it with others",
+    "ambiguous": "it could belong to more than one person",
     "cannot_link": "a steward keeps them apart",
-    "limit": "one person may not have so many of this identifier",
-    "conflict": "compared alone, the two persons contradict each other",
-    "negative": "strong evidence against",
 }
 LINKS = {"own": "anchor", "verified": "verified", "probable": "probable"}
 
@@ -47,6 +47,8 @@ def rule(name: str) -> str:
 
 def why_not(code: str) -> str:
     """Return why an edge was not followed."""
+    if code.startswith("limit:"):
+        return f"one person may not have so many of: {label(code.removeprefix('limit:')).lower()}"
     return WHY_NOT.get(code, label(code).lower() if code else "not followed")
 
 

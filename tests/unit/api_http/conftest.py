@@ -192,7 +192,7 @@ def people(key: bytes) -> MemoryProfiles:
         _edge("11", "17", 14.0, "identifier", [("email", "equal", 14.0)]),
         _edge("14", "18", 11.0, "identifier", [("account", "login in the session", 11.0)]),
         _edge("18", "91", -4.2, "identifier", [("device", "of 9 people", 0.0), ("given_name", "different", -4.2)],
-              state="suppressed", why="a device alone never joins two known people", elsewhere=BEN),
+              state="suppressed", why="shared", elsewhere=BEN),
     ]  # fmt: skip
     profiles = MemoryProfiles()
     _person(profiles, ANNA, records, edges, dict.fromkeys(PURPOSES, True) | {Purpose("advertising"): False})

@@ -99,7 +99,7 @@ async def test_a_page_shows_a_person_with_sources_graph_reasons_and_purposes(vis
         "most recent",
         '<svg class="graph"',
         "+14.0",
-        "a device alone never joins two known people",
+        "an identifier alone joins nobody",
         "Personalization",
         "Cheddar, mature",
         "policy.yaml:26",
@@ -223,6 +223,8 @@ def test_codes_become_words() -> None:
     assert words.bits(-4.25) == "\N{MINUS SIGN}4.2"
     assert words.percent(0.99999) == "99.9 %"
     assert words.percent(1) == "100 %"
+    assert words.why_not("limit:customer") == "one person may not have so many of: customer"
+    assert words.why_not("some_new_rule") == "some new rule"
     assert words.money("no number") == "no number"
     assert words.day("not a day") == ""
     assert words.plural(1, "record") == "1 record"
