@@ -202,5 +202,6 @@ def test_fifty_thousand_people_are_screened_in_seconds(lake: Any, policy: Policy
     total = screened.groupBy("allowed").count().agg(f.sum("count")).first()[0]
     seconds = time.monotonic() - began
     assert total == 50_000 * len(policy.purposes)
-    assert seconds < 15, f"{seconds:.1f} s"
+    # 4 to 8 s on two cores; the border leaves room for a busy machine and still tells a plan that explodes.
+    assert seconds < 30, f"{seconds:.1f} s"
     print(f"screened 50,000 groups x {len(policy.purposes)} purposes in {seconds:.1f} s")
