@@ -25,6 +25,21 @@ def hello() -> Any:
     return app
 
 
+def same_bytes() -> Any:
+    """Answers a constant of a profile's size under a profile's headers: what sending it costs, without finding it."""
+    from api.http.reading import answer_headers, etag, timing
+
+    body = b"x" * 2_000
+    headers = [*answer_headers(body, etag(body)), timing(0.0001)]
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
 def reader() -> Any:
     """Reads the whole body, then answers a constant."""
 
