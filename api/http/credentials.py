@@ -14,22 +14,28 @@ _BEARER = b"bearer "
 
 
 class Bucket:
-    """A token bucket: `rate` requests a second, `burst` at once."""
+    """A token bucket: `rate` requests a second, `burst` at once.
 
-    __slots__ = ("_at", "_burst", "_left", "_rate")
+    What has flowed in is worked out only when the bucket is empty, so that most requests ask no clock; more than
+    `burst` and what flowed in since never gets out.
+    """
 
-    def __init__(self, rate: float, burst: float, at: float) -> None:
-        self._rate, self._burst, self._left, self._at = rate, burst, burst, at
+    __slots__ = ("_at", "_burst", "_left", "_rate", "_stopwatch")
 
-    def wait(self, at: float) -> float:
+    def __init__(self, rate: float, burst: float, stopwatch: Callable[[], float]) -> None:
+        self._rate, self._burst, self._left, self._stopwatch = rate, burst, burst, stopwatch
+        self._at = stopwatch()
+
+    def wait(self) -> float:
         """Take one request and return 0, or return the seconds until there is one to take."""
-        left = min(self._burst, self._left + (at - self._at) * self._rate)
-        self._at = at
-        if left >= 1.0:
-            self._left = left - 1.0
-            return 0.0
-        self._left = left
-        return (1.0 - left) / self._rate
+        if self._left < 1.0:
+            now = self._stopwatch()
+            self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+            self._at = now
+            if self._left < 1.0:
+                return (1.0 - self._left) / self._rate
+        self._left -= 1.0
+        return 0.0
 
 
 class Holder:
@@ -56,7 +62,7 @@ class KeyRing:
         stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database, self._rate, self._burst = database, rate, burst
-        self.stopwatch = stopwatch
+        self._stopwatch = stopwatch
         self._holders: dict[bytes, Holder] = {}
         self._buckets: dict[str, Bucket] = {}
         self._revision: tuple[int, str] | None = None
@@ -102,12 +108,12 @@ class KeyRing:
     def _bucket(self, key_id: str) -> Bucket:
         if len(self._buckets) >= _REMEMBERED:
             self._buckets.clear()
-        return self._buckets.setdefault(key_id, Bucket(self._rate, self._burst, self.stopwatch()))
+        return self._buckets.setdefault(key_id, Bucket(self._rate, self._burst, self._stopwatch))
 
 
-def admit(holder: Holder, scope: str, at: float) -> Credential:
+def admit(holder: Holder, scope: str) -> Credential:
     """Return the credential of a caller that may do this now; raise `ScopeRefused` or `TooFast`."""
-    wait = holder.bucket.wait(at)
+    wait = holder.bucket.wait()
     if wait:
         raise TooFast(wait)
     if not holder.credential.may(scope):

@@ -122,7 +122,7 @@ class FastPath:
     ) -> Answer | None:
         world = self._world
         tagged = world.profiles.tagged(profile_id, purpose)
-        if tagged is None or not world.audit.room() or holder.bucket.wait(world.ring.stopwatch()):
+        if tagged is None or not world.audit.room() or holder.bucket.wait():
             return None
         world.audit.note(holder.key_id, purpose, profile_id, "allowed")
         tag, body = tagged

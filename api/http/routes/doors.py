@@ -32,8 +32,8 @@ def _caller(request: Request, world: WorldDep, _shown: _Shown) -> Holder:
 def needs(scope: str) -> Callable[..., Awaitable[Credential]]:
     """Return the dependency that lets in only keys with a scope, no faster than they may."""
 
-    async def door(world: WorldDep, holder: Annotated[Holder, Depends(_caller)]) -> Credential:
-        return admit(holder, scope, world.ring.stopwatch())
+    async def door(holder: Annotated[Holder, Depends(_caller)]) -> Credential:
+        return admit(holder, scope)
 
     return door
 
