@@ -74,12 +74,6 @@ def day(value: str | datetime | None, zone: tzinfo = UTC) -> str:
     return "" if when is None else f"{when.astimezone(zone):%-d %b %Y}"
 
 
-def clock_time(value: str | datetime | None, zone: tzinfo = UTC) -> str:
-    """Return the time of a day: `09:30`."""
-    when = moment(value)
-    return "" if when is None else f"{when.astimezone(zone):%H:%M}"
-
-
 def money(value: Any) -> str:
     """Return an amount with thousands apart: `1,893.12`."""
     try:
