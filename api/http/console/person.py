@@ -249,7 +249,7 @@ def _columns(seen: Mapping[Purpose, Any], verdicts: Sequence[Json]) -> list[Colu
     said = {verdict["purpose"]: verdict for verdict in verdicts}
     columns = []
     for purpose, view in seen.items():
-        # What is served rests on what the build decided; only where nothing is served does the ledger's word of now count.
+        # What is served rests on what the build decided; where nothing is, the ledger's word of now counts.
         told = said.get(purpose, {}) if view is None else view.get("consent") or {}
         reason = str(told.get("reason", "not published"))
         columns.append(Column(purpose, words.label(purpose), view is not None, words.label(reason).lower()))
