@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 from sqlalchemy import Engine
@@ -11,11 +12,12 @@ from sqlalchemy import Engine
 from identity import stewardship, store
 from identity.cluster import Rules
 from identity.errors import UnknownIdentity
-from identity.model import Constraint, Edge, Node
+from identity.model import Constraint, ConstraintKind, Edge, Node
 from identity.store import StoredConstraint
 from identity.tables import EDGES, MEMBERSHIP, PROFILE_ALIAS, RECORD_FEATURES
 from infra import shelf
 from infra.ids import ProfileId, RecordKey, content_digest
+from infra.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,14 @@ def _evidence(desk: Desk, members: list[RecordKey]) -> tuple[list[Node], list[Ed
     return nodes, edges
 
 
-def _rows(desk: Desk, table: shelf.Table, column: str, values: Sequence[str]) -> list[dict[str, object]]:
-    return shelf.dataset(desk.lake, table).to_table(filter=pc.field(column).isin(list(values))).to_pylist()
+def _rows(desk: Desk, table: Table, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (
+        shelf.dataset(desk.lake, table).to_table(filter=pc.field(column).isin(list(values))).to_pylist()
+    )
+    return found
 
 
-def _made(kind: str, a: RecordKey, b: RecordKey, wish: Wish) -> Constraint:
+def _made(kind: ConstraintKind, a: RecordKey, b: RecordKey, wish: Wish) -> Constraint:
     return stewardship.constraint(
         kind, a, b, actor=wish.actor, reason=wish.reason, at=wish.at, expires_at=wish.expires_at
     )

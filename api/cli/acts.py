@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import profiles.digest
 from api.cli.client import Client
 from api.cli.console import OUT, say, table
+from api.cli.demo_data import make_data
 from api.cli.jobs import hand_over
-from api.cli.stewardship import split_pair, tie
+from api.cli.persons import bench
+from api.cli.tables import TABLES
 from api.cli.world import World, open_world
-from api.demo.generate import generate
+from identity import steward
 from infra import writer
+from infra.clock import system_clock
 from infra.errors import Broken
+from profiles.digest import state_hashes
 
 PURPOSES = ("service", "personalization", "email_marketing")
 _RESTART_HOUSEHOLDS = 20
@@ -48,13 +51,11 @@ def proven(claim: str, *, holds: bool) -> None:
 def one_person(stage: Stage) -> None:
     """Show (a): six records of four systems become one person, and every tie says why."""
     six = stage.cast["six_records"]
-    table(
-        "before: six records", ["source", "key", "says"], [(r["source"], r["key"], r["says"]) for r in six["records"]]
-    )
+    table("before: six records", ["source", "key"], [(r["source"], r["key"]) for r in six["records"]])
     found = set()
-    for kind, value in six["identifiers"]:
-        status, answer = stage.client.lookup(kind, value, "service")
-        proven(f"a look-up by {kind} answers", holds=status == 200)
+    for identifier in six["identifiers"]:
+        status, answer = stage.client.lookup(identifier["type"], identifier["value"], "service")
+        proven(f"a look-up by {identifier['type']} answers", holds=status == 200)
         found.add(answer["profile_id"])
     proven("all identifiers lead to one profile", holds=len(found) == 1)
     profile_id = found.pop()
@@ -63,15 +64,12 @@ def one_person(stage: Stage) -> None:
     say(f"after: profile {profile_id} of {len(links['records'])} records ({', '.join(sources)})")
     for record in six["records"]:
         proven(f"{record['source']} is among them", holds=record["source"] in sources)
-    first, last = six["identifiers"][0], six["identifiers"][-1]
-    _, why = stage.client.post("/v1/identity:why", {"a": _named(first), "b": _named(last), "purpose": "service"})
-    proven("the API says why the first and the last are one person", holds=bool(why["same"] and why["path"]))
+    # The mailbox of her former name and her web account: no record carries both.
+    former, account = six["identifiers"][1], six["identifiers"][-1]
+    _, why = stage.client.post("/v1/identity:why", {"a": former, "b": account, "purpose": "service"})
+    proven("the API says why two that no record joins are one person", holds=bool(why["same"] and why["path"]))
     rows = [(e["weight"], e["kind"], "; ".join(_reason(r) for r in e["reasons"][:4])) for e in why["path"]]
     table("why", ["bits", "kind", "strongest reasons"], rows)
-
-
-def _named(identifier: tuple[str, str]) -> dict[str, str]:
-    return {"type": identifier[0], "value": identifier[1]}
 
 
 def _reason(reason: Mapping[str, Any]) -> str:
@@ -80,8 +78,8 @@ def _reason(reason: Mapping[str, Any]) -> str:
 
 def three_views(stage: Stage) -> None:
     """Show (b): one person, three purposes, three views; a withdrawal, and the next read obeys."""
-    plain = stage.cast["consenting"]
-    kind, value = plain["identifiers"][0]
+    asked = stage.cast["three_views"]["lookup"]
+    kind, value = asked["type"], asked["value"]
     before = {purpose: stage.client.lookup(kind, value, purpose) for purpose in PURPOSES}
     table("before", ["purpose", "answer", "fields", "withheld"], [_view_row(p, *before[p]) for p in PURPOSES])
     for purpose in PURPOSES:
@@ -116,27 +114,28 @@ def _withheld(answer: Mapping[str, Any]) -> tuple[str, ...]:
 
 def undone(stage: Stage) -> None:
     """Show (c): a wrong merge undone: both people and their old ids come back."""
-    (left, right) = stage.cast["father_and_son"]["identifiers"]
-    ids = [_profile(stage, *identifier) for identifier in (left, right)]
+    pair = [stage.cast["wrong_merge"][who]["lookup"] for who in ("a", "b")]
+    ids = [_profile(stage, **identifier) for identifier in pair]
     say(f"before: father {ids[0]} and son {ids[1]}, of one name and one address")
     proven("they are two people", holds=ids[0] != ids[1])
     world = open_world(stage.root)
-    tie(world, ids[0], ids[1], actor="demo", reason="a steward's mistake")
+    wish = steward.Wish("demo", "a steward's mistake", system_clock())
+    (tied,) = steward.link(bench(world), ids[0], ids[1], wish)
     hand_over(world, "apply", {})
-    merged = [_profile(stage, *identifier) for identifier in (left, right)]
+    merged = [_profile(stage, **identifier) for identifier in pair]
     say(f"a steward ties them by mistake: both answer as {merged[0]}")
     proven("they are one profile now, under the elder id", holds=merged[0] == merged[1] and merged[0] in ids)
-    split_pair(world, left, right, actor="demo", reason="father and son")
+    steward.withdraw(bench(world), tied.id, system_clock())
     hand_over(world, "apply", {})
-    again = [_profile(stage, *identifier) for identifier in (left, right)]
+    again = [_profile(stage, **identifier) for identifier in pair]
     say(f"undone: father {again[0]} and son {again[1]}")
     proven("both people are back under their old ids", holds=again == ids)
 
 
-def _profile(stage: Stage, kind: str, value: str) -> str:
-    status, answer = stage.client.lookup(kind, value, "service")
+def _profile(stage: Stage, type: str, value: str) -> str:  # noqa: A002 - the key of an identifier on the wire
+    status, answer = stage.client.lookup(type, value, "service")
     if status != 200:
-        raise Broken(f"a person of the tour is not found by {kind} (status {status})")
+        raise Broken(f"a person of the tour is not found by {type} (status {status})")
     return str(answer["profile_id"])
 
 
@@ -145,7 +144,7 @@ def restarted(stage: Stage) -> None:
     scene = stage.root / "acts" / "restart"
     shutil.rmtree(scene, ignore_errors=True)
     calm, killed = scene / "calm", scene / "killed"
-    generate(calm, households=_RESTART_HOUSEHOLDS, seed=7, say=lambda _: None)
+    make_data(calm, _RESTART_HOUSEHOLDS)
     shutil.copytree(calm, killed)
     say("a run that nobody disturbs")
     _finish(open_world(calm))
@@ -155,7 +154,7 @@ def restarted(stage: Stage) -> None:
         deaths += _kill_at(world, moment)
     proven(f"the runner was killed {deaths} times", holds=deaths >= 3)
     _finish(world)
-    left, right = (profiles.digest.hashes(open_world(w).workspace.lake_path) for w in (calm, killed))
+    left, right = (state_hashes(open_world(w).workspace.lake_path, TABLES) for w in (calm, killed))
     table(
         "content hashes",
         ["table", "undisturbed", "killed"],
@@ -186,9 +185,9 @@ def _kill_at(world: World, moment: str) -> int:
 def _await_and_kill(world: World, moment: str, ended: Callable[[], int | None]) -> int:
     while ended() is None:
         rows = world.runs.latest(1)
-        said = [message.text for message in world.runs.messages(rows[0].id)] if rows else []
-        if said and said[-1].startswith(moment.removesuffix(" …")) and moment in said:
-            time.sleep(0.7)
+        if rows and any(message.text == moment for message in world.runs.messages(rows[0].id)):
+            # Well inside the step: its first writes are under way.
+            time.sleep(1.0)
             return int(end_runner(world))
         time.sleep(0.1)
     return 0

@@ -33,7 +33,7 @@ def _identifier(text: str) -> Named:
 
 
 @app.command()
-def record(
+def record(  # noqa: PLR0917 - typer reads its options from the parameters
     identifier: IdentifierArgument,
     purpose: Annotated[str, typer.Argument(help="A purpose of the policy.")],
     action: Annotated[str, typer.Argument(help="given, refused, withdrawn, objected, restricted, unrestricted …")],

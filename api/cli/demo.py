@@ -1,5 +1,6 @@
 """The demo: the whole product on real baskets, then a tour in acts, one command each."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import typer
 from api.cli.acts import ACTS, Stage, end_runner, load_cast
 from api.cli.client import Client, wait_until_ready
 from api.cli.console import OUT, reporting, say
+from api.cli.demo_data import make_data
 from api.cli.jobs import hand_over
 from api.cli.scaffold import validate
 from api.cli.world import World, open_world
@@ -25,7 +27,6 @@ from infra.errors import Missing
 app = typer.Typer(no_args_is_help=True)
 
 _FIRST = 200
-_SEED = 7
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Where the demo lives.")]
 
 
@@ -84,10 +85,8 @@ def act(
 
 
 def _data(workspace: Path, households: int | None, begun: float) -> None:
-    from api.demo.generate import generate
-
     _headline(begun, f"data: {households or 'all'} households")
-    generate(workspace, households=households, seed=_SEED, say=say)
+    make_data(workspace, households)
 
 
 def _serve(world: World, port: int) -> tuple[subprocess.Popen[bytes], Client]:
@@ -138,8 +137,7 @@ def _tour(client: Client, stage: Stage) -> None:
     say(f"key       {client.key}")
     for letter, scene in ACTS.items():
         say(f"act {letter}     kindred demo act {letter} -w {stage.root}      {_title(scene)}")
-    kind, value = stage.cast["six_records"]["identifiers"][0]
-    body = f'{{"identifier": {{"type": "{kind}", "value": "{value}"}}, "purpose": "service"}}'
+    body = json.dumps({"identifier": stage.cast["six_records"]["lookup"], "purpose": "service"})
     say(
         f"by hand   curl -s {client.base}/v1/profiles:lookup -H 'Authorization: Bearer KEY' "
         f"-H 'Content-Type: application/json' -d '{body}'"

@@ -76,7 +76,7 @@ def run(
 def ingest(source: Annotated[list[str] | None, typer.Argument()] = None, workspace: WorkspaceOption = Path()) -> None:
     """Load the sources (all, or those named) into the lake; every row gets a verdict."""
     with reporting():
-        hand_over(open_world(workspace), "ingest", {"sources": ",".join(source)} if source else {})
+        hand_over(open_world(workspace), "ingest", {"source": ",".join(source)} if source else {})
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import typer
 
-from api.cli import consents, demo, jobs, keys, looking, persons, scaffold, serving
+from api.cli import consents, demo, demo_data, jobs, keys, looking, persons, scaffold, serving
 
 app = typer.Typer(
     name="kindred",
@@ -11,7 +11,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (scaffold.app, jobs.app, serving.app, persons.app, looking.app):
+for part in (scaffold.app, jobs.app, serving.app, persons.app, looking.app, demo_data.app):
     app.add_typer(part)
 app.add_typer(consents.app, name="consent", help="The consent ledger: record, show, decide.")
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")

@@ -5,29 +5,16 @@ from collections.abc import Mapping, Sequence
 
 import activation.jobs
 import activation.serving
-import activation.tables
 import consent.jobs
-import consent.tables
 import identity.jobs
-import identity.tables
 import ingestion.jobs
-import ingestion.tables
 import profiles.jobs
-import profiles.tables
 from api.cli.fingerprint import fingerprint
+from api.cli.tables import TABLES
 from infra import shelf
 from infra.clock import system_clock
 from infra.runs import Runs, Step
 from infra.runtime import Job, Runtime
-from infra.tables import Table
-
-TABLES: tuple[Table, ...] = (
-    *consent.tables.TABLES,
-    *ingestion.tables.TABLES,
-    *identity.tables.TABLES,
-    *profiles.tables.TABLES,
-    *activation.tables.TABLES,
-)
 
 _FACTS: tuple[tuple[str, Job], ...] = (("ingest", ingestion.jobs.ingest), ("consents", consent.jobs.mirror))
 _PERSONS: tuple[tuple[str, Job], ...] = (
@@ -40,9 +27,9 @@ _PERSONS: tuple[tuple[str, Job], ...] = (
 
 
 def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
-    return profiles.jobs.publish(
-        runtime, arguments, extra=activation.serving.entries(runtime.workspace.lake_path, runtime.run.base)
-    )
+    lake = runtime.workspace.lake_path
+    filler = activation.serving.filler(lake, shelf.newest_versions(lake))
+    return profiles.jobs.publish(runtime, arguments, (filler,))
 
 
 _OUT: tuple[tuple[str, Job], ...] = (("publish", _publish), ("sync", activation.jobs.sync))

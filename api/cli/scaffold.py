@@ -31,9 +31,7 @@ def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")])
     """Write a new workspace: settings, identity rules, consent policy, and a token key in .env."""
     with reporting():
         write_workspace(folder)
-        say(
-            f"a workspace lies in {folder}; declare a source in {folder}/sources/, then `kindred check` and `kindred run`"
-        )
+        say(f"a workspace lies in {folder}; declare a source in its sources/, then `kindred check` and `kindred run`")
 
 
 def write_workspace(folder: Path) -> None:
@@ -69,7 +67,7 @@ def validate(workspace: Workspace) -> str:
     sources = ingestion.config.load_sources(workspace)
     identity.config.load_identity(workspace)
     policy = consent.config.load_policy(workspace)
-    profiles.config.load_profiles(workspace)
+    profiles.config.load_settings(workspace)
     found = activation.config.load_activation(workspace)
     workspace.token_key()
     return (
