@@ -22,10 +22,11 @@ class Rules:
     """Where the borders lie, in micro-bits; `limits` holds the distinct identifier values a person may have."""
 
     merge: int = MICRO
-    strong_negative: int = -8 * MICRO
+    strong_negative: int = -3 * MICRO
     clip: int = 12 * MICRO
     uninformative: int = -3 * MICRO // 2
     follow_margin: float = 2.0
+    margin: int = MICRO
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -159,6 +160,20 @@ class _State:
             return "mean_weight"
         return ""
 
+    def ambiguous(self, a: RecordKey, b: RecordKey) -> bool:
+        """Whether one of two groups fits about as well to a third that cannot be the same person as the other."""
+        here = self.links[a][b].mean()
+        return any(
+            other != rival
+            # what a bare record fits says nothing about persons
+            and self.groups[rival].bare == self.groups[one].bare
+            and link.mean() > max(self.rules.merge, here - self.rules.margin)
+            and rival in self.links[other]
+            and self.links[other][rival].worst <= self.rules.strong_negative
+            for one, other in ((a, b), (b, a))
+            for rival, link in self.links[one].items()
+        )
+
     def unite(self, a: RecordKey, b: RecordKey) -> RecordKey:
         """Make two groups one, by the smaller name; return it."""
         if a == b:
@@ -196,7 +211,7 @@ class _State:
             weight, a, b = heapq.heappop(heap)
             if a not in self.groups or b not in self.groups or b not in self.links[a]:
                 continue
-            if -weight != self.links[a][b].mean() or self.refusal(a, b):
+            if -weight != self.links[a][b].mean() or self.refusal(a, b) or self.ambiguous(a, b):
                 continue
             kept = self.unite(a, b)
             for other in sorted(self.links[kept]):
@@ -228,5 +243,5 @@ class _State:
             return Verdict(edge.left, edge.right, "kept", "")
         if edge.weight_micro <= 0:
             return Verdict(edge.left, edge.right, "suppressed", "below_threshold")
-        why = self.refusal(a, b) or ("shared" if self.groups[a].bare or self.groups[b].bare else "mean_weight")
+        why = self.refusal(a, b) or ("shared" if self.groups[a].bare or self.groups[b].bare else "ambiguous")
         return Verdict(edge.left, edge.right, "suppressed", why)

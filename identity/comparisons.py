@@ -26,13 +26,18 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A field's levels from best to none; `frequency` names the column whose rare values weigh more."""
+    """A field's levels from best to none; `frequency` names the column whose rare values weigh more.
+
+    What is not `learnt` is held at what it says here: too few pairs have it on both sides, and those that do are
+    rarely strangers.
+    """
 
     name: str
     null: str
     levels: tuple[Level, ...]
     other: Level
     frequency: str | None = None
+    learnt: bool = True
 
     def all_levels(self) -> tuple[Level, ...]:
         """Return the levels that carry weight, best first; the last one stands for everything else."""
@@ -55,6 +60,17 @@ _SWAPPED = "given_name_l = family_name_r AND family_name_l = given_name_r"
 _INITIAL = (
     "(length(given_name_l) = 1 OR length(given_name_r) = 1) AND substr(given_name_l, 1, 1) = substr(given_name_r, 1, 1)"
 )
+_MISSPELT = (
+    "list_bool_or(list_transform(given_forms_l, lambda x: jaro_winkler_similarity(x, given_name_r) >= 0.92)) "
+    "OR list_bool_or(list_transform(given_forms_r, lambda x: jaro_winkler_similarity(x, given_name_l) >= 0.92))"
+)
+# a slip of the pen seldom makes another name: Anna and Anne, Marie and Maria are sisters more often than one person
+_NICKNAME = "(list_contains(given_forms_l, given_name_r) OR list_contains(given_forms_r, given_name_l))"
+_BEGINNING = "(starts_with(given_name_l, given_name_r) OR starts_with(given_name_r, given_name_l))"
+_TWO_NAMES = (
+    "given_known_l AND given_known_r AND jaro_winkler_similarity(given_name_l, given_name_r) >= 0.85"
+    f" AND NOT ({_NICKNAME} AND {_BEGINNING})"
+)
 _DAY_AND_MONTH_SWAPPED = (
     "substr(birth_date_l, 1, 4) = substr(birth_date_r, 1, 4) AND substr(birth_date_l, 6, 2) = substr(birth_date_r, 9, 2)"
     " AND substr(birth_date_l, 9, 2) = substr(birth_date_r, 6, 2)"
@@ -70,7 +86,8 @@ COMPARISONS = {
             _missing("given_name"),
             (
                 Level("same", _same("given_name"), 0.72, 0.02),
-                Level("nickname", "list_has_any(given_forms_l, given_forms_r)", 0.07, 0.01),
+                Level("alike, but two names", _TWO_NAMES, 0.005, 0.06),
+                Level("nickname", _NICKNAME, 0.07, 0.005),
                 Level("swapped with family name", _SWAPPED, 0.01, 0.001),
                 Level("initial", _INITIAL, 0.03, 0.06),
                 Level(
@@ -79,9 +96,11 @@ COMPARISONS = {
                     0.1,
                     0.02,
                 ),
-                Level("similar", _alike("given_name", 0.8), 0.03, 0.04),
+                Level("nickname misspelt", _MISSPELT, 0.01, 0.002),
+                Level("short for the same name", "list_has_any(given_forms_l, given_forms_r)", 0.01, 0.02),
+                Level("similar", _alike("given_name", 0.8), 0.02, 0.04),
             ),
-            Level(OTHER, "", 0.04, 0.849),
+            Level(OTHER, "", 0.06, 0.78),
             frequency="given_name",
         ),
         Comparison(
@@ -109,7 +128,7 @@ COMPARISONS = {
             "birth_date",
             _missing("birth_date"),
             (
-                Level("same", _same("birth_date"), 0.88, 0.02),
+                Level("same", _same("birth_date"), 0.88, 0.03),
                 Level("one digit off", "damerau_levenshtein(birth_date_l, birth_date_r) <= 1", 0.05, 0.008),
                 Level("day and month swapped", _DAY_AND_MONTH_SWAPPED, 0.01, 0.002),
                 Level("two digits off", "damerau_levenshtein(birth_date_l, birth_date_r) <= 2", 0.02, 0.06),
@@ -139,13 +158,26 @@ COMPARISONS = {
             Level(OTHER, "", 0.14),
         ),
         Comparison(
-            "email_name",
-            f"{_missing('email_user')} OR list_has_any(emails_l, emails_r)",
+            "email",
+            "len(emails_l) = 0 OR len(emails_r) = 0 OR list_has_any(emails_l, emails_r)",
+            (Level("same handle", _same("handle"), 0.15, 0.01),),
+            Level(OTHER, "", 0.85, 0.99),
+        ),
+        Comparison(
+            "birth_hint",
+            # with both dates known they speak for themselves
+            "list_has_any(emails_l, emails_r) OR birth_date_l IS NOT NULL AND birth_date_r IS NOT NULL OR NOT coalesce("
+            "mail_year_l IS NOT NULL AND birth_date_r IS NOT NULL OR mail_year_r IS NOT NULL AND birth_date_l IS NOT NULL, "
+            "false)",
             (
-                Level("same name before the at sign", _same("email_user"), 0.2, 0.01),
-                Level("alike", _alike("email_user", 0.92), 0.1, 0.03),
+                Level(
+                    "mailbox ends in the year of birth",
+                    "mail_year_l = substr(birth_date_r, 3, 2) OR mail_year_r = substr(birth_date_l, 3, 2)",
+                    0.6,
+                    0.03,
+                ),
             ),
-            Level(OTHER, "", 0.7, 0.96),
+            Level(OTHER, "", 0.4, 0.97),
         ),
         Comparison(
             "phone",
@@ -156,14 +188,16 @@ COMPARISONS = {
         Comparison(
             "sex",
             _missing("sex"),
-            (Level("same", _same("sex"), 0.985, 0.42, u=0.5),),
+            (Level("same", _same("sex"), 0.985, 0.985, u=0.5),),
             Level(OTHER, "", 0.015, 0.58),
+            learnt=False,
         ),
         Comparison(
             "suffix",
             _missing("suffix"),
             (Level("same", _same("suffix"), 0.98, 0.2, u=0.4),),
             Level(OTHER, "", 0.02, 0.8),
+            learnt=False,
         ),
     )
 }

@@ -22,7 +22,7 @@ BLOCKING_KEYS = {
     "house_number": "CASE WHEN street IS NOT NULL THEN nullif(regexp_extract(street, '^[0-9]+'), '') END",
     "city": "city",
     "postcode": "postcode",
-    "email_user": "email_user",
+    "handle": "handle",
     "phone": "unnest(phones)",
 }
 """What blocking rules may be made of, as expressions over `record_features`."""
@@ -58,9 +58,10 @@ class Thresholds(_Section):
 
     merge: float = 1.0
     keep: float = Field(default=-3.0, description="pairs above are stored though nobody is merged by them")
-    household_prior: float = Field(default=-1.0, description="a pair of records at one home: one person or two")
+    caution: float = Field(default=3.0, ge=0, description="joining two strangers is worse than missing one person")
     cluster: float = Field(default=-1.0, description="mean weight down to which clusters still merge")
-    strong_negative: float = Field(default=-8.0, description="one such pair forbids the merge of two persons")
+    strong_negative: float = Field(default=-3.0, description="one such pair forbids the merge of two persons")
+    margin: float = Field(default=1.0, ge=0, description="a record must fit one person better than another by so much")
     clip: float = Field(default=12.0, gt=0, description="no single pair counts more than this in a mean")
     follow_margin: float = Field(
         default=2.0, ge=1, description="how much likelier than the next a bare record's person is"
@@ -110,9 +111,9 @@ class IdentityConfig(_Section):
         ("given_start", "postcode"),
         ("family_start", "postcode"),
         ("street",),
-        ("email_user",),
+        ("handle",),
     )
-    training: tuple[tuple[str, ...], ...] = (("birth_date",), ("given_name", "family_name"), ("street",))
+    training: tuple[tuple[str, ...], ...] = (("birth_date",), ("given_name", "family_name"))
     evidence: EvidenceByStrength = EvidenceByStrength()
     thresholds: Thresholds = Thresholds()
     limits: Limits = Limits()

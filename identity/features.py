@@ -1,5 +1,6 @@
 """The record as matching sees it: every field in its one spelling. Pure; the Spark plan maps it over batches."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,6 +24,7 @@ class Features:
 
     given_name: str | None = None
     given_forms: list[str] = field(default_factory=list)
+    given_known: bool = False
     middle_name: str | None = None
     family_name: str | None = None
     suffix: str | None = None
@@ -32,7 +34,8 @@ class Features:
     unit: str | None = None
     city: str | None = None
     postcode: str | None = None
-    email_user: str | None = None
+    handle: str | None = None
+    mail_year: str | None = None
     emails: list[str] = field(default_factory=list)
     phones: list[str] = field(default_factory=list)
     identifiers: list[Value] = field(default_factory=list)
@@ -58,6 +61,7 @@ def features(
     return Features(
         given_name=name.given or None,
         given_forms=list(normalise.given_forms(name.given)),
+        given_known=normalise.is_given_name(name.given),
         middle_name=name.middle or normalise.folded(text.get("middle_name", "")) or None,
         family_name=name.family or None,
         suffix=name.suffix or None,
@@ -67,7 +71,8 @@ def features(
         unit=street.unit or None,
         city=addresses.city(text.get("city", "")) or None,
         postcode=addresses.postcode(text.get("postcode", "")) or None,
-        email_user=_user(emails),
+        handle=_handle(emails, name),
+        mail_year=_year(emails),
         emails=emails,
         phones=phones,
         identifiers=usable,
@@ -85,13 +90,30 @@ def _usable(identifiers: Iterable[Value], types: Mapping[str, IdentifierType]) -
             yield Value(one.type, value, one.token)
 
 
-def _user(emails: list[str]) -> str | None:
-    """Return the part before the at sign of the first address, letters and digits only, where it tells something."""
+def _handle(emails: list[str], name: normalise.Name) -> str | None:
+    """Return what a mailbox is called beyond its owner's name, where that is enough to tell people apart.
+
+    `jane.miller77` says no more of a Jane Miller than her name does, and namesakes share it.
+    """
     for address in emails:
-        user = "".join(c for c in normalise.folded(address.partition("@")[0]) if c.isalnum())
-        if len(user) >= 4 and user not in _ROLES:
+        user = "".join(normalise.folded(address.partition("@")[0]).split())
+        for part in sorted((name.given, name.family.replace(" ", ""), *normalise.given_forms(name.given)), key=len):
+            user = user.replace(part, "") if len(part) >= _SHORTEST_NAME else user
+        if len("".join(c for c in user if c.isalpha())) >= _SHORTEST_HANDLE and user not in _ROLES:
             return user
     return None
 
 
+def _year(emails: list[str]) -> str | None:
+    """Return the two digits of the year that a mailbox ends in (`miller77`, `jane1977`), as many do by birth."""
+    for address in emails:
+        found = _YEAR.search(address.partition("@")[0])
+        if found:
+            return found[1]
+    return None
+
+
+_YEAR = re.compile(r"(?<![0-9])(?:19|20)?([0-9]{2})$")
+_SHORTEST_NAME = 3
+_SHORTEST_HANDLE = 4
 _ROLES = frozenset({"info", "mail", "email", "contact", "office", "sales", "admin", "hello", "support", "test", "home"})

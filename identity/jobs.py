@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from consent.config import load_policy
 from consent.screen import record_decisions
 from consent.tables import CONSENT_EVENT
-from identity import lineage, linkage, pairing, registry, scoring, store, transforms
+from identity import frequencies, lineage, linkage, pairing, registry, scoring, store, transforms
 from identity.cluster import Rules
 from identity.config import IdentityConfig, load_identity
 from identity.intervals import cookie_intervals
@@ -115,7 +115,7 @@ def _model(
     )
     if newest is not None and (mine or (fits and not anew)):
         model = registry.from_text(newest["model"])
-        linkage.load_frequencies(connection, shelf.parquet_files(lake, TF_SNAPSHOT), model.frequencies_digest)
+        frequencies.load(connection, shelf.parquet_files(lake, TF_SNAPSHOT), model.frequencies_digest)
         return model
     runtime.say(f"learning from {records} records how people agree with themselves")
     model = linkage.train(connection, config)
@@ -139,6 +139,7 @@ def rules(config: IdentityConfig) -> Rules:
         merge=round(borders.cluster * MICRO),
         strong_negative=round(borders.strong_negative * MICRO),
         clip=round(borders.clip * MICRO),
+        margin=round(borders.margin * MICRO),
         follow_margin=borders.follow_margin,
         limits={name: kind.limit for name, kind in config.identifiers.items() if kind.limit},
     )

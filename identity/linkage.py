@@ -2,34 +2,36 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import duckdb
-from splink import DuckDBAPI, Linker, SettingsCreator
+from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 from splink import comparison_level_library as cll
 from splink import comparison_library as cl
 from splink.clustering import cluster_pairwise_predictions_at_threshold
 
+from identity import frequencies, households
 from identity.comparisons import COMPARISONS, Comparison
 from identity.config import IdentityConfig
 from identity.registry import MatchModel, TrainedComparison, TrainedLevel
-from infra.ids import content_digest
 
 _FIGURES = 6
 _SMALLEST = 1e-6
-_COLUMNS = (
-    "record_key, given_name, given_forms, family_name, birth_date, street, unit, city, postcode, "
-    "email_user, emails, phones, sex, suffix"
-)
 _PRIOR_RULES = (
     ("given_name", "family_name", "birth_date"),
     ("given_name", "family_name", "street"),
-    ("given_name", "email_user"),
+    ("given_name", "handle"),
 )
 _PRIOR_RECALL = 0.7
 _FEWEST_PAIRS = 50
+_BELIEF = 100.0
+_FEWEST_AT_HOME = 300
+_RELATIVES = 0.05
+_ALONE = 0.9
+_PLAIN_SAMPLE = 1_000_000
 
 
 @contextmanager
@@ -54,19 +56,21 @@ def train(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Matc
     """
     names = [COMPARISONS[name] for name in config.comparisons]
     records = _count(connection, "described")
-    floors, digest = _freeze_frequencies(connection, names, config.model.rare)
+    floors, digest = frequencies.freeze(connection, sorted({c.frequency for c in names if c.frequency}), config.model.rare)
     untrained = MatchModel(
         prior=1e-4,
+        one_person_at_home=0.5,
         comparisons=tuple(TrainedComparison(c.name, _starting_levels(c)) for c in names),
         floors=floors,
         frequencies_digest=digest,
         records=records,
     )
-    connection.execute(f"CREATE OR REPLACE TABLE training AS {_with_frequencies(untrained, 'described')}")
+    connection.execute(f"CREATE OR REPLACE TABLE training AS {frequencies.with_frequencies(untrained, 'described')}")
     with _quiet():
         linker = _linker(connection, "training", untrained, learnt=False)
         prior = _learn(connection, linker, config, records)
-        return _as_model(linker, untrained, prior)
+        strangers = _as_model(linker, untrained, prior)
+    return _at_home(connection, strangers, config)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -115,13 +119,78 @@ def _as_model(linker: Any, before: MatchModel, prior: float) -> MatchModel:
     comparisons = []
     for comparison in before.comparisons:
         found = [level for level in learnt[comparison.name].comparison_levels if not level.is_null_level]
-        m = _distribution([level.m_probability for level in found], [level.m for level in comparison.levels])
+        if not COMPARISONS[comparison.name].learnt:
+            comparisons.append(comparison)
+            continue
+        m = _distribution([level.m_probability for level in found], [lv.m for lv in comparison.levels])
         u = _distribution([level.u_probability for level in found], [level.u for level in comparison.levels])
         levels = zip(comparison.levels, m, u, strict=True)
         comparisons.append(
             TrainedComparison(comparison.name, tuple(TrainedLevel(lv.label, a, b, lv.household) for lv, a, b in levels))
         )
-    return MatchModel(_rounded(prior), tuple(comparisons), before.floors, before.frequencies_digest, before.records)
+    return replace(before, prior=_rounded(prior), comparisons=tuple(comparisons))
+
+
+def _at_home(connection: duckdb.DuckDBPyConnection, model: MatchModel, config: IdentityConfig) -> MatchModel:
+    """Return the model with what pairs at one address teach about relatives."""
+    connection.execute(
+        "CREATE OR REPLACE TABLE at_home AS WITH homes AS (SELECT record_key, street, postcode, emails FROM described "
+        "WHERE street IS NOT NULL QUALIFY count(*) OVER (PARTITION BY street, postcode) <= 60) "
+        "SELECT a.record_key AS left_key, b.record_key AS right_key, list_has_any(a.emails, b.emails) AS mailbox "
+        "FROM homes a JOIN homes b ON a.street = b.street AND a.postcode IS NOT DISTINCT FROM b.postcode "
+        "AND a.record_key < b.record_key ORDER BY ALL"
+    )
+    score(connection, model, "at_home", "home_compared")
+    told = [c for c in model.comparisons if all(level.household for level in c.levels) and COMPARISONS[c.name].learnt]
+    gammas = ", ".join(f"gamma_{c.name}" for c in told)
+    rows = connection.execute(
+        f"SELECT mailbox, count(*), {gammas} FROM home_compared JOIN at_home USING (left_key, right_key) "
+        "GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    mailbox = config.evidence.strong.household
+    patterns = [
+        households.Pattern(
+            tuple(len(c.levels) - 1 - g if g >= 0 else households.UNKNOWN for c, g in zip(told, row[2:], strict=True)),
+            mailbox if row[0] else 0.0,
+            row[1],
+        )
+        for row in rows
+    ]
+    believable = [_believable(c) for c in told]
+    persons = [[level.m for level in c.levels] for c in believable]
+    relatives = [[level.household or _SMALLEST for level in c.levels] for c in believable]
+    enough = sum(pattern.pairs for pattern in patterns) >= _FEWEST_AT_HOME
+    if not enough:
+        return model
+    if households.strangeness(patterns, persons, relatives) < _RELATIVES:
+        return replace(model, one_person_at_home=_ALONE)
+    learnt = households.learn(
+        patterns, persons, relatives, one_person=model.one_person_at_home, strength=_BELIEF
+    )
+    figures = {c.name: (c, h) for c, h in zip(believable, learnt.relatives, strict=True)}
+    comparisons = tuple(_with_homes(*figures[c.name]) if c.name in figures else c for c in model.comparisons)
+    return replace(model, one_person_at_home=_rounded(learnt.one_person), comparisons=comparisons)
+
+
+def _with_homes(comparison: TrainedComparison, relatives: Sequence[float]) -> TrainedComparison:
+    levels = zip(comparison.levels, relatives, strict=True)
+    return replace(comparison, levels=tuple(replace(level, household=_rounded(h)) for level, h in levels))
+
+
+def _believable(comparison: TrainedComparison) -> TrainedComparison:
+    """Return m with disagreement held to what is declared, where relatives disagree in the same way.
+
+    Where families live together, pairs that share a name hold fathers and sons, and learning takes the father for
+    his son misdated. What is cut off goes to the best level.
+    """
+    declared = COMPARISONS[comparison.name].all_levels()
+    held = [
+        min(level.m, own.m) if own.household and own.household > own.m else level.m
+        for level, own in zip(comparison.levels, declared, strict=True)
+    ]
+    held[0] += sum(level.m for level in comparison.levels) - sum(held)
+    levels = zip(comparison.levels, held, strict=True)
+    return replace(comparison, levels=tuple(replace(level, m=_rounded(m)) for level, m in levels))
 
 
 def _distribution(learnt: list[Any], start: list[float]) -> list[float]:
@@ -137,39 +206,6 @@ def _distribution(learnt: list[Any], start: list[float]) -> list[float]:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.{_FIGURES}g}")
-
-
-def _freeze_frequencies(
-    connection: duckdb.DuckDBPyConnection, comparisons: list[Comparison], rare: int
-) -> tuple[dict[str, float], str]:
-    connection.execute("CREATE OR REPLACE TABLE frequencies (field VARCHAR, value_hash VARCHAR, frequency DOUBLE)")
-    floors: dict[str, float] = {}
-    for column in sorted({c.frequency for c in comparisons if c.frequency}):
-        row = connection.execute(f"SELECT count({column}) FROM described").fetchone()
-        known = max(int(row[0]) if row else 0, 1)
-        floors[column] = _rounded(max(1, rare - 1) / known)
-        connection.execute(
-            f"INSERT INTO frequencies SELECT '{column}', md5({column}), round(count(*) / {known}, 9) "
-            f"FROM described WHERE {column} IS NOT NULL GROUP BY {column} HAVING count(*) >= {rare}"
-        )
-    row = connection.execute(
-        "SELECT coalesce(string_agg(field || value_hash || frequency, ',' ORDER BY field, value_hash), '') FROM frequencies"
-    ).fetchone()
-    return floors, content_digest(row[0] if row else "")[:16]
-
-
-def _with_frequencies(model: MatchModel, table: str) -> str:
-    """Return SQL that adds the frozen frequencies; an unseen value is as rare as the rarest that was kept."""
-    columns, joins = [], []
-    for column, floor in sorted(model.floors.items()):
-        columns.append(
-            f"CASE WHEN d.{column} IS NOT NULL THEN coalesce(f_{column}.frequency, {floor!r}) END AS tf_{column}"
-        )
-        joins.append(
-            f"LEFT JOIN frequencies f_{column} ON f_{column}.field = '{column}' AND f_{column}.value_hash = md5(d.{column})"
-        )
-    wanted = ", ".join(f"d.{c.strip()}" for c in _COLUMNS.split(","))
-    return f"SELECT {', '.join([wanted, *columns])} FROM {table} d {' '.join(joins)} ORDER BY d.record_key"
 
 
 def _settings(model: MatchModel, *, learnt: bool) -> SettingsCreator:
@@ -191,8 +227,9 @@ def _splink_comparison(comparison: Comparison, trained: TrainedComparison, *, le
     levels: list[Any] = [cll.CustomLevel(comparison.null).configure(is_null_level=True, label_for_charts="unknown")]
     for level, values in zip(declared, trained.levels, strict=True):
         made = cll.ElseLevel() if level is comparison.other else cll.CustomLevel(level.condition)
-        made.configure(label_for_charts=level.label, m_probability=values.m)
-        if learnt:
+        fixed = not comparison.learnt
+        made.configure(label_for_charts=level.label, m_probability=values.m, fix_m_probability=fixed, fix_u_probability=fixed)
+        if learnt or fixed:
             made.configure(u_probability=values.u)
         if level is declared[0] and comparison.frequency:
             made.configure(tf_adjustment_column=comparison.frequency, tf_minimum_u_value=1e-7)
@@ -214,7 +251,7 @@ def score(connection: duckdb.DuckDBPyConnection, model: MatchModel, pairs: str, 
     left_key, right_key, and for each comparison gamma_<name> (level, best highest, -1 unknown) and micro_<name>
     (weight with the frequency adjustment, whole micro-bits).
     """
-    connection.execute(f"CREATE OR REPLACE TABLE scoring AS {_with_frequencies(model, 'described')}")
+    connection.execute(f"CREATE OR REPLACE TABLE scoring AS {frequencies.with_frequencies(model, 'described')}")
     connection.execute(
         "CREATE OR REPLACE TABLE blocked AS "
         f"SELECT '0' AS match_key, left_key AS join_key_l, right_key AS join_key_r FROM {pairs}"
@@ -256,10 +293,43 @@ def components(connection: duckdb.DuckDBPyConnection, nodes: str, edges: str, in
     connection.execute(f"DROP TABLE {found.physical_name}")
 
 
-def load_frequencies(connection: duckdb.DuckDBPyConnection, files: list[str], snapshot: str) -> None:
-    """Make the table `frequencies` from the frozen ones of a snapshot."""
+def plain_pairs(connection: duckdb.DuckDBPyConnection, into: str, probability: float) -> None:
+    """Fill the table `into` (left_key, right_key) with the pairs that Splink finds when used as its tutorial has it.
+
+    Ready-made comparisons, block on one field each, and a threshold: what this platform's evidence is measured
+    against. One email and one phone a record, for lists are no part of the ready-made.
+    """
     connection.execute(
-        "CREATE OR REPLACE TABLE frequencies AS SELECT field, value_hash, frequency FROM read_parquet(?) "
-        "WHERE snapshot = ? ORDER BY ALL",
-        [files, snapshot],
+        "CREATE OR REPLACE TABLE plain AS SELECT record_key, given_name, family_name, birth_date, postcode, "
+        "emails[1] AS email, phones[1] AS phone FROM features WHERE NOT bare ORDER BY record_key"
+    )
+    settings = SettingsCreator(
+        link_type="dedupe_only",
+        unique_id_column_name="record_key",
+        comparisons=[
+            cl.NameComparison("given_name"),
+            cl.NameComparison("family_name"),
+            cl.DateOfBirthComparison("birth_date", input_is_string=True),
+            cl.ExactMatch("postcode").configure(term_frequency_adjustments=True),
+            cl.EmailComparison("email"),
+            cl.ExactMatch("phone").configure(term_frequency_adjustments=True),
+        ],
+        blocking_rules_to_generate_predictions=[
+            block_on("email"), block_on("phone"), block_on("family_name", "birth_date"),
+            block_on("given_name", "family_name"), block_on("postcode", "given_name"),
+        ],
+        linker_uid="plain",
+    )  # fmt: skip
+    with _quiet():
+        frame = DuckDBAPI(connection=connection.cursor()).register("plain", dataset_display_name="plain")
+        linker = Linker(frame, settings, log_level=None, validate_settings=False)
+        rules = [block_on("given_name", "family_name", "birth_date"), block_on("email", "given_name")]
+        linker.training.estimate_probability_two_random_records_match(rules, recall=_PRIOR_RECALL)
+        linker.training.estimate_u_using_random_sampling(max_pairs=_PLAIN_SAMPLE, seed=1)
+        for rule in (block_on("birth_date"), block_on("email"), block_on("given_name", "family_name")):
+            linker.training.estimate_parameters_using_expectation_maximisation(rule)
+        found = linker.inference.predict(threshold_match_probability=probability)
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {into} AS SELECT record_key_l AS left_key, record_key_r AS right_key "
+        f"FROM {found.physical_name}"
     )

@@ -204,6 +204,17 @@ def given_forms(given: str) -> tuple[str, ...]:
     return tuple(sorted({given, *(folded(form) for form in _nicknamer().canonicals_of(given))} - {""}))
 
 
+@lru_cache(maxsize=1)
+def _given_names() -> frozenset[str]:
+    namer = _nicknamer()
+    return frozenset(folded(name) for name in (*namer.nickname_lookup, *namer.canonical_lookup))
+
+
+def is_given_name(given: str) -> bool:
+    """Say whether a folded word is a given name that the list of names has, and so hardly a slip of the pen."""
+    return given in _given_names()
+
+
 def birth_date(text: str, today: date | None = None) -> str:
     """Return a date as `YYYY-MM-DD`, or an empty string for none, an impossible or a placeholder one.
 

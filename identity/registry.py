@@ -37,6 +37,7 @@ class MatchModel:
     """Everything a weight depends on besides the two records: nothing live, nothing global."""
 
     prior: float
+    one_person_at_home: float
     comparisons: tuple[TrainedComparison, ...]
     floors: dict[str, float]
     frequencies_digest: str
@@ -69,6 +70,7 @@ def from_text(text: str) -> MatchModel:
     raw = json.loads(text)
     return MatchModel(
         prior=raw["prior"],
+        one_person_at_home=raw["one_person_at_home"],
         comparisons=tuple(
             TrainedComparison(c["name"], tuple(TrainedLevel(**level) for level in c["levels"]))
             for c in raw["comparisons"]

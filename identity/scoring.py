@@ -92,21 +92,22 @@ def weigh(
     stranger, household, follow, shared = (
         _identifier_sql(config, side) for side in ("stranger", "household", "follow", "")
     )
-    prior = round(MICRO * _bits_of(model.prior))
+    prior = round(MICRO * (_bits_of(model.prior) - config.thresholds.caution))
     names = [c.name for c in model.comparisons]
     by_fields = " + ".join(f"c.micro_{name}" for name in names)
     connection.execute(
         f"CREATE OR REPLACE TABLE {into} AS WITH summed AS ("
         f"SELECT p.left_key, p.right_key, p.rule_mask, {prior} + {by_fields} + {stranger} AS strangers, "
-        f"{round(MICRO * config.thresholds.household_prior)} + {_household_sql(model)} + {household} AS relatives, "
+        f"{round(MICRO * _bits_of(model.one_person_at_home))} + {_household_sql(model)} + {household} AS relatives, "
         f"{_reasons_sql(model)} AS fields, {shared} AS shared "
         "FROM personal_pairs p JOIN compared c USING (left_key, right_key)) "
-        "SELECT left_key, right_key, rule_mask, least(strangers, relatives) AS weight_micro, "
-        "relatives AS conflict_micro, CASE WHEN len(shared) > 0 THEN 'both' ELSE 'attributes' END AS kind, "
+        "SELECT left_key, right_key, rule_mask, CAST(least(strangers, relatives) AS BIGINT) AS weight_micro, "
+        "CAST(relatives AS BIGINT) AS conflict_micro, CASE WHEN len(shared) > 0 THEN 'both' ELSE 'attributes' END AS kind, "
         f"[{_reason('prior', 'before anything is known', str(prior))}] || fields || shared || "
         f"CASE WHEN relatives < strangers THEN [{_reason('household', 'could be somebody else at home', 'relatives - strangers')}] "
         "ELSE [] END AS reasons FROM summed "
-        f"UNION ALL SELECT p.left_key, p.right_key, p.rule_mask, {follow} AS weight_micro, 0 AS conflict_micro, "
+        f"UNION ALL SELECT p.left_key, p.right_key, p.rule_mask, CAST({follow} AS BIGINT) AS weight_micro, "
+        "0::BIGINT AS conflict_micro, "
         f"'identifier' AS kind, {_identifier_sql(config, '', worth='follow')} AS reasons "
         f"FROM {pairs} p ANTI JOIN personal_pairs q USING (left_key, right_key)"
     )

@@ -42,6 +42,7 @@ class RecordFeaturesRow:
     content_hash: Annotated[str, PERSONAL]
     given_name: Annotated[str | None, PERSONAL]
     given_forms: Annotated[list[str], PERSONAL]
+    given_known: bool
     middle_name: Annotated[str | None, PERSONAL]
     family_name: Annotated[str | None, PERSONAL]
     suffix: Annotated[str | None, PERSONAL]
@@ -51,7 +52,8 @@ class RecordFeaturesRow:
     unit: Annotated[str | None, PERSONAL]
     city: Annotated[str | None, PERSONAL]
     postcode: Annotated[str | None, PERSONAL]
-    email_user: Annotated[str | None, PERSONAL]
+    handle: Annotated[str | None, PERSONAL]
+    mail_year: Annotated[str | None, PERSONAL]
     emails: Annotated[list[str], PERSONAL]
     phones: Annotated[list[str], PERSONAL]
     identifiers: Annotated[list[IdentifierValue], PERSONAL]

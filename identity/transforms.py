@@ -67,7 +67,7 @@ def record_features(
 
 _VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
 _LISTS = {"given_forms", "emails", "phones"}
-_FLAGS = {"known", "bare"}
+_FLAGS = {"known", "bare", "given_known"}
 
 
 def _arrow(names: list[str]) -> pa.Schema:

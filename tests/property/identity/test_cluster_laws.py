@@ -1,0 +1,139 @@
+"""Clustering in random graphs: what is forbidden stays apart, what is bound is together, order changes nothing."""
+
+from collections.abc import Mapping
+from random import Random
+
+import networkx as nx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from identity.cluster import Rules, clusters, halves
+from identity.model import MICRO, Constraint, Edge, Node
+from infra.ids import RecordKey
+
+KEYS = [RecordKey(f"r{i:02d}") for i in range(12)]
+RULES = Rules(limits={"customer": 2})
+
+nodes = st.lists(
+    st.builds(
+        lambda key, known, bare, cards: Node(key, known, bare or not known, frozenset(("customer", c) for c in cards)),
+        st.sampled_from(KEYS),
+        st.booleans(),
+        st.booleans(),
+        st.sets(st.sampled_from("abcd"), max_size=1),
+    ),
+    min_size=2,
+    max_size=12,
+    unique_by=lambda n: n.record_key,
+)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[list[Node], list[Edge], list[Constraint]]:
+    found = draw(nodes)
+    keys = sorted(n.record_key for n in found)
+    pairs = [(a, b) for i, a in enumerate(keys) for b in keys[i + 1 :]]
+    edges = []
+    for a, b in draw(st.lists(st.sampled_from(pairs), unique=True, max_size=30)):
+        weight = draw(st.integers(-12, 20)) * MICRO + draw(st.integers(0, 3))
+        edges.append(Edge(a, b, weight, min(weight, draw(st.integers(-12, 12)) * MICRO)))
+    apart = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=4))
+    bound = nx.Graph(draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3)))
+    groups = {n: i for i, group in enumerate(nx.connected_components(bound)) for n in group}
+    constraints = [Constraint("must_link", a, b) for a, b in bound.edges]
+    constraints += [
+        Constraint("cannot_link", a, b) for a, b in apart if groups.get(a, a) != groups.get(b, b)
+    ]
+    consistent = [c for c in constraints if c.kind == "must_link" or not _merges(constraints, c)]
+    return found, edges, consistent
+
+
+def _merges(constraints: list[Constraint], wish: Constraint) -> bool:
+    bound = nx.Graph([(c.left, c.right) for c in constraints if c.kind == "must_link"])
+    return bound.has_node(wish.left) and bound.has_node(wish.right) and nx.has_path(bound, wish.left, wish.right)
+
+
+def _groups(cluster_of: Mapping[RecordKey, RecordKey]) -> dict[RecordKey, set[RecordKey]]:
+    groups: dict[RecordKey, set[RecordKey]] = {}
+    for key, cluster in cluster_of.items():
+        groups.setdefault(cluster, set()).add(key)
+    return groups
+
+
+@given(graphs())
+def test_every_record_is_in_one_cluster_named_by_its_smallest_key(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
+    found, edges, wishes = graph
+    outcome = clusters(found, edges, wishes, RULES)
+    assert set(outcome.cluster_of) == {n.record_key for n in found}
+    assert all(name == min(members) for name, members in _groups(outcome.cluster_of).items())
+
+
+@given(graphs())
+def test_constraints_hold(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
+    found, edges, wishes = graph
+    cluster_of = clusters(found, edges, wishes, RULES).cluster_of
+    for wish in wishes:
+        together = cluster_of[wish.left] == cluster_of[wish.right]
+        assert together == (wish.kind == "must_link")
+
+
+@given(graphs())
+def test_limits_hold_but_for_what_a_steward_bound(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
+    found, edges, _ = graph
+    cluster_of = clusters(found, edges, [], RULES).cluster_of
+    values = {n.record_key: {v for _, v in n.limited} for n in found}
+    assert all(len(set().union(*(values[k] for k in group))) <= 2 for group in _groups(cluster_of).values())
+
+
+@given(graphs(), st.randoms(use_true_random=False))
+def test_the_order_of_anything_changes_nothing(graph: tuple[list[Node], list[Edge], list[Constraint]], random: Random) -> None:
+    found, edges, wishes = graph
+    shuffled = [random.sample(part, len(part)) for part in (found, edges, wishes)]
+    assert clusters(found, edges, wishes, RULES) == clusters(*shuffled, RULES)
+
+
+@given(graphs())
+def test_no_cluster_reaches_beyond_its_component(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
+    found, edges, wishes = graph
+    graph_ = nx.Graph([(e.left, e.right) for e in edges if e.weight_micro > 0])
+    graph_.add_edges_from((c.left, c.right) for c in wishes if c.kind == "must_link")
+    graph_.add_nodes_from(n.record_key for n in found)
+    component = {n: i for i, group in enumerate(nx.connected_components(graph_)) for n in group}
+    cluster_of = clusters(found, edges, wishes, RULES).cluster_of
+    assert all(len({component[k] for k in group}) == 1 for group in _groups(cluster_of).values())
+
+
+@given(graphs())
+def test_components_can_be_settled_one_by_one(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
+    found, edges, wishes = graph
+    graph_ = nx.Graph([(e.left, e.right) for e in edges])
+    graph_.add_edges_from((c.left, c.right) for c in wishes)
+    graph_.add_nodes_from(n.record_key for n in found)
+    alone: dict[RecordKey, RecordKey] = {}
+    for group in nx.connected_components(graph_):
+        part = clusters(
+            [n for n in found if n.record_key in group], [e for e in edges if e.left in group],
+            [c for c in wishes if c.left in group], RULES,
+        )  # fmt: skip
+        alone.update(part.cluster_of)
+    assert alone == clusters(found, edges, wishes, RULES).cluster_of
+
+
+@given(graphs())
+def test_bare_records_never_bring_two_persons_together(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
+    found, edges, _ = graph
+    bare = {n.record_key for n in found if n.bare}
+    whole = clusters(found, edges, [], RULES).cluster_of
+    without = clusters(
+        [n for n in found if not n.bare], [e for e in edges if not {e.left, e.right} & bare], [], RULES
+    ).cluster_of
+    persons = {frozenset(group - bare) for group in _groups(whole).values() if group - bare}
+    assert persons == {frozenset(group) for group in _groups(without).values()}
+
+
+@given(graphs())
+def test_a_cluster_has_two_halves(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
+    found, edges, _ = graph
+    parts = halves(found, edges, RULES)
+    assert set(parts) == {n.record_key for n in found}
+    assert len(set(parts.values())) == 2

@@ -1,0 +1,43 @@
+"""Normalisers answer for every text, and change nothing when applied to their own answer."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from identity import addresses, normalise
+
+texts = st.text(max_size=40) | st.sampled_from(
+    ["Dr. Mary-Ann O'Neill Jr", "van der Berg, Anna", "12 Oak Street #4", "1984-03-09", "Straße 5", "李小龍", "İstanbul", "ﬁne"]
+)
+
+
+@given(texts)
+def test_folding_is_idempotent_and_ascii(text: str) -> None:
+    once = normalise.folded(text)
+    assert normalise.folded(once) == once
+    assert once.isascii()
+
+
+@given(texts, texts, texts)
+def test_a_name_normalised_is_its_own_normal_form(given_: str, family: str, full: str) -> None:
+    once = normalise.name(given_, family, full)
+    again = normalise.name(f"{once.given} {once.middle}".strip(), once.family, suffix=once.suffix)
+    assert again.given == once.given or once.given == ""
+    assert all(part.isascii() for part in (once.given, once.middle, once.family, once.suffix))
+
+
+@given(texts)
+def test_dates_places_and_sexes_are_idempotent(text: str) -> None:
+    for rule in (normalise.birth_date, normalise.sex, addresses.city, addresses.postcode):
+        assert rule(rule(text)) == rule(text)
+
+
+@given(texts)
+def test_a_street_is_idempotent(text: str) -> None:
+    once = addresses.street(text)
+    assert addresses.street(once.line).line == once.line
+
+
+@given(texts)
+def test_forms_of_a_given_name_hold_the_name_itself(text: str) -> None:
+    name = normalise.folded(text).partition(" ")[0]
+    assert not name or name in normalise.given_forms(name)

@@ -1,0 +1,96 @@
+"""One spelling for names, dates and addresses."""
+
+from datetime import date
+
+import pytest
+
+from identity import addresses, normalise
+
+
+@pytest.mark.parametrize(
+    ("given", "family", "full", "expected"),
+    [
+        ("  José ", "Muñoz-García", "", ("jose", "", "munoz garcia", "")),
+        ("Юлия", "Петрова", "", ("yuliya", "", "petrova", "")),
+        ("Mary Ann", "O'Brien", "", ("mary", "ann", "obrien", "")),
+        ("", "", "Dr. John Q. Public Jr.", ("john", "q", "public", "jr")),
+        ("", "", "van der Berg, Anna Maria", ("anna", "maria", "van der berg", "")),
+        ("", "", "Ludwig van Beethoven", ("ludwig", "", "van beethoven", "")),
+        ("", "", "Smith, John, Sr", ("john", "", "smith", "sr")),
+        ("", "", "Cher", ("cher", "", "", "")),
+        ("null", "None", "", ("", "", "", "")),
+        ("Henry", "Ford II", "", ("henry", "", "ford", "ii")),
+        ("", "", "", ("", "", "", "")),
+    ],
+)
+def test_a_name_comes_in_parts(given: str, family: str, full: str, expected: tuple[str, ...]) -> None:
+    name = normalise.name(given, family, full)
+    assert (name.given, name.middle, name.family, name.suffix) == expected
+
+
+def test_a_suffix_field_of_its_own_counts() -> None:
+    assert normalise.name("John", "Miller", suffix="Sr.").suffix == "sr"
+
+
+def test_a_nickname_has_its_formal_names_but_not_their_other_nicknames() -> None:
+    forms = normalise.given_forms("bob")
+    assert {"bob", "robert"} <= set(forms)
+    assert "rupert" not in normalise.given_forms("robert")
+    assert normalise.given_forms("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1984-03-09", "1984-03-09"),
+        ("03/09/1984", "1984-03-09"),
+        ("19840309", "1984-03-09"),
+        ("9.3.1984", "1984-03-09"),
+        ("1984-03-09T00:00:00Z", "1984-03-09"),
+        ("Mar 9, 1984", "1984-03-09"),
+        ("03/09/84", "1984-03-09"),
+        ("1984-02-31", ""),
+        ("1900-01-01", ""),
+        ("2030-01-01", ""),
+        ("soon", ""),
+        ("", ""),
+    ],
+)
+def test_a_birth_date_has_one_spelling_or_none(text: str, expected: str) -> None:
+    assert normalise.birth_date(text, date(2026, 11, 1)) == expected
+
+
+def test_a_two_digit_year_is_never_tomorrow() -> None:
+    assert normalise.birth_date("05/06/68", date(2026, 11, 1)) == "1968-05-06"
+
+
+@pytest.mark.parametrize(("text", "expected"), [("Female", "f"), ("M", "m"), ("X", ""), ("", "")])
+def test_only_a_stated_sex_is_evidence(text: str, expected: str) -> None:
+    assert normalise.sex(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "unit"),
+    [
+        ("12 Oak Street, Apt. 4B", "12 oak st", "4b"),
+        ("12 OAK ST #4b", "12 oak st", "4b"),
+        ("1013 North Main Avenue", "1013 n main ave", ""),
+        ("P.O. Box 12", "po box 12", ""),
+        ("null", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_street_has_one_spelling_and_its_unit_apart(text: str, line: str, unit: str) -> None:
+    found = addresses.street(text)
+    assert (found.line, found.unit) == (line, unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("43017-1234", "43017"), ("430171234", "43017"), ("SW1A 1AA", "sw1a1aa"), ("00000", ""), ("n/a", "")]
+)
+def test_a_postcode_loses_what_few_have(text: str, expected: str) -> None:
+    assert addresses.postcode(text) == expected
+
+
+def test_a_city_is_folded() -> None:
+    assert addresses.city("Saint-Étienne") == "st etienne"
