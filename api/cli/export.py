@@ -77,8 +77,8 @@ def _rows(connection: duckdb.DuckDBPyConnection, lake: Path, name: str) -> duckd
         for table in tables:
             connection.register(table.name, shelf.dataset(lake, table))
         return connection.sql(query)
-    table = next((table for table in TABLES if table.name == name), None)
-    if table is None:
+    known = {table.name: table for table in TABLES}
+    if name not in known:
         raise Missing(f"there is no table {name}; the tables are {', '.join(names())}")
-    connection.register(table.name, shelf.dataset(lake, table))
-    return connection.table(table.name)
+    connection.register(name, shelf.dataset(lake, known[name]))
+    return connection.table(name)

@@ -1,4 +1,5 @@
-import multiprocessing
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,16 +69,18 @@ def test_a_word_that_comes_in_during_the_purge_is_not_lost(overlay: DenyOverlay)
     assert overlay.denied("a", "ads")
 
 
-def _restrict(path: str) -> None:
-    other = DenyOverlay.open(Path(path))
-    other.restrict([Token("a")], [Purpose("ads")], at=AT, sequence=1)
-    other.close()
+OTHER_PROCESS = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from consent.overlay import DenyOverlay
+other = DenyOverlay.open(Path(sys.argv[1]))
+other.restrict(["a"], ["ads"], at=datetime(2026, 5, 1, tzinfo=UTC), sequence=1)
+other.close()
+"""
 
 
 def test_a_word_taken_by_another_process_is_seen_at_once(overlay: DenyOverlay, tmp_path: Path) -> None:
     assert not overlay.denied("a", "ads")
-    process = multiprocessing.get_context("spawn").Process(target=_restrict, args=(str(tmp_path),))
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
+    subprocess.run([sys.executable, "-c", OTHER_PROCESS, str(tmp_path)], check=True, timeout=60)
     assert overlay.denied("a", "ads")
