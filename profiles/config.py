@@ -120,9 +120,12 @@ class Catalogue(_Section):
     label: tuple[str, ...] = Field(default=("name", "product_type", "category"), description="first that is there")
 
 
-class Refusals(_Section):
-    """How far a refusal travels beyond the records of a profile."""
+class Links(_Section):
+    """How far a word travels: a grant over certain links only, a refusal over every probable one."""
 
+    certain_above_bits: float = Field(
+        default=10.0, description="weight at which a household's phone or card, and a name that agrees, are proof"
+    )
     probable_above_bits: float = Field(
         default=0.0, description="weight above which another person's record counts as probably the same person's"
     )
@@ -136,7 +139,7 @@ class ProfileSettings(_Section):
     traits: tuple[Trait, ...] = ()
     timeline: Timeline = Timeline()
     catalogue: Catalogue = Catalogue()
-    refusals: Refusals = Refusals()
+    links: Links = Links()
 
     @model_validator(mode="after")
     def _names_differ(self) -> "ProfileSettings":

@@ -47,9 +47,9 @@ def facts(lake: Lake) -> Facts:
     )
 
 
-def newest_moment(events: DataFrame, until: datetime) -> datetime:
+def newest_moment(lake: Lake, until: datetime) -> datetime:
     """Return when the newest event happened that is not of the future, or `until` where nothing has."""
     moment = f.unix_micros(f.max("occurred_at")).alias("moment")
-    row = events.where(f.col("occurred_at") <= f.lit(until)).agg(moment).first()
+    row = lake.read(EVENTS).where(f.col("occurred_at") <= f.lit(until)).agg(moment).first()
     micros = None if row is None else row["moment"]
     return until if micros is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)

@@ -80,7 +80,7 @@ def _work(runtime: Runtime) -> Iterator[_Work]:
     settings, until = load_settings(runtime.workspace), runtime.run.started_at
     rules = Rulebook(load_policy(runtime.workspace), load_identifier_types(runtime.workspace))
     found = facts(runtime.lake)
-    as_of = newest_moment(found.events, until) if settings.as_of == "newest_event" else until
+    as_of = newest_moment(runtime.lake, until) if settings.as_of == "newest_event" else until
     folder = runtime.workspace.state_path / "work" / "profiles"
     work = _Work(runtime, settings, rules, found, as_of, folder)
     try:
@@ -90,21 +90,21 @@ def _work(runtime: Runtime) -> Iterator[_Work]:
 
 
 def _linked(work: _Work) -> DataFrame:
-    return links.linked_records(work.facts.membership, work.facts.index, work.facts.edges, work.rules.proofs())
+    proof = work.rules.proof(work.settings.links.certain_above_bits)
+    return links.linked_records(work.facts.membership, work.facts.index, work.facts.edges, proof)
 
 
 def _near(work: _Work) -> DataFrame:
-    above = round(work.settings.refusals.probable_above_bits * _MICRO)
+    above = round(work.settings.links.probable_above_bits * _MICRO)
     return links.nearby(work.facts.membership, work.facts.edges, above)
 
 
 def _decide(work: _Work, linked: DataFrame, named: DataFrame) -> None:
     """Write what each purpose may see of each person, from everything said under any of their identifiers."""
-    held = work.keep("held", scopes.holders(linked, _near(work), named, work.facts.features))
+    held = scopes.holders(linked, _near(work), named, work.facts.features)
     policy, at = work.rules.policy, work.runtime.run.started_at
-    by_person = screen(held, work.facts.ledger, policy, work.rules.purposes("person"), at)
-    by_contact = screen(scopes.as_contacts(held), work.facts.ledger, policy, work.rules.purposes("contact"), at)
-    decided = by_person.unionByName(by_contact).withColumnRenamed("group_id", "profile_id")
+    said = screen(scopes.both_ways(held), work.facts.ledger, policy, sorted(policy.purposes), at)
+    decided = scopes.judged(said, work.rules.purposes("contact"))
     work.runtime.lake.overwrite(PROFILE_CONSENT, decided)
     work.runtime.say("profiles: consent decided")
 
@@ -121,11 +121,10 @@ def _portray(work: _Work, usable: DataFrame, named: DataFrame) -> None:
     lake, masks, index = work.runtime.lake, work.rules.masks(), work.facts.index
     scoped = work.keep("scoped", scopes.scopes(usable))
     members = work.keep("members", scopes.scope_members(usable, scoped))
-    catalogue = work.settings.catalogue
-    sold = work.keep("sold", sums.products(work.facts.catalogue, catalogue.source, catalogue.label))
-    orders = work.keep("orders", sums.orders(work.facts.events, sold, work.settings.timeline.lines))
-    computed = work.keep("traits", _traits(work, members, orders, sold))
-    told = views.trait_rows(scoped, computed, masks)
+    other = work.keep("singles", sums.singles(work.facts.events))
+    lines, sold = sums.order_lines(work.facts.events), work.keep("sold", _sold(work))
+    orders = work.keep("orders", sums.orders(lines, sold, work.settings.timeline.lines))
+    told = views.trait_rows(scoped, _traits(work, members, orders, other, sums.bought(lines, sold)), masks)
     lake.overwrite(PROFILE_TRAITS, told.withColumn("as_of", f.lit(work.as_of)))
     work.runtime.say("profiles: traits computed")
     lists = views.identifier_lists(members, named)
@@ -135,26 +134,26 @@ def _portray(work: _Work, usable: DataFrame, named: DataFrame) -> None:
     lake.overwrite(PROFILE_VIEWS, full)
     work.runtime.say("profiles: golden records written")
     length = work.settings.timeline.length
-    lake.overwrite(PROFILE_TIMELINE, timeline.timelines(work.facts.membership, orders, work.facts.events, length))
+    lake.overwrite(PROFILE_TIMELINE, timeline.timelines(work.facts.membership, orders, other, length))
 
 
-def _traits(work: _Work, members: DataFrame, orders: DataFrame, sold: DataFrame) -> DataFrame:
-    events, windows, groups = work.facts.events, work.settings.windows(), work.settings.favourites()
-    seen = sums.sightings(events, work.as_of, windows)
-    bought = sums.bought(events, sold, sorted(groups))
-    summed = work.keep(
-        "summed", traits.with_population(traits.summed(members, seen, orders, work.as_of, windows), members)
-    )
-    scored = rfm.scored(summed)
-    liked = traits.favourites(members, bought, groups)
-    return traits.worded(scored, liked, traits.channels(members, orders), work.settings.traits, work.as_of)
+def _sold(work: _Work) -> DataFrame:
+    catalogue, groups = work.settings.catalogue, sorted(work.settings.favourites())
+    return sums.products(work.facts.catalogue, catalogue.source, catalogue.label, groups)
+
+
+def _traits(work: _Work, members: DataFrame, orders: DataFrame, other: DataFrame, bought: DataFrame) -> DataFrame:
+    windows = work.settings.windows()
+    summed = traits.summed(members, sums.sightings(other, work.as_of, windows), orders, work.as_of, windows)
+    liked = traits.favourites(members, bought, work.settings.favourites())
+    return traits.worded(rfm.scored(summed), liked, work.settings.traits, work.as_of)
 
 
 def _golden(work: _Work, members: DataFrame, named: DataFrame) -> DataFrame:
     keys, told = ["profile_id", "scope"], work.settings.survivorship
     claimed = golden.claims(work.facts.records, identifiers.contacts(named), told.together)
-    survived = work.keep("survived", golden.survivors(members.join(claimed, "record_key"), keys, told))
-    return golden.attributes(golden.unbundled(survived, keys, told.together), keys)
+    survived = golden.survivors(members.join(claimed, "record_key").repartition("profile_id"), keys, told)
+    return golden.attributes(survived, keys, told.together)
 
 
 def _explain(work: _Work, linked: DataFrame, named: DataFrame, usable: DataFrame) -> None:

@@ -39,3 +39,16 @@ class Withheld:
 
     field: str
     because: Because
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What ties two records for certain: an identifier type that proves alone, or one that needs names to agree too.
+
+    A phone or a card may be a household's, so sharing one proves only where the whole evidence, after weighing
+    that it could be somebody else at home, stands above a border.
+    """
+
+    alone: tuple[str, ...]
+    corroborated: tuple[str, ...] = ()
+    above_micro: int = 0

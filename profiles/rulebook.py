@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from consent.decide import readable
 from consent.model import BASES, Policy
 from infra.identifiers import IdentifierType
+from profiles.model import Proof
 
 _CONTACT = ("email", "phone")
+_MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class Rulebook:
         """Return the identifier types at which a person can be written to or called."""
         return tuple(sorted(name for name, kind in self.types.items() if kind.normaliser in _CONTACT))
 
-    def proofs(self) -> tuple[str, ...]:
-        """Return the identifier types that prove, where two records share a value, that they are one person's."""
-        return tuple(
-            sorted(name for name, kind in self.types.items() if kind.strength != "weak" and not kind.anonymous)
-        )
+    def proof(self, above_bits: float) -> Proof:
+        """Return what ties two records for certain, by the strength that `identity.yaml` gives to identifier types."""
+        named = {name: kind for name, kind in self.types.items() if not kind.anonymous}
+        alone = tuple(sorted(name for name, kind in named.items() if kind.strength != "weak"))
+        return Proof(alone, tuple(sorted(set(named) - set(alone))), round(above_bits * _MICRO))

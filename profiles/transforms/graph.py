@@ -14,7 +14,7 @@ def graph_records(
     held = identifiers.groupBy("record_key").agg(
         f.sort_array(f.collect_set(f.struct("type", "value", "token"))).alias("identifiers")
     )
-    said = records.select("record_key", "attributes", f.coalesce("observed_at", "received_at").alias("observed_at"))
+    said = records.select("record_key", "attributes", "observed_at")
     joined = (
         linked.join(features.select("record_key", "source", "key", "kind", "known"), "record_key")
         .join(said, "record_key", "left")

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
+from profiles.model import Proof
 from profiles.reach import HOPS
 
 # How identity names the step of an edge that is an identifier value in common.
@@ -13,16 +14,16 @@ _SHARED = "shared"
 _RANKS = {"own": 1, "verified": 2, "probable": 3}
 
 
-def linked_records(membership: DataFrame, index: DataFrame, edges: DataFrame, proofs: Collection[str]) -> DataFrame:
+def linked_records(membership: DataFrame, index: DataFrame, edges: DataFrame, proof: Proof) -> DataFrame:
     """Return (profile_id, record_key, link) of every member: own, verified or probable.
 
-    A kept edge proves where the two records share a value of one of the identifier types in `proofs`; whatever
-    else holds a record is probability.
+    A kept edge that is proof ties; whatever else holds a record is probability.
     """
     side = membership.select("record_key", "profile_id")
-    proof = f.exists("reasons", lambda reason: (reason["level"] == _SHARED) & reason["comparison"].isin(*proofs))
+    alone = _shares(proof.alone)
+    with_more = (f.col("kind") == "both") & (f.col("weight_micro") >= proof.above_micro) & _shares(proof.corroborated)
     ties = (
-        edges.where((f.col("state") == "kept") & proof)
+        edges.where((f.col("state") == "kept") & (alone | with_more))
         .join(side.withColumnRenamed("record_key", "left_key"), "left_key")
         .groupBy("profile_id")
         .agg(f.collect_set(f.struct(f.col("left_key").alias("left"), f.col("right_key").alias("right"))).alias("ties"))
@@ -35,6 +36,10 @@ def linked_records(membership: DataFrame, index: DataFrame, edges: DataFrame, pr
         .otherwise("probable")
     )
     return side.join(reached, "profile_id").select("profile_id", "record_key", link.alias("link"))
+
+
+def _shares(types: Collection[str]) -> Column:
+    return f.exists("reasons", lambda reason: (reason["level"] == _SHARED) & reason["comparison"].isin(*types))
 
 
 def proven(anchor: str, ties: str, hops: int = HOPS) -> Column:

@@ -24,9 +24,25 @@ def holders(linked: DataFrame, near: DataFrame, identifiers: DataFrame, features
     return every.select(f.col("profile_id").alias("group_id"), "token", "link", "jurisdiction", "contact").distinct()
 
 
-def as_contacts(held: DataFrame) -> DataFrame:
-    """Return the holders as a purpose sees them that is granted by contact: each address speaks for itself."""
-    return held.withColumn("link", f.when(f.coalesce("contact", f.lit(False)), "own").otherwise(f.col("link")))
+def both_ways(held: DataFrame) -> DataFrame:
+    """Return each person's holders twice: as granted by the person, and as granted by the contact that is used.
+
+    The second way (`group_id` begins with `contact:`) lets each address speak for itself. Both are judged in one
+    screening, and `judged` takes of each what it is for.
+    """
+    as_contact = f.when(f.coalesce("contact", f.lit(False)), "own").otherwise(f.col("link"))
+    person = held.withColumn("group_id", f.concat(f.lit("person:"), "group_id"))
+    contact = held.withColumn("group_id", f.concat(f.lit("contact:"), "group_id")).withColumn("link", as_contact)
+    return person.unionByName(contact).drop("contact")
+
+
+def judged(screened: DataFrame, by_contact: Collection[str]) -> DataFrame:
+    """Return (profile_id, purpose, allowed, reason, policy_line), each purpose judged the way it is granted."""
+    way = f.when(f.col("purpose").isin(*by_contact), "contact").otherwise("person")
+    parts = f.split("group_id", ":", 2)
+    return screened.where(parts[0] == way).select(
+        parts[1].alias("profile_id"), "purpose", "allowed", "reason", "policy_line"
+    )
 
 
 def usable(

@@ -10,10 +10,9 @@ _SHOWN = 200
 _LINE = "struct<product_id:string,name:string,quantity:double,amount:double>"
 
 
-def timelines(membership: DataFrame, ordered: DataFrame, events: DataFrame, length: int) -> DataFrame:
+def timelines(membership: DataFrame, ordered: DataFrame, singles: DataFrame, length: int) -> DataFrame:
     """Return (profile_id, entries), the newest first; what happened at one moment stands in the order of its ids."""
     members = membership.select("record_key", "profile_id")
-    singles = events.where("order_id is null and record_key is not null")
     things = _orders(ordered).unionByName(_events(singles)).join(members, "record_key")
     newest = Window.partitionBy("profile_id").orderBy(f.desc("at"), "source", "id")
     kept = things.withColumn("place", f.row_number().over(newest)).where(f.col("place") <= length)

@@ -16,35 +16,57 @@ LIST_SEPARATOR = "|"
 def summed(
     members: DataFrame, seen: DataFrame, ordered: DataFrame, as_of: datetime, windows: Sequence[int]
 ) -> DataFrame:
-    """Return the plain sums of each scope: sightings and orders, over all time and in each window.
+    """Return the sums of each scope over all time and in each window, `channel`, and `base` at one scope a person.
 
-    An order is counted once even where two of a person's records hold it: lines are joined under the person
-    first and counted after.
+    An order is counted once even where two of a person's records hold it. `base` marks the widest scope of a
+    person, by which people are compared; where two are equally wide the first by name counts.
     """
+    orders = _by_person(members.join(ordered, "record_key"), as_of, windows)
     sight = (
-        members.join(seen, "record_key")
+        members.join(seen, "record_key", "left")
         .groupBy(*_KEYS)
         .agg(
+            f.count(f.lit(1)).alias("width"),
             f.min("first_at").alias("first_at"),
             f.max("last_at").alias("last_at"),
             f.sum("others").alias("others"),
             *[f.sum(f"others_{days}").alias(f"others_{days}") for days in windows],
         )
     )
-    orders = (
-        members.join(ordered, "record_key")
+    widest = Window.partitionBy("profile_id").orderBy(f.desc("width"), "scope")
+    return (
+        sight.join(orders, list(_KEYS), "left")
+        .withColumn("first_at", f.least("first_at", "first_order"))
+        .withColumn("last_at", f.greatest("last_at", "until"))
+        .withColumn("base", f.row_number().over(widest) == 1)
+    )
+
+
+def _by_person(held: DataFrame, as_of: datetime, windows: Sequence[int]) -> DataFrame:
+    """Return what each scope ordered. Everything of a person is brought together once and counted there."""
+    once = (
+        held.repartition("profile_id")
         .groupBy(*_KEYS, "source", "order_id")
-        .agg(f.min("at").alias("at"), f.sum("units").alias("units"), f.sum("items").alias("items"))
+        .agg(*[f.min(c).alias(c) for c in ("at", "until", "channel")], *[f.sum(c).alias(c) for c in ("units", "items")])
     )
-    counted = [_order_sums(f.lit(True), "")]
-    counted += [_order_sums(within("at", as_of, days), f"_{days}") for days in windows]
-    totals = orders.groupBy(*_KEYS).agg(
-        f.min("at").alias("first_order"),
-        f.max("at").alias("last_order"),
-        f.max(f.unix_date(f.to_date("at"))).cast("bigint").alias("last_day"),
-        *[column for columns in counted for column in columns],
+    sums = _order_sums(f.lit(True), "")
+    for days in windows:
+        sums += _order_sums(within("at", as_of, days), f"_{days}")
+    by_channel = once.groupBy(*_KEYS, "channel").agg(
+        f.min("at").alias("first_order"), f.max("at").alias("last_order"), f.max("until").alias("until"), *sums
     )
-    return sight.join(totals, list(_KEYS), "full")
+    # Most orders, then the latest used, then the alphabet.
+    best = f.struct(-f.col("orders"), -f.unix_micros("last_order"), "channel")
+    preferred = f.min_by("channel", f.when(f.col("channel").isNotNull(), best))
+    totals = [f.sum(c).alias(c) for c in by_channel.columns if c.startswith(("orders", "units", "items"))]
+    return by_channel.groupBy(*_KEYS).agg(
+        f.min("first_order").alias("first_order"),
+        f.max("last_order").alias("last_order"),
+        f.max("until").alias("until"),
+        f.max(f.unix_date(f.to_date("last_order"))).cast("bigint").alias("last_day"),
+        preferred.alias("channel"),
+        *totals,
+    )
 
 
 def _order_sums(counts: Column, suffix: str) -> list[Column]:
@@ -55,52 +77,37 @@ def _order_sums(counts: Column, suffix: str) -> list[Column]:
     ]
 
 
-def with_population(summed: DataFrame, members: DataFrame) -> DataFrame:
-    """Return the sums with `base` at one scope of each person: the widest, by which people are compared.
-
-    Where two scopes are equally wide the first by name counts, so that everybody stands in the population once.
-    """
-    width = members.groupBy(*_KEYS).agg(f.count(f.lit(1)).alias("width"))
-    widest = Window.partitionBy("profile_id").orderBy(f.desc("width"), "scope")
-    ranked = width.select(*_KEYS, (f.row_number().over(widest) == 1).alias("base"))
-    return summed.join(ranked, list(_KEYS))
-
-
 def favourites(members: DataFrame, bought: DataFrame, takes: Mapping[str, int]) -> DataFrame:
-    """Return (profile_id, scope, group, labels): what most money went to, dearest first, equal sums by name."""
-    best = Window.partitionBy(*_KEYS, "group").orderBy(f.desc("units"), f.asc("label"))
-    spent = members.join(bought, "record_key").groupBy(*_KEYS, "group", "label").agg(f.sum("units").alias("units"))
-    take = f.lit(0)
-    for group, count in sorted(takes.items()):
-        take = f.when(f.col("group") == group, count).otherwise(take)
-    ranked = spent.where("units > 0").withColumn("place", f.row_number().over(best)).where(f.col("place") <= take)
-    labels = f.sort_array(f.collect_list(f.struct("place", "label")))["label"]
-    return ranked.groupBy(*_KEYS, "group").agg(labels.alias("labels"))
-
-
-def channels(members: DataFrame, ordered: DataFrame) -> DataFrame:
-    """Return (profile_id, scope, channel): where most orders were made, the latest used where that ties."""
-    best = Window.partitionBy(*_KEYS).orderBy(f.desc("orders"), f.desc("latest"), f.asc("channel"))
-    used = members.join(ordered.where("channel is not null"), "record_key").groupBy(*_KEYS, "channel")
-    counted = used.agg(f.count_distinct("source", "order_id").alias("orders"), f.max("at").alias("latest"))
-    return counted.withColumn("place", f.row_number().over(best)).where("place = 1").select(*_KEYS, "channel")
-
-
-def worded(
-    scored: DataFrame, liked: DataFrame, preferred: DataFrame, declared: Sequence[Trait], as_of: datetime
-) -> DataFrame:
-    """Return (profile_id, scope, traits): the declared traits as a map of text, absent ones left out."""
-    groups = liked.groupBy(*_KEYS).agg(
-        f.map_from_entries(f.sort_array(f.collect_list(f.struct("group", "labels")))).alias("favourites")
+    """Return (profile_id, scope, favourites): for each group the labels that most money went to, dearest first."""
+    pairs = f.array(
+        *[f.struct(f.lit(g).alias("group"), f.col("groups")[g].alias("label")) for g in sorted(takes)]
+    ).cast("array<struct<group:string,label:string>>")
+    spent = (
+        members.join(bought, "record_key")
+        .repartition("profile_id")
+        .select(*_KEYS, "units", f.inline(pairs))
+        .where("label is not null and label != ''")
+        .groupBy(*_KEYS, "group", "label")
+        .agg(f.sum("units").alias("units"))
     )
-    joined = scored.join(groups, list(_KEYS), "left").join(preferred, list(_KEYS), "left")
+    dearest = f.sort_array(f.collect_list(f.struct((-f.col("units")).alias("rank"), "label")))
+    listed = spent.where("units > 0").groupBy(*_KEYS, "group").agg(dearest["label"].alias("labels"))
+    cut = f.slice("labels", 1, max(takes.values(), default=1))
+    return listed.groupBy(*_KEYS).agg(
+        f.map_from_entries(f.sort_array(f.collect_list(f.struct("group", cut.alias("labels"))))).alias("favourites")
+    )
+
+
+def worded(scored: DataFrame, liked: DataFrame, declared: Sequence[Trait], as_of: datetime) -> DataFrame:
+    """Return (profile_id, scope, traits): the declared traits as a map of text, absent ones left out."""
+    joined = scored.join(liked, list(_KEYS), "left")
     entries = f.array(
         *[
             f.struct(f.lit(trait.name).alias("name"), _text(trait, as_of).alias("value"))
             for trait in sorted(declared, key=lambda t: t.name)
         ]
     )
-    present = f.filter(entries, lambda entry: entry["value"].isNotNull())
+    present = f.filter(entries.cast("array<struct<name:string,value:string>>"), lambda e: e["value"].isNotNull())
     return joined.select(*_KEYS, f.map_from_entries(present).alias("traits"))
 
 

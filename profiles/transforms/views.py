@@ -33,12 +33,13 @@ def views(
 ) -> DataFrame:
     """Return every person's view for every purpose that may see one, less what the purpose's mask takes out.
 
+    A profile that identity holds back (its status is not `live`) has none: it may be a heap of many people.
     What is said to be withheld depends on the purpose and the decision alone: a masked field is named whether or
     not it has a value, and records left out for consent or link are told as one line, whatever they hold.
     """
     keys = ["profile_id", "scope"]
     joined = (
-        scoped.join(index.select("profile_id", "known", "size", "confidence"), "profile_id")
+        scoped.join(index.where("status = 'live'").select("profile_id", "known", "size", "confidence"), "profile_id")
         .join(golden, keys, "left")
         .join(traits.select("profile_id", "purpose", "traits"), ["profile_id", "purpose"], "left")
         .join(identifiers, keys, "left")

@@ -23,16 +23,20 @@ def view(profiles: Any, profile_id: str, purpose: str) -> Any:
     return None if body is None else json.loads(body)
 
 
-def test_a_person_as_each_purpose_may_see_them(shop: Callable[..., Any]) -> None:
+def test_facts_become_what_each_purpose_may_see(shop: Callable[..., Any]) -> None:
     from profiles.jobs import build, publish
 
     runtime = shop()
     counts = build(runtime, {})
     assert counts["profile_consent"] == 3 * 7
-    summary = publish(runtime, {})
-    assert summary["generation"] == "00000001"
+    assert publish(runtime, {})["generation"] == "00000001"
     profiles = reader(runtime)
+    see_views(profiles)
+    see_links(profiles)
+    see_history(profiles)
 
+
+def see_views(profiles: Any) -> None:
     # All that legitimate interest lets be derived: every record, every trait, nothing masked.
     whole = view(profiles, "r1", "profiling")
     assert whole["attributes"] == {
@@ -85,6 +89,8 @@ def test_a_person_as_each_purpose_may_see_them(shop: Callable[..., Any]) -> None
     assert view(profiles, "r5", "analytics")["traits"]["orders"] == 1
     assert view(profiles, "i1", "analytics")["traits"]["events"] == 1
 
+
+def see_links(profiles: Any) -> None:
     # Whom an identifier leads to, and who answers for an id that was given up.
     assert profiles.find("1:email:ann@example.org") == "r1"
     assert profiles.find("1:cookie:c-1") == "i1"
@@ -100,6 +106,8 @@ def test_a_person_as_each_purpose_may_see_them(shop: Callable[..., Any]) -> None
         "1:loyalty:L1": "probable",
     }
 
+
+def see_history(profiles: Any) -> None:
     timeline = profiles.timeline("r1", "profiling")
     assert [(e["order_id"], e["amount"], e["line_count"]) for e in timeline] == [
         ("w1", 3.0, 1),
@@ -118,43 +126,3 @@ def test_a_person_as_each_purpose_may_see_them(shop: Callable[..., Any]) -> None
     assert "birth_date" in shown["r1"][1]
     across = [e for e in graph["edges"] if e["elsewhere"]]
     assert [(e["left"], e["elsewhere"], e["state"]) for e in across] == [("r3", "r5", "suppressed")]
-
-
-def test_a_withdrawal_is_obeyed_at_the_next_read_and_taken_in_by_the_next_build(shop: Callable[..., Any]) -> None:
-    from consent.store import advance, append, last_sequence  # noqa: F401
-    from profiles.jobs import build, publish
-
-    first = shop(1)
-    build(first, {})
-    publish(first, {})
-    profiles = reader(first)
-    assert profiles.view("r1", "personalization") is not None
-    overlay = profiles._denials
-    overlay.restrict(["1:email:a.archer@example.com"], ["personalization"], at=first.run.started_at, sequence=0)
-    assert profiles.view("r1", "personalization") is None
-    assert profiles.timeline("r1", "personalization") is None
-    assert profiles.graph("r1", "personalization") is None
-    assert profiles.view("r1", "analytics") is not None
-    overlay.close()
-
-
-def test_the_same_facts_give_the_same_bytes(shop: Callable[..., Any]) -> None:
-    from infra.keyvalue import LmdbReader
-    from profiles.digest import state_hashes
-    from profiles.jobs import build, publish
-    from profiles.serving import FOLDER, MANIFEST
-    from profiles.tables import TABLES
-
-    states, stores = [], []
-    for number in (1, 2):
-        runtime = shop(number)
-        build(runtime, {})
-        publish(runtime, {})
-        publish(runtime, {})
-        states.append(state_hashes(runtime.workspace.lake_path, TABLES))
-        store = LmdbReader(runtime.workspace.serving_path / FOLDER / f"{number:08d}")
-        stores.append({k: v for k, v in store.items(b"") if k != MANIFEST})
-        store.close()
-    assert states[0] == states[1]
-    assert stores[0] == stores[1]
-    assert len(states[0]) == len(TABLES)

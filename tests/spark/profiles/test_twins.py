@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from profiles.config import Survivorship
-from profiles.model import Claim
+from profiles.model import Claim, Proof
 from profiles.reach import link_class, proven
 from profiles.score import quintile
 from profiles.survive import survivor
@@ -20,7 +20,7 @@ SETTINGS = Survivorship(
     fields={"name": ("most_frequent", "longest"), "city": ("longest",), "street": ("most_recent",)},
 )
 # Spellings that engines measure differently if they count bytes or UTF-16 units instead of characters.
-VALUES = ["Ann", "Anna", "Åsa", "O’Neil", "李", "👩\u200d🚀", "zz", "Z", "a b"]
+VALUES = ["Ann", "Anna", "Åsa", "Łódź", "李", "👩\u200d🚀", "zz", "Z", "a b"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,7 +39,7 @@ def drawn_claims(random: Random, groups: int) -> list[tuple[Any, ...]]:
 def test_survivors_are_the_same_in_both_tongues(spark: Any) -> None:
     from profiles.transforms.golden import survivors
 
-    rows = drawn_claims(Random(20_260_101), 600)
+    rows = drawn_claims(Random(20_260_101), 600)  # noqa: S311 - drawn rows, no secrets
     schema = "g int, field string, value string, source string, record_key string, observed_at timestamp, trust double"
     claimed = spark.createDataFrame(rows, schema).distinct()
     found = {
@@ -59,34 +59,43 @@ def test_survivors_are_the_same_in_both_tongues(spark: Any) -> None:
 def test_fifths_are_the_same_in_both_tongues(spark: Any) -> None:
     from profiles.transforms.rfm import quintile as plan
 
-    random = Random(7)
+    random = Random(7)  # noqa: S311 - drawn rows, no secrets
     rows = [(i, random.choice([1, 1, 1, 2, 3, 5, 8, 13, 100, i]), random.random() < 0.7) for i in range(400)]
     population = [value for _, value, base in rows if base]
-    frame = spark.createDataFrame(rows, "id int, v bigint, base boolean").withColumn("q", plan("v"))
+    frame = spark.createDataFrame(rows, "id int, v bigint, base boolean").withColumn("q", plan("v", "base"))
     assert {r["id"]: r["q"] for r in frame.collect()} == {i: quintile(v, population) for i, v, _ in rows}
 
 
 def test_proof_reaches_the_same_records_in_both_tongues(spark: Any) -> None:
     from profiles.transforms.links import linked_records
 
-    random = Random(11)
+    random = Random(11)  # noqa: S311 - drawn rows, no secrets
     members, index, edges, wanted = [], [], [], {}
     for person in range(60):
         records = [f"{person}-{n:02d}" for n in range(random.randint(1, 14))]
         anchor = random.choice(records)
         pairs = [tuple(sorted(random.sample(records, 2))) for _ in range(random.randint(0, 10)) if len(records) > 1]
-        ties = [(a, b, random.choice(["email", "loyalty"]), random.choice(["kept", "suppressed"])) for a, b in pairs]
+        states = ["kept", "kept", "suppressed"]
+        ties = [
+            (a, b, random.choice(["email", "phone", "cookie"]), random.choice(states), random.choice([9, 11]))
+            for a, b in pairs
+        ]
         members += [(record, f"p{person}") for record in records]
         index.append((f"p{person}", anchor))
-        edges += [(a, b, state, [(kind, "shared", 1)]) for a, b, kind, state in ties]
-        verified = proven(anchor, [(a, b) for a, b, kind, state in ties if (kind, state) == ("email", "kept")])
+        edges += [(a, b, "both", bits * 1_000_000, state, [(kind, "shared", 1)]) for a, b, kind, state, bits in ties]
+        kept = [(a, b) for a, b, kind, state, bits in ties if state == "kept" and kind != "cookie"
+                and (kind == "email" or bits > 10)]  # fmt: skip
+        verified = proven(anchor, kept)
         wanted |= {record: link_class(record, anchor, verified) for record in records}
     reasons = "array<struct<comparison:string,level:string,weight_micro:bigint>>"
     found = linked_records(
         spark.createDataFrame(members, "record_key string, profile_id string"),
         spark.createDataFrame(index, "profile_id string, anchor string"),
-        spark.createDataFrame(edges, f"left_key string, right_key string, state string, reasons {reasons}"),
-        ("account", "email"),
+        spark.createDataFrame(
+            edges,
+            f"left_key string, right_key string, kind string, weight_micro bigint, state string, reasons {reasons}",
+        ),
+        Proof(("account", "email"), ("phone",), 10_000_000),
     )
     assert {r["record_key"]: r["link"] for r in found.collect()} == wanted
     assert set(wanted.values()) == {"own", "verified", "probable"}
