@@ -73,6 +73,10 @@ class Lake:
         writer = writer.option("txnAppId", f"{table.name}/{part}").option("txnVersion", self._run_number)
         writer.save(self.path(table))
 
+    def versions(self, tables: Iterable[Table]) -> dict[str, int]:
+        """Return the newest version of each of the tables that exist."""
+        return {t.name: shelf.version(self.root, t) for t in tables if shelf.exists(self.root, t)}
+
 
 def checked(frame: DataFrame, schema: StructType, name: str) -> DataFrame:
     """Return the frame in the declared order; raise `Broken` where names or types are not the declared ones."""

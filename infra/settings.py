@@ -21,6 +21,9 @@ class EngineSettings(Section):
     driver_memory: str = "3g"
     shuffle_partitions: int = Field(default=4, ge=1)
     max_result_size: str = "256m"
+    java_options: str = Field(
+        default="-XX:+UseParallelGC", description="of the driver's JVM; short sessions gain by -XX:TieredStopAtLevel=1"
+    )
 
 
 class ServingSettings(Section):

@@ -38,7 +38,7 @@ def _configuration(engine: EngineSettings, work: Path) -> Mapping[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": engine.driver_memory,
         "spark.driver.maxResultSize": engine.max_result_size,
-        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Duser.timezone=UTC",
+        "spark.driver.extraJavaOptions": f"{engine.java_options} -Duser.timezone=UTC",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(engine.shuffle_partitions),
         "spark.default.parallelism": str(engine.shuffle_partitions),

@@ -33,7 +33,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from infra.settings import EngineSettings
     from infra.spark import session
 
-    spark = session(EngineSettings(driver_memory="2g", shuffle_partitions=2), tmp_path_factory.mktemp("spark"))
+    # The tests' plans are many and their rows few: the first compiler alone costs less than both.
+    engine = EngineSettings(
+        driver_memory="2g", shuffle_partitions=2, java_options="-XX:+UseParallelGC -XX:TieredStopAtLevel=1"
+    )
+    spark = session(engine, tmp_path_factory.mktemp("spark"))
     yield spark
     spark.stop()
 
