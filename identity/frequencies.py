@@ -16,9 +16,7 @@ def freeze(connection: duckdb.DuckDBPyConnection, columns: list[str], rare: int)
 
     A value that fewer than `rare` records have could be somebody's: it is not kept, and counts as rare.
     """
-    connection.execute(
-        "CREATE OR REPLACE TABLE frequencies (field VARCHAR, value_hash VARCHAR, frequency DOUBLE)"
-    )
+    connection.execute("CREATE OR REPLACE TABLE frequencies (field VARCHAR, value_hash VARCHAR, frequency DOUBLE)")
     floors: dict[str, float] = {}
     for column in columns:
         row = connection.execute(f"SELECT count({column}) FROM described").fetchone()
@@ -55,7 +53,9 @@ def with_frequencies(model: MatchModel, table: str) -> str:
         joins.append(
             f"LEFT JOIN frequencies {seen} ON {seen}.field = '{column}' AND {seen}.value_hash = md5(d.{column})"
         )
-    wanted = ", ".join([*(_given_known(model) if name == "given_known" else f"d.{name}" for name in _COLUMNS), *columns])
+    wanted = ", ".join(
+        [*(_given_known(model) if name == "given_known" else f"d.{name}" for name in _COLUMNS), *columns]
+    )
     return f"SELECT {wanted} FROM {table} d {' '.join(joins)} ORDER BY d.record_key"
 
 

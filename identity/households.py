@@ -98,7 +98,9 @@ def _moved(new: list[NDArray[np.float64]], old: list[NDArray[np.float64]]) -> fl
     return max((float(np.abs(a - b).max()) for a, b in zip(new, old, strict=True)), default=0.0)
 
 
-def _likelihood(levels: NDArray[np.int_], figures: Sequence[Sequence[float] | NDArray[np.float64]]) -> NDArray[np.float64]:
+def _likelihood(
+    levels: NDArray[np.int_], figures: Sequence[Sequence[float] | NDArray[np.float64]]
+) -> NDArray[np.float64]:
     total = np.zeros(len(levels))
     for i, field in enumerate(figures):
         column = levels[:, i]
@@ -113,4 +115,5 @@ def _shares(
     seen = np.array([weights[column == level].sum() for level in range(len(believed))])
     shares = (seen + strength * believed) / (seen.sum() + strength)
     kept: NDArray[np.float64] = np.maximum(shares, _LEAST)
-    return kept / kept.sum()
+    shared: NDArray[np.float64] = kept / kept.sum()
+    return shared

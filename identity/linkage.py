@@ -56,7 +56,9 @@ def train(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Matc
     """
     names = [COMPARISONS[name] for name in config.comparisons]
     records = _count(connection, "described")
-    floors, digest = frequencies.freeze(connection, sorted({c.frequency for c in names if c.frequency}), config.model.rare)
+    floors, digest = frequencies.freeze(
+        connection, sorted({c.frequency for c in names if c.frequency}), config.model.rare
+    )
     untrained = MatchModel(
         prior=1e-4,
         one_person_at_home=0.5,
@@ -164,9 +166,7 @@ def _at_home(connection: duckdb.DuckDBPyConnection, model: MatchModel, config: I
         return model
     if households.strangeness(patterns, persons, relatives) < _RELATIVES:
         return replace(model, one_person_at_home=_ALONE)
-    learnt = households.learn(
-        patterns, persons, relatives, one_person=model.one_person_at_home, strength=_BELIEF
-    )
+    learnt = households.learn(patterns, persons, relatives, one_person=model.one_person_at_home, strength=_BELIEF)
     figures = {c.name: (c, h) for c, h in zip(believable, learnt.relatives, strict=True)}
     comparisons = tuple(_with_homes(*figures[c.name]) if c.name in figures else c for c in model.comparisons)
     return replace(model, one_person_at_home=_rounded(learnt.one_person), comparisons=comparisons)
@@ -228,7 +228,9 @@ def _splink_comparison(comparison: Comparison, trained: TrainedComparison, *, le
     for level, values in zip(declared, trained.levels, strict=True):
         made = cll.ElseLevel() if level is comparison.other else cll.CustomLevel(level.condition)
         fixed = not comparison.learnt
-        made.configure(label_for_charts=level.label, m_probability=values.m, fix_m_probability=fixed, fix_u_probability=fixed)
+        made.configure(
+            label_for_charts=level.label, m_probability=values.m, fix_m_probability=fixed, fix_u_probability=fixed
+        )
         if learnt or fixed:
             made.configure(u_probability=values.u)
         if level is declared[0] and comparison.frequency:
