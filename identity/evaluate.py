@@ -129,7 +129,14 @@ def _accuracy(connection: duckdb.DuckDBPyConnection, name: str) -> Accuracy:
     right, claimed, true, cubed_p, cubed_r, groups, largest = (float(v or 0) for v in row or (0,) * 7)
     precision, recall = _ratio(right, claimed), _ratio(right, true)
     return Accuracy(
-        precision, recall, _mean(precision, recall), cubed_p, cubed_r, _mean(cubed_p, cubed_r), int(groups), int(largest)
+        precision,
+        recall,
+        _mean(precision, recall),
+        cubed_p,
+        cubed_r,
+        _mean(cubed_p, cubed_r),
+        int(groups),
+        int(largest),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import exp2
 
 from identity.model import MICRO, Constraint, EdgeState, Reason
 from infra.ids import RecordKey
@@ -101,7 +102,9 @@ def how(members: Iterable[RecordKey], edges: Sequence[Evidence], constraints: It
     touching = [c for c in constraints if c.left in inside or c.right in inside]
     return How(
         tuple(_tree(kept)),
-        tuple(f"{e.left} and {e.right} ({_bits(e.weight_micro):+.1f} bits): {why_not(e)}" for e in _strongest(crossing)),
+        tuple(
+            f"{e.left} and {e.right} ({_bits(e.weight_micro):+.1f} bits): {why_not(e)}" for e in _strongest(crossing)
+        ),
         tuple(f"{c.kind} {c.left} {c.right} by {c.actor}: {c.reason}" for c in touching),
     )
 
@@ -130,7 +133,7 @@ def _strongest(edges: Sequence[Evidence]) -> list[Evidence]:
 def probability(weight_micro: int) -> float:
     """Return a weight as the probability that two records are one person."""
     bits = max(-200.0, min(200.0, weight_micro / MICRO))
-    return 1 / (1 + 2.0**-bits)
+    return 1 / (1 + exp2(-bits))
 
 
 def _bits(micro: int) -> float:

@@ -11,18 +11,20 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+# so many records of all sorts of people are imagined beside the real ones: a name is not common because few were seen
+_BELIEVED = 300
+
+
 def freeze(connection: duckdb.DuckDBPyConnection, columns: list[str], rare: int) -> tuple[dict[str, float], str]:
     """Make the table `frequencies` from `described`; return each column's floor and the digest of it all.
 
     A value that fewer than `rare` records have could be somebody's: it is not kept, and counts as rare.
     """
-    connection.execute(
-        "CREATE OR REPLACE TABLE frequencies (field VARCHAR, value_hash VARCHAR, frequency DOUBLE)"
-    )
+    connection.execute("CREATE OR REPLACE TABLE frequencies (field VARCHAR, value_hash VARCHAR, frequency DOUBLE)")
     floors: dict[str, float] = {}
     for column in columns:
         row = connection.execute(f"SELECT count({column}) FROM described").fetchone()
-        known = max(int(row[0]) if row else 0, 1)
+        known = (int(row[0]) if row else 0) + _BELIEVED
         floors[column] = float(f"{max(1, rare - 1) / known:.6g}")
         connection.execute(
             f"INSERT INTO frequencies SELECT '{column}', md5({column}), round(count(*) / {known}, 9) "
@@ -55,7 +57,9 @@ def with_frequencies(model: MatchModel, table: str) -> str:
         joins.append(
             f"LEFT JOIN frequencies {seen} ON {seen}.field = '{column}' AND {seen}.value_hash = md5(d.{column})"
         )
-    wanted = ", ".join([*(_given_known(model) if name == "given_known" else f"d.{name}" for name in _COLUMNS), *columns])
+    wanted = ", ".join(
+        [*(_given_known(model) if name == "given_known" else f"d.{name}" for name in _COLUMNS), *columns]
+    )
     return f"SELECT {wanted} FROM {table} d {' '.join(joins)} ORDER BY d.record_key"
 
 

@@ -24,10 +24,9 @@ _TWICE = 2
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """How some pairs at one home compare: a level per field, bits known beforehand, and how many pairs they are."""
+    """How some pairs at one home compare: a level per field, and how many pairs they are."""
 
     levels: tuple[int, ...]
-    known_bits: float
     pairs: int
 
 
@@ -54,9 +53,8 @@ def learn(
     if not patterns:
         return Homes(one_person, _frozen(relatives))
     levels = np.array([p.levels for p in patterns])
-    known = np.array([p.known_bits for p in patterns]) * np.log(2)
     pairs = np.array([p.pairs for p in patterns], dtype=float)
-    same = known + _likelihood(levels, persons)
+    same = _likelihood(levels, persons)
     figures, share = [np.array(field, dtype=float) for field in relatives], one_person
     for _ in range(_ROUNDS):
         odds = same + np.log(share) - np.log1p(-share) - _likelihood(levels, figures)
@@ -98,7 +96,9 @@ def _moved(new: list[NDArray[np.float64]], old: list[NDArray[np.float64]]) -> fl
     return max((float(np.abs(a - b).max()) for a, b in zip(new, old, strict=True)), default=0.0)
 
 
-def _likelihood(levels: NDArray[np.int_], figures: Sequence[Sequence[float] | NDArray[np.float64]]) -> NDArray[np.float64]:
+def _likelihood(
+    levels: NDArray[np.int_], figures: Sequence[Sequence[float] | NDArray[np.float64]]
+) -> NDArray[np.float64]:
     total = np.zeros(len(levels))
     for i, field in enumerate(figures):
         column = levels[:, i]
@@ -113,4 +113,5 @@ def _shares(
     seen = np.array([weights[column == level].sum() for level in range(len(believed))])
     shares = (seen + strength * believed) / (seen.sum() + strength)
     kept: NDArray[np.float64] = np.maximum(shares, _LEAST)
-    return kept / kept.sum()
+    whole: NDArray[np.float64] = kept / kept.sum()
+    return whole

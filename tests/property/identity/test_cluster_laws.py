@@ -41,9 +41,7 @@ def graphs(draw: st.DrawFn) -> tuple[list[Node], list[Edge], list[Constraint]]:
     bound = nx.Graph(draw(st.lists(st.sampled_from(pairs), unique=True, max_size=3)))
     groups = {n: i for i, group in enumerate(nx.connected_components(bound)) for n in group}
     constraints = [Constraint("must_link", a, b) for a, b in bound.edges]
-    constraints += [
-        Constraint("cannot_link", a, b) for a, b in apart if groups.get(a, a) != groups.get(b, b)
-    ]
+    constraints += [Constraint("cannot_link", a, b) for a, b in apart if groups.get(a, a) != groups.get(b, b)]
     consistent = [c for c in constraints if c.kind == "must_link" or not _merges(constraints, c)]
     return found, edges, consistent
 
@@ -61,7 +59,9 @@ def _groups(cluster_of: Mapping[RecordKey, RecordKey]) -> dict[RecordKey, set[Re
 
 
 @given(graphs())
-def test_every_record_is_in_one_cluster_named_by_its_smallest_key(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
+def test_every_record_is_in_one_cluster_named_by_its_smallest_key(
+    graph: tuple[list[Node], list[Edge], list[Constraint]],
+) -> None:
     found, edges, wishes = graph
     outcome = clusters(found, edges, wishes, RULES)
     assert set(outcome.cluster_of) == {n.record_key for n in found}
@@ -86,7 +86,9 @@ def test_limits_hold_but_for_what_a_steward_bound(graph: tuple[list[Node], list[
 
 
 @given(graphs(), st.randoms(use_true_random=False))
-def test_the_order_of_anything_changes_nothing(graph: tuple[list[Node], list[Edge], list[Constraint]], random: Random) -> None:
+def test_the_order_of_anything_changes_nothing(
+    graph: tuple[list[Node], list[Edge], list[Constraint]], random: Random
+) -> None:
     found, edges, wishes = graph
     shuffled = [random.sample(part, len(part)) for part in (found, edges, wishes)]
     assert clusters(found, edges, wishes, RULES) == clusters(*shuffled, RULES)

@@ -30,7 +30,12 @@ def test_strong_evidence_makes_one_person() -> None:
 
 def test_spouses_with_one_mailbox_stay_two() -> None:
     nodes = [node("ann1"), node("ann2"), node("bob1"), node("bob2")]
-    edges = [edge("ann1", "ann2", 15), edge("bob1", "bob2", 15), edge("ann2", "bob1", 2, -1), edge("ann1", "bob2", -9, -9)]
+    edges = [
+        edge("ann1", "ann2", 15),
+        edge("bob1", "bob2", 15),
+        edge("ann2", "bob1", 2, -1),
+        edge("ann1", "bob2", -9, -9),
+    ]
     assert together(nodes, edges) == [{"ann1", "ann2"}, {"bob1", "bob2"}]
 
 

@@ -86,7 +86,8 @@ def test_a_street_has_one_spelling_and_its_unit_apart(text: str, line: str, unit
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("43017-1234", "43017"), ("430171234", "43017"), ("SW1A 1AA", "sw1a1aa"), ("00000", ""), ("n/a", "")]
+    ("text", "expected"),
+    [("43017-1234", "43017"), ("430171234", "43017"), ("SW1A 1AA", "sw1a1aa"), ("00000", ""), ("n/a", "")],
 )
 def test_a_postcode_loses_what_few_have(text: str, expected: str) -> None:
     assert addresses.postcode(text) == expected
