@@ -15,13 +15,18 @@ OTHER = "different"
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One level of agreement: its condition, and what m (and u) are held for until data have been seen."""
+    """One level of agreement: its condition, and what m (and u) are held for until data have been seen.
+
+    What is not `counted` is learnt, so that its absence weighs what it should, but adds nothing: a shared
+    identifier is evidence of its own.
+    """
 
     label: str
     condition: str
     m: float
     household: float | None = None
     u: float | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ COMPARISONS = {
                 Level("short for the same name", "list_has_any(given_forms_l, given_forms_r)", 0.01, 0.02),
                 Level("similar", _alike("given_name", 0.8), 0.02, 0.04),
             ),
-            Level(OTHER, "", 0.06, 0.78),
+            Level(OTHER, "", 0.04, 0.78),
             frequency="given_name",
         ),
         Comparison(
@@ -159,9 +164,12 @@ COMPARISONS = {
         ),
         Comparison(
             "email",
-            "len(emails_l) = 0 OR len(emails_r) = 0 OR list_has_any(emails_l, emails_r)",
-            (Level("same handle", _same("handle"), 0.15, 0.01),),
-            Level(OTHER, "", 0.85, 0.99),
+            "len(emails_l) = 0 OR len(emails_r) = 0",
+            (
+                Level("shared", "list_has_any(emails_l, emails_r)", 0.55, 0.08, u=0.0005, counted=False),
+                Level("same handle", _same("handle"), 0.05, 0.01),
+            ),
+            Level(OTHER, "", 0.4, 0.91),
         ),
         Comparison(
             "birth_hint",
@@ -181,9 +189,12 @@ COMPARISONS = {
         ),
         Comparison(
             "phone",
-            "len(phones_l) = 0 OR len(phones_r) = 0 OR list_has_any(phones_l, phones_r)",
-            (Level("one digit off", "damerau_levenshtein(phones_l[1], phones_r[1]) <= 1", 0.1),),
-            Level(OTHER, "", 0.9),
+            "len(phones_l) = 0 OR len(phones_r) = 0",
+            (
+                Level("shared", "list_has_any(phones_l, phones_r)", 0.55, u=0.0005, counted=False),
+                Level("one digit off", "damerau_levenshtein(phones_l[1], phones_r[1]) <= 1", 0.05),
+            ),
+            Level(OTHER, "", 0.4),
         ),
         Comparison(
             "sex",

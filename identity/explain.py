@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import exp2
 
 from identity.model import MICRO, Constraint, EdgeState, Reason
 from infra.ids import RecordKey
@@ -132,7 +133,7 @@ def _strongest(edges: Sequence[Evidence]) -> list[Evidence]:
 def probability(weight_micro: int) -> float:
     """Return a weight as the probability that two records are one person."""
     bits = max(-200.0, min(200.0, weight_micro / MICRO))
-    return float(1 / (1 + 2.0**-bits))
+    return 1 / (1 + exp2(-bits))
 
 
 def _bits(micro: int) -> float:

@@ -11,6 +11,10 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+# so many records of all sorts of people are imagined beside the real ones: a name is not common because few were seen
+_BELIEVED = 300
+
+
 def freeze(connection: duckdb.DuckDBPyConnection, columns: list[str], rare: int) -> tuple[dict[str, float], str]:
     """Make the table `frequencies` from `described`; return each column's floor and the digest of it all.
 
@@ -20,7 +24,7 @@ def freeze(connection: duckdb.DuckDBPyConnection, columns: list[str], rare: int)
     floors: dict[str, float] = {}
     for column in columns:
         row = connection.execute(f"SELECT count({column}) FROM described").fetchone()
-        known = max(int(row[0]) if row else 0, 1)
+        known = (int(row[0]) if row else 0) + _BELIEVED
         floors[column] = float(f"{max(1, rare - 1) / known:.6g}")
         connection.execute(
             f"INSERT INTO frequencies SELECT '{column}', md5({column}), round(count(*) / {known}, 9) "

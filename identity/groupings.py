@@ -6,7 +6,7 @@ identifiers, Splink as its tutorial has it with connected components, and the me
 
 import duckdb
 
-from identity import linkage
+from identity import linkage, plain
 
 GROUPINGS = {
     "silos": "every record for itself",
@@ -48,5 +48,5 @@ def _as_components(connection: duckdb.DuckDBPyConnection, name: str, edges: str)
 
 
 def _plain_splink(connection: duckdb.DuckDBPyConnection) -> None:
-    linkage.plain_pairs(connection, "plain_pairs", 0.95)
+    plain.plain_pairs(connection, "plain_pairs", 0.95)
     _as_components(connection, "plain_splink", "plain_pairs")

@@ -24,10 +24,9 @@ _TWICE = 2
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """How some pairs at one home compare: a level per field, bits known beforehand, and how many pairs they are."""
+    """How some pairs at one home compare: a level per field, and how many pairs they are."""
 
     levels: tuple[int, ...]
-    known_bits: float
     pairs: int
 
 
@@ -54,9 +53,8 @@ def learn(
     if not patterns:
         return Homes(one_person, _frozen(relatives))
     levels = np.array([p.levels for p in patterns])
-    known = np.array([p.known_bits for p in patterns]) * np.log(2)
     pairs = np.array([p.pairs for p in patterns], dtype=float)
-    same = known + _likelihood(levels, persons)
+    same = _likelihood(levels, persons)
     figures, share = [np.array(field, dtype=float) for field in relatives], one_person
     for _ in range(_ROUNDS):
         odds = same + np.log(share) - np.log1p(-share) - _likelihood(levels, figures)
@@ -115,5 +113,5 @@ def _shares(
     seen = np.array([weights[column == level].sum() for level in range(len(believed))])
     shares = (seen + strength * believed) / (seen.sum() + strength)
     kept: NDArray[np.float64] = np.maximum(shares, _LEAST)
-    shared: NDArray[np.float64] = kept / kept.sum()
-    return shared
+    whole: NDArray[np.float64] = kept / kept.sum()
+    return whole

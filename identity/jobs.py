@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from consent.config import load_policy
 from consent.screen import record_decisions
 from consent.tables import CONSENT_EVENT
-from identity import frequencies, lineage, linkage, pairing, registry, scoring, store, transforms
+from identity import frequencies, lineage, pairing, registry, scoring, store, training, transforms
 from identity.cluster import Rules
 from identity.config import IdentityConfig, load_identity
 from identity.intervals import cookie_intervals
@@ -118,7 +118,7 @@ def _model(
         frequencies.load(connection, shelf.parquet_files(lake, TF_SNAPSHOT), model.frequencies_digest)
         return model
     runtime.say(f"learning from {records} records how people agree with themselves")
-    model = linkage.train(connection, config)
+    model = training.train(connection, config)
     _register(runtime, connection, model, _work(runtime).edges.with_name("frequencies.parquet"))
     return model
 

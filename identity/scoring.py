@@ -10,6 +10,7 @@ from math import log2
 import duckdb
 
 from identity import linkage
+from identity.comparisons import COMPARISONS
 from identity.config import BLOCKING_KEYS, Evidence, IdentityConfig
 from identity.model import MICRO
 from identity.registry import MatchModel
@@ -150,7 +151,7 @@ def _household_sql(model: MatchModel) -> str:
         cases = [
             f"WHEN {len(levels) - 1 - position} THEN {round(MICRO * log2(level.m / level.household))}"
             for position, level in enumerate(levels)
-            if level.household
+            if level.household and COMPARISONS[comparison.name].all_levels()[position].counted
         ]
         if cases:
             parts.append(f"CASE gamma_{comparison.name} {' '.join(cases)} ELSE 0 END")
@@ -168,5 +169,5 @@ def _reasons_sql(model: MatchModel) -> str:
             f"{{'comparison': '{comparison.name}', 'level': CASE gamma_{comparison.name} {labels} END, "
             f"'weight_micro': micro_{comparison.name}}}"
         )
-        parts.append(f"CASE WHEN gamma_{comparison.name} >= 0 THEN [{struct}] ELSE [] END")
+        parts.append(f"CASE WHEN micro_{comparison.name} <> 0 THEN [{struct}] ELSE [] END")
     return " || ".join(parts)

@@ -1,0 +1,189 @@
+"""How a model is learnt without labels: u from random pairs, m by expectation maximisation, relatives from addresses."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+
+from identity import frequencies, households
+from identity.comparisons import COMPARISONS, Comparison
+from identity.config import IdentityConfig
+from identity.linkage import linker_for, quiet, score
+from identity.registry import MatchModel, TrainedComparison, TrainedLevel
+
+_FIGURES = 6
+_SMALLEST = 1e-6
+_PRIOR_RULES = (
+    ("given_name", "family_name", "birth_date"),
+    ("given_name", "family_name", "street"),
+    ("given_name", "handle"),
+)
+_PRIOR_RECALL = 0.7
+_FEWEST_PAIRS = 50
+_FEWEST_RECORDS = 100
+_BELIEF = 100.0
+_FEWEST_AT_HOME = 30
+_RELATIVES = 0.05
+_ALONE = 0.9
+
+
+def train(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> MatchModel:
+    """Return a model learnt from the table `described` (records that describe somebody) without any labels.
+
+    u comes from seeded random pairs, m from expectation maximisation in several blockings, frequencies from the
+    records; leaves the frozen frequencies in the table `frequencies` (field, value_hash, frequency). Too few
+    records teach nothing: then what is declared stands.
+    """
+    untrained = declared(connection, config)
+    if untrained.records < _FEWEST_RECORDS:
+        return untrained
+    connection.execute(f"CREATE OR REPLACE TABLE training AS {frequencies.with_frequencies(untrained, 'described')}")
+    with quiet():
+        linker = linker_for(connection, "training", untrained, learnt=False)
+        prior = _learn(connection, linker, config, untrained.records)
+        strangers = _as_model(linker, untrained, prior)
+    return _at_home(connection, strangers)
+
+
+def declared(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> MatchModel:
+    """Return the model as the comparisons declare it, with the frequencies of `described` frozen."""
+    names = [COMPARISONS[name] for name in config.comparisons]
+    columns = sorted({c.frequency for c in names if c.frequency})
+    floors, digest = frequencies.freeze(connection, columns, config.model.rare)
+    return MatchModel(
+        prior=1e-4,
+        one_person_at_home=0.5,
+        comparisons=tuple(TrainedComparison(c.name, _starting_levels(c)) for c in names),
+        floors=floors,
+        frequencies_digest=digest,
+        records=_count(connection, "described"),
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _learn(connection: duckdb.DuckDBPyConnection, linker: Any, config: IdentityConfig, records: int) -> float:
+    """Train the linker in place and return the prior."""
+    training = linker.training
+    agreeing = _pairs(connection, [" AND ".join(f"l.{c} = r.{c}" for c in rule) for rule in _PRIOR_RULES])
+    prior = max(agreeing, 1) / _PRIOR_RECALL / max(records * (records - 1) / 2, 1)
+    training.estimate_u_using_random_sampling(max_pairs=config.model.sample_pairs, seed=config.model.seed)
+    for rule in config.training:
+        condition = " AND ".join(f"l.{key} = r.{key}" for key in rule)
+        # a rule without pairs would leave Splink's settings without the comparisons that it blocks on
+        if _pairs(connection, [condition]) >= _FEWEST_PAIRS:
+            training.estimate_parameters_using_expectation_maximisation(condition, max_pairs=config.model.sample_pairs)
+    return min(max(prior, _SMALLEST / 10), 0.2)
+
+
+def _pairs(connection: duckdb.DuckDBPyConnection, conditions: list[str]) -> int:
+    """Return how many pairs of the training records meet any of the conditions."""
+    found = " UNION ".join(
+        f"SELECT l.record_key AS a, r.record_key AS b FROM training l JOIN training r "
+        f"ON {condition} AND l.record_key < r.record_key"
+        for condition in conditions
+    )
+    row = connection.execute(f"SELECT count(*) FROM ({found})").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _starting_levels(comparison: Comparison) -> tuple[TrainedLevel, ...]:
+    levels = comparison.all_levels()
+    usual = 0.05 / len(levels)
+    rest = 1 - sum(level.u or usual for level in levels[:-1])
+    return tuple(
+        TrainedLevel(level.label, level.m, rest if level is comparison.other else level.u or usual, level.household)
+        for level in levels
+    )
+
+
+def _as_model(linker: Any, before: MatchModel, prior: float) -> MatchModel:
+    """Return what Splink learnt, rounded so that the last bits of a parallel sum do not make another model."""
+    learnt = {c.output_column_name: c for c in linker._settings_obj.comparisons}  # noqa: SLF001 - its JSON is bound to SQL
+    comparisons = []
+    for comparison in before.comparisons:
+        found = [level for level in learnt[comparison.name].comparison_levels if not level.is_null_level]
+        if not COMPARISONS[comparison.name].learnt:
+            comparisons.append(comparison)
+            continue
+        m = _distribution([level.m_probability for level in found], [lv.m for lv in comparison.levels])
+        u = _distribution([level.u_probability for level in found], [level.u for level in comparison.levels])
+        levels = zip(comparison.levels, m, u, strict=True)
+        comparisons.append(
+            TrainedComparison(comparison.name, tuple(TrainedLevel(lv.label, a, b, lv.household) for lv, a, b in levels))
+        )
+    return replace(before, prior=_rounded(prior), comparisons=tuple(comparisons))
+
+
+def _at_home(connection: duckdb.DuckDBPyConnection, model: MatchModel) -> MatchModel:
+    """Return the model with what pairs at one address teach about relatives."""
+    connection.execute(
+        "CREATE OR REPLACE TABLE at_home AS WITH homes AS (SELECT record_key, street, postcode FROM described "
+        "WHERE street IS NOT NULL QUALIFY count(*) OVER (PARTITION BY street, postcode) <= 60) "
+        "SELECT a.record_key AS left_key, b.record_key AS right_key "
+        "FROM homes a JOIN homes b ON a.street = b.street AND a.postcode IS NOT DISTINCT FROM b.postcode "
+        "AND a.record_key < b.record_key ORDER BY ALL"
+    )
+    score(connection, model, "at_home", "home_compared")
+    told = [c for c in model.comparisons if all(level.household for level in c.levels) and COMPARISONS[c.name].learnt]
+    gammas = ", ".join(f"gamma_{c.name}" for c in told)
+    rows = connection.execute(f"SELECT count(*), {gammas} FROM home_compared GROUP BY ALL ORDER BY ALL").fetchall()
+    patterns = [
+        households.Pattern(
+            tuple(len(c.levels) - 1 - g if g >= 0 else households.UNKNOWN for c, g in zip(told, row[1:], strict=True)),
+            row[0],
+        )
+        for row in rows
+    ]
+    believable = [_believable(c) for c in told]
+    persons = [[level.m for level in c.levels] for c in believable]
+    relatives = [[level.household or _SMALLEST for level in c.levels] for c in believable]
+    enough = sum(pattern.pairs for pattern in patterns) >= _FEWEST_AT_HOME
+    if not enough:
+        return model
+    if households.strangeness(patterns, persons, relatives) < _RELATIVES:
+        return replace(model, one_person_at_home=_ALONE)
+    learnt = households.learn(patterns, persons, relatives, one_person=model.one_person_at_home, strength=_BELIEF)
+    figures = {c.name: (c, h) for c, h in zip(believable, learnt.relatives, strict=True)}
+    comparisons = tuple(_with_homes(*figures[c.name]) if c.name in figures else c for c in model.comparisons)
+    return replace(model, one_person_at_home=_rounded(learnt.one_person), comparisons=comparisons)
+
+
+def _with_homes(comparison: TrainedComparison, relatives: Sequence[float]) -> TrainedComparison:
+    levels = zip(comparison.levels, relatives, strict=True)
+    return replace(comparison, levels=tuple(replace(level, household=_rounded(h)) for level, h in levels))
+
+
+def _believable(comparison: TrainedComparison) -> TrainedComparison:
+    """Return m with disagreement held to what is declared, where relatives disagree in the same way.
+
+    Where families live together, pairs that share a name hold fathers and sons, and learning takes the father for
+    his son misdated. What is cut off goes to the best level.
+    """
+    declared = COMPARISONS[comparison.name].all_levels()
+    held = [
+        min(level.m, own.m) if own.household and own.household > own.m else level.m
+        for level, own in zip(comparison.levels, declared, strict=True)
+    ]
+    held[0] += sum(level.m for level in comparison.levels) - sum(held)
+    levels = zip(comparison.levels, held, strict=True)
+    return replace(comparison, levels=tuple(replace(level, m=_rounded(m)) for level, m in levels))
+
+
+def _distribution(learnt: list[Any], start: list[float]) -> list[float]:
+    """Return likelihoods with what was never seen kept small, not impossible; a tenth of a per cent stays prior."""
+    values = [v if isinstance(v, float) else None for v in learnt]
+    if all(v is None for v in values):
+        return start
+    trust = 0.99
+    filled = [trust * (v if v is not None else 0.0) + (1 - trust) * s for v, s in zip(values, start, strict=True)]
+    total = sum(filled)
+    return [_rounded(max(v / total, _SMALLEST)) for v in filled]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_FIGURES}g}")

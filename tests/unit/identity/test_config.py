@@ -1,0 +1,71 @@
+"""`identity.yaml` is checked where it is read; the one that `kindred init` writes passes."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from identity.comparisons import COMPARISONS
+from identity.config import IdentityConfig, load_identity
+from infra.errors import ConfigurationError
+from infra.identifiers import is_blocked
+from infra.workspace import Workspace
+
+TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "identity.yaml"
+
+
+def template() -> IdentityConfig:
+    return IdentityConfig.model_validate(YAML(typ="safe").load(TEMPLATE.read_text(encoding="utf-8")))
+
+
+def test_the_template_is_valid_and_states_the_defaults() -> None:
+    read = template()
+    assert read.comparisons == tuple(COMPARISONS)
+    default = IdentityConfig(identifiers=read.identifiers)
+    assert read == default
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("email", "test@test.com"),
+        ("email", "noreply@example.com"),
+        ("email", "info@example.com"),
+        ("phone", "+10000000000"),
+        ("phone", "+15555555555"),
+        ("phone", "+11234567890"),
+        ("customer", "0000"),
+        ("loyalty", "NULL"),
+        ("cookie", "00000000-0000-0000-0000-000000000000"),
+    ],
+)
+def test_placeholders_stand_for_nobody(kind: str, value: str) -> None:
+    assert is_blocked(template().identifiers[kind], value)
+
+
+@pytest.mark.parametrize(("kind", "value"), [("email", "testa.rossa@example.com"), ("phone", "+16145550101")])
+def test_real_values_pass(kind: str, value: str) -> None:
+    assert not is_blocked(template().identifiers[kind], value)
+
+
+def workspace(root: Path, identity: str) -> Workspace:
+    (root / "kindred.yaml").write_text("name: test\n", encoding="utf-8")
+    (root / "identity.yaml").write_text(identity, encoding="utf-8")
+    return Workspace.open(root)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("comparisons: [given_name, shoe_size]", "unknown comparison shoe_size"),
+        ("blocking: [[family_name, star_sign]]", "unknown blocking key star_sign"),
+        ("training: [[given_form]]", "given_form cannot train the model"),
+        ("thresholds: {merge: high}", "valid number"),
+        ("treshold: {}", "unknown key"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    place = workspace(tmp_path, f"identifiers: {{email: {{normaliser: email}}}}\n{line}\n")
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        load_identity(place)
+    assert caught.value.line == 2
