@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from identity.cluster import Rules
 from identity.comparisons import COMPARISONS
+from identity.model import MICRO
 from infra.identifiers import IdentifierType
 from infra.workspace import Workspace
 
@@ -149,3 +151,16 @@ class IdentityConfig(_Section):
 def load_identity(workspace: Workspace) -> IdentityConfig:
     """Return the workspace's identity configuration."""
     return workspace.load("identity.yaml", IdentityConfig)
+
+
+def rules(config: IdentityConfig) -> Rules:
+    """Return what the configuration says about clusters, in micro-bits."""
+    borders = config.thresholds
+    return Rules(
+        merge=round(borders.cluster * MICRO),
+        strong_negative=round(borders.strong_negative * MICRO),
+        clip=round(borders.clip * MICRO),
+        margin=round(borders.margin * MICRO),
+        follow_margin=borders.follow_margin,
+        limits={name: kind.limit for name, kind in config.identifiers.items() if kind.limit},
+    )

@@ -13,10 +13,8 @@ import duckdb
 from identity import costs, groupings, scoring
 from identity.errors import NoTruth
 from identity.groupings import GROUPINGS
-from identity.tables import COOKIE_INTERVAL, MEMBERSHIP, RECORD_FEATURES
+from identity.tables import MEMBERSHIP, RECORD_FEATURES
 from infra import shelf
-
-_PURPOSE_TABLES = {"events": "events", "consent_event": "consent_event"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +84,16 @@ def score(lake: Path, truth: Path) -> Scorecard:
     if not (truth / "records.csv").is_file():
         raise NoTruth("records.csv")
     connection = scoring.connect()
-    for table, at in ((RECORD_FEATURES, "features"), (MEMBERSHIP, "membership"), (COOKIE_INTERVAL, "cookie_interval")):
+    for table, at in ((RECORD_FEATURES, "features"), (MEMBERSHIP, "membership")):
         _load(connection, at, shelf.parquet_files(lake, table))
     _load_truth(connection, truth)
     groupings.make_groupings(connection)
     accuracy = {name: _accuracy(connection, name) for name in GROUPINGS}
     traps = _traps(connection, truth) if (truth / "traps.csv").is_file() else {}
     prices = costs.all_costs(connection, lake, truth, tuple(GROUPINGS))
-    return Scorecard(**_sizes(connection), accuracy=accuracy, traps=traps, costs=prices)
+    sizes = _sizes(connection)
+    connection.close()
+    return Scorecard(**sizes, accuracy=accuracy, traps=traps, costs=prices)
 
 
 def _load(connection: duckdb.DuckDBPyConnection, name: str, files: list[str]) -> None:

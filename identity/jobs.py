@@ -11,10 +11,8 @@ from consent.config import load_policy
 from consent.screen import record_decisions
 from consent.tables import CONSENT_EVENT
 from identity import frequencies, lineage, pairing, registry, scoring, store, training, transforms
-from identity.cluster import Rules
-from identity.config import IdentityConfig, load_identity
+from identity.config import IdentityConfig, load_identity, rules
 from identity.intervals import cookie_intervals
-from identity.model import MICRO
 from identity.registry import MatchModel
 from identity.tables import (
     CONSTRAINTS,
@@ -130,19 +128,6 @@ def _register(runtime: Runtime, connection: duckdb.DuckDBPyConnection, model: Ma
     runtime.lake.append(TF_SNAPSHOT, spark.read.parquet(str(path)))
     row = (model.version, registry.as_text(model), run.started_at, model.records, run.number)
     runtime.lake.append(MODEL_REGISTRY, spark.createDataFrame([row], runtime.lake.schema(MODEL_REGISTRY)))
-
-
-def rules(config: IdentityConfig) -> Rules:
-    """Return what the configuration says about clusters, in micro-bits."""
-    borders = config.thresholds
-    return Rules(
-        merge=round(borders.cluster * MICRO),
-        strong_negative=round(borders.strong_negative * MICRO),
-        clip=round(borders.clip * MICRO),
-        margin=round(borders.margin * MICRO),
-        follow_margin=borders.follow_margin,
-        limits={name: kind.limit for name, kind in config.identifiers.items() if kind.limit},
-    )
 
 
 def _settle(runtime: Runtime, config: IdentityConfig, model: MatchModel, work: pairing.Work) -> None:

@@ -8,18 +8,24 @@ from identity.linkage import quiet
 
 _RECALL = 0.7
 _SAMPLE = 1_000_000
+_FEWEST = 100
 
 
 def plain_pairs(connection: duckdb.DuckDBPyConnection, into: str, probability: float) -> None:
     """Fill the table `into` (left_key, right_key) with the pairs that Splink finds when used as its tutorial has it.
 
     Ready-made comparisons, block on one field each, and a threshold: what this platform's evidence is measured
-    against. One email and one phone a record, for lists are no part of the ready-made.
+    against. Fewer records than it can learn from give no pairs. One email and one phone a record, for lists are no
+    part of the ready-made.
     """
     connection.execute(
         "CREATE OR REPLACE TABLE plain AS SELECT record_key, given_name, family_name, birth_date, postcode, "
         "emails[1] AS email, phones[1] AS phone FROM features WHERE NOT bare ORDER BY record_key"
     )
+    connection.execute(f"CREATE OR REPLACE TABLE {into} (left_key VARCHAR, right_key VARCHAR)")
+    few = connection.execute("SELECT count(*) < ? FROM plain", [_FEWEST]).fetchone()
+    if few and few[0]:
+        return
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="record_key",

@@ -18,7 +18,7 @@ from api.http.ports import Known
 from consent import officer
 from consent.officer import Desk
 from identity import steward
-from identity.config import load_identity
+from identity.config import load_identity, rules
 from infra.clock import system_clock
 from infra.errors import Missing
 from infra.ids import ProfileId, Purpose, Token
@@ -32,8 +32,6 @@ ReasonOption = Annotated[str, typer.Option(help="Why; it is kept with the word."
 
 def bench(world: World) -> steward.Desk:
     """Return the desk where a steward's words are taken down."""
-    from identity.jobs import rules
-
     return steward.Desk(world.database, world.workspace.lake_path, rules(load_identity(world.workspace)))
 
 

@@ -13,10 +13,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from identity import components, pairing, scoring, training
-from identity.cluster import Rules
-from identity.config import IdentityConfig
+from identity.config import IdentityConfig, rules
 from identity.features import Value, features
-from identity.model import MICRO, Constraint
+from identity.model import Constraint
 from infra.ids import RecordKey
 
 TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "identity.yaml"
@@ -90,25 +89,13 @@ def resolved(tmp_path: Path, identity_config: IdentityConfig) -> Callable[..., R
         work = pairing.Work(edges=tmp_path / "edges.parquet", parts=tmp_path / "parts.parquet")
         pairing.pair_up(connection, model, config, constraints, work)
         connection.close()
-        rows = components.resolved_bucket(pq.read_table(work.parts), _rules(config)).to_pylist()
+        rows = components.resolved_bucket(pq.read_table(work.parts), rules(config)).to_pylist()
         return Resolved(
             {r["left_key"]: r["cluster"] for r in rows if r["kind"] == "node"},
             {(r["left_key"], r["right_key"]): r["why"] for r in rows if r["kind"] == "edge"},
         )
 
     return run
-
-
-def _rules(config: IdentityConfig) -> Rules:
-    borders = config.thresholds
-    return Rules(
-        merge=round(borders.cluster * MICRO),
-        strong_negative=round(borders.strong_negative * MICRO),
-        clip=round(borders.clip * MICRO),
-        margin=round(borders.margin * MICRO),
-        follow_margin=borders.follow_margin,
-        limits={name: kind.limit for name, kind in config.identifiers.items() if kind.limit},
-    )
 
 
 def _row(told: Told, config: IdentityConfig) -> dict[str, Any]:
