@@ -25,7 +25,7 @@ check: setup  ## Everything a machine can say: format, lint, types, import contr
 	@echo "secrets";   git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 
 nightly: setup  ## The long form of the tests: more examples, more seeds
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest $(PYTEST)
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -m "nightly or not nightly" $(PYTEST)
 
 clean:  ## Remove the environment and the demo
 	rm -rf $(VENV) demo build dist
