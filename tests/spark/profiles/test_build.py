@@ -126,3 +126,42 @@ def see_history(profiles: Any) -> None:
     assert "birth_date" in shown["r1"][1]
     across = [e for e in graph["edges"] if e["elsewhere"]]
     assert [(e["left"], e["elsewhere"], e["state"]) for e in across] == [("r3", "r5", "suppressed")]
+
+
+def test_a_withdrawal_is_obeyed_at_the_next_read(shop: Callable[..., Any]) -> None:
+    from profiles.jobs import build, publish
+
+    first = shop(1)
+    build(first, {})
+    publish(first, {})
+    profiles = reader(first)
+    assert profiles.view("r1", "personalization") is not None
+    overlay = profiles._denials
+    overlay.restrict(["1:email:a.archer@example.com"], ["personalization"], at=first.run.started_at, sequence=0)
+    assert profiles.view("r1", "personalization") is None
+    assert profiles.timeline("r1", "personalization") is None
+    assert profiles.graph("r1", "personalization") is None
+    assert profiles.view("r1", "analytics") is not None
+    overlay.close()
+
+
+def test_the_same_facts_give_the_same_bytes(shop: Callable[..., Any]) -> None:
+    from infra.keyvalue import LmdbReader
+    from profiles.digest import state_hashes
+    from profiles.jobs import build, publish
+    from profiles.serving import FOLDER, MANIFEST
+    from profiles.tables import TABLES
+
+    states, stores = [], []
+    for number in (1, 2):
+        runtime = shop(number)
+        build(runtime, {})
+        publish(runtime, {})
+        publish(runtime, {})
+        states.append(state_hashes(runtime.workspace.lake_path, TABLES))
+        store = LmdbReader(runtime.workspace.serving_path / FOLDER / f"{number:08d}")
+        stores.append({k: v for k, v in store.items(b"") if k != MANIFEST})
+        store.close()
+    assert states[0] == states[1]
+    assert stores[0] == stores[1]
+    assert len(states[0]) == len(TABLES)
