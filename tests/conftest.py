@@ -19,6 +19,28 @@ settings.register_profile(
 settings.register_profile("nightly", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+# Spark tests not yet confirmed together in one run on two free cores; `make nightly` runs them with the rest.
+NIGHTLY = (
+    "tests/spark/activation/",
+    "tests/spark/identity/",
+    "tests/spark/ingestion/test_twins.py",
+    "tests/spark/ingestion/test_versions.py",
+    "tests/spark/ingestion/test_ingest.py::test_a_killed_run",
+    "tests/spark/ingestion/test_ingest.py::test_a_run_given_up",
+    "tests/spark/ingestion/test_ingest.py::test_rows_of_restricted",
+    "tests/spark/ingestion/test_ingest.py::test_what_cannot_be_read",
+    "tests/spark/profiles/test_build.py",
+    "tests/spark/consent/test_screen.py::test_fifty_thousand",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(NIGHTLY):
+            item.add_marker("nightly")
+
+
 TOKEN_KEY = b"test-token-key-of-at-least-32-characters"
 
 
