@@ -25,6 +25,8 @@ def write_changes(parquet_files: Sequence[str], destination: Destination, folder
     if first is None:
         return None
     folder.mkdir(parents=True, exist_ok=True)
+    for abandoned in folder.glob(f".{destination.destination}-*.part"):
+        abandoned.unlink()
     target = folder / f"{destination.destination}-{run_number:08d}.{destination.format}"
     temporary = target.with_name(f".{target.name}.part")
     with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -33,7 +35,17 @@ def write_changes(parquet_files: Sequence[str], destination: Destination, folder
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)
+    _settle(folder)
     return target
+
+
+def _settle(folder: Path) -> None:
+    """Have the folder's new entry on disk before the state says that it was sent."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _rows(parquet_files: Sequence[str], destination: str) -> Iterator[Mapping[str, Any]]:

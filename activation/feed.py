@@ -12,6 +12,7 @@ from pyspark.sql import functions as f
 from activation.config import Activation, load_activation
 from activation.transforms import audience
 from consent.config import load_policy
+from consent.overlay import DenyOverlay
 from identity.tables import COOKIE_INTERVAL
 from identity.transforms import event_assignments
 from infra import shelf
@@ -40,9 +41,24 @@ def usable(lake: Lake) -> DataFrame:
     return audience.usable(lake.read(PROFILE_GRAPH))
 
 
-def views(lake: Lake) -> DataFrame:
-    """Return what each purpose may see of each person who allows it."""
-    return audience.allowed(lake.read(PROFILE_VIEWS), lake.read(PROFILE_CONSENT))
+def views(runtime: Runtime) -> DataFrame:
+    """Return what each purpose may see of each person who allows it, without those who have refused since the build."""
+    lake = runtime.lake
+    allowed = audience.allowed(lake.read(PROFILE_VIEWS), lake.read(PROFILE_CONSENT))
+    denied = denials(runtime)
+    if not denied:
+        return allowed
+    frame = lake.spark.createDataFrame(denied, "token string, denied string")
+    return audience.unrefused(allowed, lake.read(PROFILE_GRAPH), frame)
+
+
+def denials(runtime: Runtime) -> list[tuple[str, str]]:
+    """Return the tokens and purposes that were refused since the last publication: few, and no values."""
+    overlay = DenyOverlay.open(runtime.workspace.serving_path)
+    try:
+        return overlay.denials()
+    finally:
+        overlay.close()
 
 
 def catalogue(lake: Lake, source: str) -> DataFrame:

@@ -102,7 +102,7 @@ def _members(runtime: Runtime, found: Activation, at: datetime) -> DataFrame:
     conditions, by_purpose = found.conditions(), defaultdict[str, dict[str, Condition]](dict)
     for one in found.audiences:
         by_purpose[one.purpose][one.audience] = conditions[one.audience]
-    views, events = feed.views(runtime.lake), _events(runtime, found, list(conditions.values()))
+    views, events = feed.views(runtime), _events(runtime, found, list(conditions.values()))
     usable = feed.usable(runtime.lake)
     frames = [
         people.members(views, people.permitted(events, usable, purpose), described, purpose, at)
@@ -142,7 +142,7 @@ def _chosen(found: Activation, name: str | None) -> tuple[Destination, ...]:
 
 def _wanted(runtime: Runtime, destination: Destination) -> DataFrame:
     lake = runtime.lake
-    return delivery.wanted(lake.read(AUDIENCE_MEMBERS), lake.read(AUDIENCE_INDEX), feed.views(lake), destination)
+    return delivery.wanted(lake.read(AUDIENCE_MEMBERS), lake.read(AUDIENCE_INDEX), feed.views(runtime), destination)
 
 
 def _deliver(runtime: Runtime, chosen: Sequence[Destination]) -> dict[str, object]:

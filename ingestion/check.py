@@ -86,7 +86,10 @@ def checks(source: Source, at: datetime, words: Mapping[str, tuple[str, ...]]) -
     Vital checks come first; `at` is what `today` and `now` mean, `words` the vocabulary of consent.
     """
     declared = [c for column, rules in source.contract.items() for c in _declared(column, rules, source, at)]
-    return (*_vital(source), *_worded(source, words), *_typed(source), *declared)
+    found: dict[tuple[object, ...], Check] = {}
+    for check in (*_vital(source), *_worded(source, words), *_typed(source), *declared):
+        found.setdefault((check.column, check.test, check.argument), check)
+    return tuple(found.values())
 
 
 def _vital(source: Source) -> Iterator[Check]:

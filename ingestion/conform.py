@@ -1,13 +1,14 @@
 """A contract's checks as Spark expressions: the twin of `ingestion.check`, for rows by the million."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
 from pyspark.sql import Column
 from pyspark.sql import functions as f
 
-from ingestion.check import BLANKS, Check
+from ingestion.check import BLANKS, SHAPES, Check
 
 _ZONED = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 
@@ -29,52 +30,81 @@ def moment(column: Column, zone: str) -> Column:
     return f.when(clock.rlike(_ZONED), found).otherwise(local)
 
 
-def breaks(check: Check, value: Column, zone: str) -> Column:
-    """Return whether a trimmed value breaks a check: never null, and for an absent value only `present` breaks."""
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A column as its checks see it: its trimmed text and, where the file's own type vouches for it, itself."""
+
+    text: Column
+    native: Column | None = None
+    kind: str = ""
+
+
+def breaks(check: Check, value: Value, zone: str) -> Column:
+    """Return whether a value breaks a check: never null, and for an absent value only `present` breaks."""
     if check.test == "present":
-        return value.isNull()
-    return f.coalesce(~_passes(check, value, zone), f.lit(True)) & value.isNotNull()
+        return value.text.isNull()
+    return f.coalesce(~_passes(check, value, zone), f.lit(True)) & value.text.isNotNull()
 
 
-def _passes(check: Check, value: Column, zone: str) -> Column:
+def _passes(check: Check, value: Value, zone: str) -> Column:
     argument: Any = check.argument
     if check.test == "from_":
         return _comparable(value, argument, zone) >= f.lit(argument)
     if check.test == "until":
         return _comparable(value, argument, zone) <= f.lit(argument)
-    return _TESTS[check.test](value, argument)
+    if check.test == "finite":
+        return f.abs(number_of(value)) < float("inf")
+    return _TESTS[check.test](value.text, argument)
 
 
 _TESTS: Final[Mapping[str, Callable[[Column, Any], Column]]] = {
-    "matches": lambda value, pattern: value.rlike(rf"\A(?:{pattern})\z"),
-    "calendar": lambda value, _none: f.substring(value, 1, 10).try_cast("date").isNotNull(),
-    "finite": lambda value, _none: f.abs(value.try_cast("double")) < float("inf"),
-    "shorter": lambda value, most: f.length(value) <= most,
-    "among": lambda value, known: value.isin(list(known)),
+    "matches": lambda text, pattern: text.rlike(rf"\A(?:{pattern})\z"),
+    "calendar": lambda text, _none: f.substring(text, 1, 10).try_cast("date").isNotNull(),
+    "shorter": lambda text, most: f.length(text) <= most,
+    "among": lambda text, known: text.isin(list(known)),
+}
+# What a file's own type vouches for, so that the value need not be read as text to know it.
+_VOUCHED: Final[Mapping[str, frozenset[tuple[str, str]]]] = {
+    "integer": frozenset({("matches", SHAPES["integer"]), ("matches", SHAPES["number"]), ("finite", "")}),
+    "number": frozenset({("matches", SHAPES["number"])}),
+    "timestamp": frozenset({("matches", SHAPES["timestamp"]), ("calendar", "")}),
 }
 
 
-def _comparable(value: Column, bound: Any, zone: str) -> Column:
+def _comparable(value: Value, bound: Any, zone: str) -> Column:
     if isinstance(bound, datetime):
-        return moment(value, zone)
-    return value if isinstance(bound, str) else value.try_cast("double")
+        return moment_of(value, zone)
+    return value.text if isinstance(bound, str) else number_of(value)
 
 
-def faults(checks: Sequence[Check], columns: Mapping[str, Column], zone: str) -> dict[str, Column]:
+def number_of(value: Value) -> Column:
+    """Return the number that a value means, null where it is none."""
+    if value.native is not None and value.kind in ("integer", "number"):
+        return value.native.cast("double")
+    return value.text.try_cast("double")
+
+
+def moment_of(value: Value, zone: str) -> Column:
+    """Return the moment that a value means, null where it is none."""
+    return value.native if value.native is not None and value.kind == "timestamp" else moment(value.text, zone)
+
+
+def faults(checks: Sequence[Check], values: Mapping[str, Value], zone: str) -> dict[str, Column]:
     """Return for each promised column its first broken check as a struct, null where it keeps its promises."""
     by_column: dict[str, list[Check]] = {}
     for check in checks:
-        by_column.setdefault(check.column, []).append(check)
-    return {name: _first(promised, columns[name], zone) for name, promised in by_column.items()}
+        if (check.test, check.argument) not in _VOUCHED.get(values[check.column].kind, ()):
+            by_column.setdefault(check.column, []).append(check)
+    return {name: _first(promised, values[name], zone) for name, promised in by_column.items()}
 
 
-def _first(promised: Sequence[Check], value: Column, zone: str) -> Column:
+def _first(promised: Sequence[Check], value: Value, zone: str) -> Column:
     chain: Any = f
     for check in promised:
         told = f.struct(
             f.lit(check.column).alias("field"),
             f.lit(check.rule).alias("rule"),
-            value_class(value).alias("value_class"),
+            value_class(value.text).alias("value_class"),
             f.lit(check.reason).alias("reason"),
             f.lit(check.vital).alias("vital"),
         )

@@ -1,39 +1,32 @@
 """The shell of ingestion: all fresh rows of all sources are judged in one pass, then written and accounted for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from time import monotonic
-from typing import Final, cast
+from typing import Final
 
-import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StringType, StructField, StructType
 
 from consent.tables import CONSENT_INBOX
 from infra.runtime import Runtime
 from infra.tables import Table
 from ingestion import facts
 from ingestion.errors import BooksDoNotBalance, SourceUnreadable
-from ingestion.identify import Naming
 from ingestion.intake import Intake
 from ingestion.model import Account, Note
 from ingestion.pii import Screen
 from ingestion.rows import raw_rows
 from ingestion.subjects import subject_versions, subjects
 from ingestion.tables import CATALOGUE, EVENTS, QUARANTINE, RECORDS
-from ingestion.transforms import CONTENT, content_hash, current_records, settled, understood
-from ingestion.versions import exceptions, fresh_lines, known_lines, rejected_lines, verdicts
+from ingestion.transforms import content_hash, current_records, settled, understood
+from ingestion.versions import exceptions, fresh_lines, known_lines, rejected_lines, shared_slots, verdicts
 
 # A join side with fewer rows than this is sent to every task; above, both sides are sorted.
 _SMALL: Final = 200_000
-_IDENTIFIED: Final = (
-    "identifiers array<struct<type:string,value:string,token:string>>, subject string, subject_kind string, "
-    "subject_value string, subject_token string, known boolean, anonymous_id string, suppressed boolean, "
-    "dropped array<string>"
-)
 _PART: Final = "ingest"
 
 
@@ -43,6 +36,7 @@ class Feed:
     def __init__(self, runtime: Runtime, intakes: Sequence[Intake]) -> None:
         self._runtime, self._lake = runtime, runtime.lake
         self._intakes = [intake for intake in intakes if intake.taken.fresh]
+        self._persisted: list[DataFrame] = []
         self._stamp = facts.Stamp(runtime.run.number, runtime.run.started_at, runtime.run.salt)
 
     def take_in(self) -> tuple[tuple[Account, ...], tuple[Note, ...]]:
@@ -50,10 +44,10 @@ class Feed:
         if not self._intakes:
             return (), ()
         began = monotonic()
-        rows = self._rows().persist(StorageLevel.MEMORY_AND_DISK)
-        found = exceptions(self._lines(rows)).persist(StorageLevel.MEMORY_AND_DISK)
         try:
-            judged = self._judged(rows, found)
+            rows = self._kept(self._rows())
+            lines = self._lines(rows)
+            judged = self._judged(rows, self._keep(exceptions(lines, self._keep(shared_slots(lines)))))
             accounts = self._accounts(judged)
             self._say("judged", accounts, began)
             notes = _notes(judged)
@@ -64,9 +58,17 @@ class Feed:
             names = tuple(intake.source.source for intake in self._intakes)
             raise SourceUnreadable(names, str(error.getCondition() or type(error).__name__)) from None
         finally:
-            found.unpersist()
-            rows.unpersist()
+            for frame in self._persisted:
+                frame.unpersist()
         return accounts, notes
+
+    def _kept(self, frame: DataFrame) -> DataFrame:
+        self._persisted.append(frame.persist(StorageLevel.MEMORY_AND_DISK))
+        return frame
+
+    def _keep(self, frame: DataFrame) -> DataFrame:
+        """Return the frame kept, and marked to be sent to every task if it is small enough."""
+        return f.broadcast(frame) if self._kept(frame).limit(_SMALL).count() < _SMALL else frame
 
     def _say(self, what: str, accounts: Sequence[Account], began: float) -> None:
         rows, seconds = sum(account.read for account in accounts), monotonic() - began
@@ -79,8 +81,10 @@ class Feed:
 
     def _source_rows(self, intake: Intake) -> DataFrame:
         runtime, source = self._runtime, intake.source
-        raw = raw_rows(self._lake.spark, runtime.workspace.root, source, intake.taken.fresh, intake.reading.columns)
-        return settled(_through(understood(raw, intake.reading), intake.naming, intake.screen), source)
+        raw = raw_rows(
+            self._lake.spark, runtime.workspace.root, intake.reading, intake.taken.fresh, intake.naming, self._keep
+        )
+        return settled(_screened(understood(raw, intake.reading), intake.screen), source)
 
     def _mine(self, table: Table) -> DataFrame:
         names = [intake.source.source for intake in self._intakes]
@@ -100,15 +104,15 @@ class Feed:
             lines.append(known_lines(self._mine(CATALOGUE), "key", "observed_at", dated))
         if "consent" in kinds:
             inbox = facts.inbox_content(self._mine(CONSENT_INBOX))
-            hashed = inbox.withColumn("content_hash", content_hash(CONTENT["consent"]))
+            hashed = inbox.withColumn("content_hash", content_hash("consent"))
             lines.append(known_lines(hashed, "event_id", "at", dated))
         return reduce(DataFrame.unionByName, lines)
 
     def _judged(self, rows: DataFrame, found: DataFrame) -> DataFrame:
-        judged = verdicts(rows, _small(found))
+        judged = verdicts(rows, found)
         if all(intake.source.record != "consent" for intake in self._intakes):
             return judged
-        return facts.contradictions(judged, _small(self._mine(QUARANTINE).where("rule = 'immutable'")))
+        return facts.contradictions(judged, self._keep(self._mine(QUARANTINE).where("rule = 'immutable'")))
 
     def _accounts(self, judged: DataFrame) -> tuple[Account, ...]:
         """Return the fate of every row, file by file; raise where a line of a file has no verdict."""
@@ -147,7 +151,7 @@ class Feed:
             lake.append(CONSENT_INBOX, facts.consents(judged, stamp), _PART)
         if "event" in kinds:
             keys = known.select("source", f.col("key").alias("subject"), f.col("record_key").alias("subject_key"))
-            lake.append(EVENTS, facts.events(judged, _small(keys), stamp), _PART)
+            lake.append(EVENTS, facts.events(judged, self._keep(keys), stamp), _PART)
 
 
 def _notes(judged: DataFrame) -> tuple[Note, ...]:
@@ -157,28 +161,9 @@ def _notes(judged: DataFrame) -> tuple[Note, ...]:
     return tuple(Note(source, item, note, count) for source, item, _, note, count in sorted(parts))
 
 
-def _small(frame: DataFrame) -> DataFrame:
-    """Return the frame, marked to be sent to every task if it is small enough."""
-    return f.broadcast(frame) if frame.limit(_SMALL).count() < _SMALL else frame
-
-
-def _through(frame: DataFrame, naming: Naming, screen: Screen | None) -> DataFrame:
-    """Return the frame with identifiers named and free text screened, in one pass through Python if any."""
-    found = [f"f{index} string" for index in range(len(screen.columns))] if screen else []
-    made = cast("StructType", StructType.fromDDL(", ".join([_IDENTIFIED, *found])))
-    if not naming.columns and not naming.record_tokens and screen is None:
-        return frame.withColumns({field.name: _nothing(field.name).cast(field.dataType) for field in made.fields})
-    gone = {f"i{index}" for index in range(len(naming.columns))}
-    kept = [field for field in frame.schema.fields if field.name not in gone]
-
-    def carried(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        named = naming.identified(batches)
-        return screen.screened(named) if screen else named
-
-    return frame.mapInArrow(carried, StructType([*kept, *made.fields]))
-
-
-def _nothing(name: str) -> Column:
-    """Return what a row without identifiers has in an identified column."""
-    empty = {"identifiers": f.array(), "dropped": f.array(), "known": f.lit(False), "suppressed": f.lit(False)}
-    return empty.get(name, f.lit(None))
+def _screened(frame: DataFrame, screen: Screen | None) -> DataFrame:
+    """Return the frame with its free text screened, in one pass through Python if there is any."""
+    if screen is None:
+        return frame
+    found = [StructField(f"f{index}", StringType()) for index in range(len(screen.columns))]
+    return frame.mapInArrow(screen.screened, StructType([*frame.schema.fields, *found]))

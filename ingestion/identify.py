@@ -12,6 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.identifiers import IdentifierType, is_blocked, normalise, token
+from ingestion.check import Check, breaks, trimmed
+
+# A raw value's one spelling, the token that stands for it, and why there is none.
+Spelled = tuple[str | None, str | None, str | None]
 
 IDENTIFIER: Final = pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())])
 IDENTIFIED: Final = pa.schema(
@@ -31,7 +35,11 @@ IDENTIFIED: Final = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What it takes to name the people of a source: its identifier columns in order of priority, types and keys."""
+    """What it takes to name the people of a source: its identifier columns in order of priority, types and keys.
+
+    `columns` are pairs of identifier type and batch column; `keys` the batch columns of a record that may be known
+    by its own key; `soft` the checks whose breach drops a column's value.
+    """
 
     source: str
     columns: tuple[tuple[str, str], ...]
@@ -39,44 +47,47 @@ class Naming:
     region: str
     key: bytes = field(repr=False)
     restricted: frozenset[str] = field(default=frozenset(), repr=False)
-    record_tokens: bool = False
+    keys: tuple[str, ...] = ()
     known_first: bool = True
+    soft: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+    zone: str = "UTC"
 
     def identified(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the batches with their raw columns `i0`, `i1`... replaced by what they name."""
-        spelled: dict[tuple[str, str], tuple[str | None, str | None, str | None]] = {}
+        """Yield the batches with what their identifier columns name beside them."""
+        spelled: dict[tuple[str, str], Spelled] = {}
         for batch in batches:
             yield self._batch(batch, spelled)
 
-    def _batch(self, batch: pa.RecordBatch, spelled: dict[Any, Any]) -> pa.RecordBatch:
+    def _batch(self, batch: pa.RecordBatch, spelled: dict[tuple[str, str], Spelled]) -> pa.RecordBatch:
         columns = [
-            _Column(kind, self.kinds[kind].anonymous, *self._spread(kind, batch.column(f"i{index}"), spelled))
-            for index, (kind, _) in enumerate(self.columns)
+            _Column(kind, self.kinds[kind].anonymous, *self._spread(kind, column, batch.column(column), spelled))
+            for kind, column in self.columns
         ]
-        rest = [name for name in batch.schema.names if name not in {f"i{i}" for i in range(len(columns))}]
-        made = self._made(columns, batch)
-        fields = [*(batch.schema.field(name) for name in rest), *IDENTIFIED]
-        return pa.RecordBatch.from_arrays([*(batch.column(n) for n in rest), *made], schema=pa.schema(fields))
+        return pa.RecordBatch.from_arrays(
+            [*batch.columns, *self._made(columns, batch)], schema=pa.schema([*batch.schema, *IDENTIFIED])
+        )
 
-    def _spread(self, kind: str, raw: pa.Array, spelled: dict[Any, Any]) -> tuple[pa.Array, pa.Array, pa.Array]:
+    def _spread(
+        self, kind: str, column: str, raw: pa.Array, spelled: dict[tuple[str, str], Spelled]
+    ) -> tuple[pa.Array, ...]:
+        """Return value, token and note of each row, each distinct raw value spelled once."""
         encoded = raw.dictionary_encode()
-        parts = [self._spell(kind, value, spelled) for value in encoded.dictionary.to_pylist()]
+        parts = []
+        for value in encoded.dictionary.to_pylist():
+            found = spelled.get((column, value))
+            if found is None:
+                found = spelled[column, value] = self._spelled(kind, column, value)
+            parts.append(found)
         values, tokens, notes = zip(*parts, strict=True) if parts else ((), (), ())
         return tuple(pa.array(part, pa.string()).take(encoded.indices) for part in (values, tokens, notes))
 
-    def _spell(self, kind: str, raw: str, spelled: dict[Any, Any]) -> tuple[str | None, str | None, str | None]:
-        known = spelled.get((kind, raw))
-        if known is None:
-            known = spelled[kind, raw] = self._spelled(kind, raw)
-        return known
-
-    def _spelled(self, kind: str, raw: str) -> tuple[str | None, str | None, str | None]:
-        declared = self.kinds[kind]
-        if not raw.strip():
+    def _spelled(self, kind: str, column: str, raw: str) -> Spelled:
+        declared, text = self.kinds[kind], trimmed(raw)
+        if text is None or any(breaks(check, text, self.zone) for check in self.soft.get(column, ())):
             return None, None, None
-        if is_blocked(declared, raw.strip()):
+        if is_blocked(declared, text):
             return None, None, f"identifier {kind}: blocked"
-        value = normalise(declared.normaliser, raw, self.region)
+        value = normalise(declared.normaliser, text, self.region)
         if value is None:
             return None, None, f"identifier {kind}: invalid"
         if is_blocked(declared, value):
@@ -106,7 +117,7 @@ class Naming:
             return found
         listed = pa.array(sorted(self.restricted), pa.string())
         tokens = [column.token for column in columns]
-        if self.record_tokens:
+        if self.keys:
             tokens.append(self._own_tokens(columns, batch))
         for column in tokens:
             found = pc.or_(found, pc.is_in(column, value_set=listed))
@@ -115,8 +126,9 @@ class Naming:
     def _own_tokens(self, columns: Sequence["_Column"], batch: pa.RecordBatch) -> pa.Array:
         """Return the token of each row that names nobody: it is known by its own source and key."""
         named = pc.is_valid(_first([c.value for c in columns], batch.num_rows)).to_pylist()
-        keys = batch.column("key").to_pylist()
-        own = [None if n or k is None else token(self.key, "record", f"{self.source}|{k}") for n, k in zip(named, keys)]  # noqa: B905
+        parts = zip(*(batch.column(name).to_pylist() for name in self.keys), strict=True)
+        keys = ["|".join(trimmed(part) or "" for part in row) for row in parts]
+        own = [None if n else token(self.key, "record", f"{self.source}|{k}") for n, k in zip(named, keys)]  # noqa: B905
         return pa.array(own, pa.string())
 
 

@@ -9,12 +9,12 @@ from infra.runtime import Runtime
 from ingestion.check import checks
 from ingestion.config import Source
 from ingestion.identify import Naming
+from ingestion.judge import Reading
 from ingestion.model import Account
 from ingestion.pii import Screen
-from ingestion.rows import columns_of
+from ingestion.rows import columns_of, natives_of
 from ingestion.store import Books, Taken
 from ingestion.survey import survey
-from ingestion.transforms import Reading, identifier_columns
 
 # Raised when rows would be understood differently by newer code: files are then read again.
 _RULES = 1
@@ -57,18 +57,20 @@ def intake(runtime: Runtime, source: Source, terms: Terms, books: Books) -> Inta
         Account(source.source, path, read=count, duplicate=count) for path, count in rows.items() if count is not None
     )
     books.plan(source.source, fresh)
+    reading = Reading(
+        source=source,
+        columns=columns_of(source, fresh),
+        checks=checks(source, runtime.run.started_at, terms.words),
+        natives=natives_of(source, fresh),
+        zone=zone,
+        jurisdiction=source.jurisdiction or settings.jurisdiction,
+        received_at=runtime.run.started_at,
+    )
     return Intake(
         source=source,
         taken=Taken(source.source, fresh, repeated, declaration),
-        reading=Reading(
-            source=source,
-            columns=columns_of(source, fresh),
-            checks=checks(source, runtime.run.started_at, terms.words),
-            zone=zone,
-            jurisdiction=source.jurisdiction or settings.jurisdiction,
-            received_at=runtime.run.started_at,
-        ),
-        naming=_naming(runtime, source, terms),
+        reading=reading,
+        naming=_naming(runtime, reading, terms),
         screen=Screen(tuple(source.free_text.items()), settings.region) if source.free_text else None,
     )
 
@@ -80,14 +82,24 @@ def _declaration(source: Source, terms: Terms, zone: str, region: str) -> str:
     return content_digest([_RULES, source.model_dump(mode="json"), kinds, words, zone, region])
 
 
-def _naming(runtime: Runtime, source: Source, terms: Terms) -> Naming:
+def _naming(runtime: Runtime, reading: Reading, terms: Terms) -> Naming:
+    source = reading.source
+    columns = tuple((kind, column) for kind, named in source.identifiers.items() for column in named)
+    dropped = {column for _, column in columns if source.on_violation == "drop_field"}
     return Naming(
         source=source.source,
-        columns=identifier_columns(source),
+        columns=tuple((kind, _place(reading, column)) for kind, column in columns),
         kinds=terms.kinds,
         region=runtime.workspace.settings.region,
         key=runtime.workspace.token_key(),
         restricted=terms.restricted,
-        record_tokens=source.record == "person",
+        keys=tuple(_place(reading, name) for name in source.key) if source.record == "person" else (),
         known_first=source.record != "consent",
+        soft={_place(reading, c): tuple(k for k in reading.checks if k.column == c) for c in dropped},
+        zone=reading.zone,
     )
+
+
+def _place(reading: Reading, column: str) -> str:
+    # Without fresh files there are no columns, and nobody is named.
+    return f"r{reading.columns.index(column)}" if column in reading.columns else ""

@@ -1,5 +1,6 @@
 """The nouns of ingestion: a file as it was found, a stretch of it, and the account of its rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 
@@ -23,6 +24,7 @@ class SourceFile:
     units: int
     columns: tuple[str, ...] = ()
     shape: str = ""
+    natives: Mapping[str, str] = field(default_factory=dict)
     stretches: tuple[Stretch, ...] = field(default=(), repr=False)
 
 

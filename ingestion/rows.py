@@ -1,20 +1,34 @@
-"""Raw rows as frames: every format comes in with file, position and its columns as text."""
+"""Raw rows as frames: every format comes in with file, position, its columns as text, and the people that it names."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
+from operator import and_
 from pathlib import Path
+from typing import Final, cast
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
-from pyspark.sql.types import DataType, DoubleType, FloatType, TimestampType
+from pyspark.sql.types import DataType, DoubleType, FloatType, StringType, StructField, StructType, TimestampType
 
 from ingestion.config import Source
+from ingestion.identify import Naming
+from ingestion.judge import Reading
 from ingestion.model import SourceFile
 from ingestion.read import csv_batches, ndjson_batches
 
-_FRONT = "file string, position bigint, lines int, fault string, payload string"
-_WHOLE = 1e15
+_FRONT: Final = "file string, position bigint, lines int, fault string, payload string"
+_IDENTIFIED: Final = (
+    "identifiers array<struct<type:string,value:string,token:string>>, subject string, subject_kind string, "
+    "subject_value string, subject_token string, known boolean, anonymous_id string, suppressed boolean, "
+    "dropped array<string>"
+)
+_WHOLE: Final = 1e15
+
+# Keeps a frame that is used more than once, and marks it to be sent to every task if it is small.
+Keep = Callable[[DataFrame], DataFrame]
+Task = Callable[[], Iterator[pa.RecordBatch]]
 
 
 def columns_of(source: Source, files: Sequence[SourceFile]) -> tuple[str, ...]:
@@ -24,74 +38,113 @@ def columns_of(source: Source, files: Sequence[SourceFile]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column for file in files for column in file.columns))
 
 
+def natives_of(source: Source, files: Sequence[SourceFile]) -> dict[str, str]:
+    """Return the named columns whose type vouches for something, the same in every file."""
+    kinds = {name: {file.natives.get(name, "") for file in files} for name in source.columns()}
+    return {name: found.pop() for name, found in kinds.items() if len(found) == 1 and "" not in found}
+
+
 def raw_rows(
-    spark: SparkSession, root: Path, source: Source, files: Sequence[SourceFile], columns: Sequence[str]
+    spark: SparkSession, root: Path, reading: Reading, files: Sequence[SourceFile], naming: Naming, keep: Keep
 ) -> DataFrame:
-    """Return the rows of a source's files with its columns as `r0`, `r1`... in their order."""
-    if source.connector.format == "parquet":
-        return _parquet(spark, root, files, columns)
-    tasks = _csv_tasks(root, source, files, columns)
-    if source.connector.format == "ndjson":
-        tasks = _ndjson_tasks(root, files, columns)
-    schema = ", ".join([_FRONT, *(f"r{index} string" for index in range(len(columns)))])
+    """Return the rows of a source's files with its columns as `r0`, `r1`... and what their identifiers name."""
+    if reading.source.connector.format == "parquet":
+        return _named(_parquet(spark, root, reading, files), naming, keep)
+    make = _csv_tasks if reading.source.connector.format == "csv" else _ndjson_tasks
+    tasks = make(root, reading, files)
+    schema = ", ".join([_FRONT, *(f"r{index} string" for index in range(len(reading.columns))), _IDENTIFIED])
     # One task a file or stretch: the task's number travels, the readers fetch the bytes themselves.
     numbers = spark.range(0, len(tasks), 1, max(len(tasks), 1))
-    return numbers.mapInArrow(_reader(tasks), schema)
+    return numbers.mapInArrow(_reader(tasks, naming), schema)
 
 
-Task = Callable[[], Iterator[pa.RecordBatch]]
-
-
-def _reader(tasks: Sequence[Task]) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _reader(tasks: Sequence[Task], naming: Naming) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def raw(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 yield from tasks[number]()
 
-    return read
+    return lambda batches: naming.identified(raw(batches))
 
 
-def _csv_tasks(root: Path, source: Source, files: Sequence[SourceFile], columns: Sequence[str]) -> list[Task]:
-    where = source.connector
+def _csv_tasks(root: Path, reading: Reading, files: Sequence[SourceFile]) -> list[Task]:
+    where, columns = reading.source.connector, reading.columns
     return [
         lambda file=file: csv_batches(root / file.path, file.path, columns, where.encoding, where.delimiter)  # type: ignore[misc]
         for file in files
     ]
 
 
-def _ndjson_tasks(root: Path, files: Sequence[SourceFile], columns: Sequence[str]) -> list[Task]:
+def _ndjson_tasks(root: Path, reading: Reading, files: Sequence[SourceFile]) -> list[Task]:
     return [
-        lambda stretch=stretch: ndjson_batches(root / stretch.file, stretch, columns)  # type: ignore[misc]
+        lambda stretch=stretch: ndjson_batches(root / stretch.file, stretch, reading.columns)  # type: ignore[misc]
         for file in files
         for stretch in file.stretches
     ]
 
 
-def _parquet(spark: SparkSession, root: Path, files: Sequence[SourceFile], columns: Sequence[str]) -> DataFrame:
+def _named(rows: DataFrame, naming: Naming, keep: Keep) -> DataFrame:
+    """Return rows that the JVM read, named: each combination of raw identifiers goes through Python once."""
+    columns = list(dict.fromkeys([*(column for _, column in naming.columns), *naming.keys]))
+    made = cast("StructType", StructType.fromDDL(_IDENTIFIED)).fields
+    if not columns:
+        return rows.withColumns({field.name: _nothing(field) for field in made})
+    aside = {column: f"_{column}" for column in columns}
+    inner = replace(
+        naming,
+        columns=tuple((kind, aside[column]) for kind, column in naming.columns),
+        keys=tuple(aside[column] for column in naming.keys),
+    )
+    schema = StructType([*(StructField(name, StringType()) for name in aside.values()), *made])
+    raw = rows.select(*(f.col(column).alias(name) for column, name in aside.items())).distinct()
+    same = reduce(and_, (f.col(column).eqNullSafe(f.col(name)) for column, name in aside.items()))
+    return rows.join(keep(raw.mapInArrow(inner.identified, schema)), same, "left").drop(*aside.values())
+
+
+def _nothing(field: StructField) -> Column:
+    """Return what a row without identifiers has in an identified column."""
+    empty: Mapping[str, Column] = {
+        "identifiers": f.array(),
+        "dropped": f.array(),
+        "known": f.lit(False),
+        "suppressed": f.lit(False),
+    }
+    return empty.get(field.name, f.lit(None)).cast(field.dataType)
+
+
+def _parquet(spark: SparkSession, root: Path, reading: Reading, files: Sequence[SourceFile]) -> DataFrame:
     shapes: dict[str, list[SourceFile]] = {}
     for file in files:
         shapes.setdefault(file.shape, []).append(file)
-    return reduce(DataFrame.unionByName, (_alike(spark, root, group, columns) for group in shapes.values()))
+    return reduce(DataFrame.unionByName, (_alike(spark, root, reading, group) for group in shapes.values()))
 
 
-def _alike(spark: SparkSession, root: Path, files: Sequence[SourceFile], columns: Sequence[str]) -> DataFrame:
+def _alike(spark: SparkSession, root: Path, reading: Reading, files: Sequence[SourceFile]) -> DataFrame:
     """Return the rows of Parquet files that have the same columns of the same types."""
     frame = spark.read.parquet(*(str(root / file.path) for file in files))
     types = {field.name: field.dataType for field in frame.schema.fields}
     texts = [
         (_text(f.col(f"`{name}`"), types[name]) if name in types else f.lit(None).cast("string")).alias(f"r{index}")
-        for index, name in enumerate(columns)
+        for index, name in enumerate(reading.columns)
     ]
-    uri = f.url_decode(f.replace(f.col("_metadata.file_path"), f.lit("+"), f.lit("%2B")))
-    path = f.regexp_replace(uri, "^file:/+", "/")
+    natives = [f.col(f"`{name}`").alias(f"n{reading.columns.index(name)}") for name in reading.natives]
     return frame.select(
-        f.substr(path, f.lit(len(str(root)) + 2)).alias("file"),
+        _path(root).alias("file"),
         (f.col("_metadata.row_index") + 1).alias("position"),
         f.lit(1).alias("lines"),
         f.lit(None).cast("string").alias("fault"),
         f.lit(None).cast("string").alias("payload"),
         *texts,
+        *natives,
     )
+
+
+def _path(root: Path) -> Column:
+    """Return the path of a row's file under the workspace; Spark tells it as an address, escaped where it must."""
+    uri, folder = f.col("_metadata.file_path"), f"{root}/"
+    decoded = f.url_decode(f.replace(uri, f.lit("+"), f.lit("%2B")))
+    path = f.when(uri.contains("%"), decoded).otherwise(uri)
+    return f.substr(path, f.locate(folder, path) + len(folder))
 
 
 def _text(column: Column, kind: DataType) -> Column:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,8 +53,8 @@ def _surveyed(root: Path, path: Path, source: Source) -> SourceFile:
         raise SourceFileMalformed(name, None, f"not {encoding}", "declare connector.encoding as it is") from None
 
 
-def _seen(units: int, columns: Sequence[str], shape: str = "", stretches: Sequence[Stretch] = ()) -> SourceFile:
-    return SourceFile("", 0, "", units, tuple(columns), shape, tuple(stretches))
+def _seen(units: int, columns: Sequence[str], **more: Any) -> SourceFile:
+    return SourceFile("", 0, "", units, tuple(columns), **more)
 
 
 def _csv(path: Path, name: str, source: Source) -> SourceFile:
@@ -94,7 +94,7 @@ def _ndjson(path: Path, name: str, _source: Source) -> SourceFile:
                 start, line = offset, number + 1
     if offset > start:
         stretches.append(Stretch(name, start, offset, line))
-    return _seen(filled, (), stretches=stretches)
+    return _seen(filled, (), stretches=tuple(stretches))
 
 
 def _parquet(path: Path, name: str, source: Source) -> SourceFile:
@@ -113,7 +113,20 @@ def _parquet(path: Path, name: str, source: Source) -> SourceFile:
         raise SourceFileMalformed(name, None, f"column {fine[0]} counts nanoseconds, which Spark does not read", right)
     _check_columns(name, source, schema.names, line=None)
     scalars = [f for f in schema if not pa.types.is_nested(f.type)]
-    return _seen(rows, [f.name for f in scalars], ", ".join(f"{f.name} {f.type}" for f in schema))
+    shape = ", ".join(f"{f.name} {f.type}" for f in schema)
+    natives = {f.name: kind for f in scalars if (kind := _vouched(f.type))}
+    return _seen(rows, [f.name for f in scalars], shape=shape, natives=natives)
+
+
+def _vouched(kind: pa.DataType) -> str:
+    """Return what a column's type vouches for: values that need no reading as text."""
+    if pa.types.is_signed_integer(kind):
+        return "integer"
+    if pa.types.is_floating(kind):
+        return "number"
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return "timestamp"
+    return ""
 
 
 def _check_columns(name: str, source: Source, columns: Sequence[str], *, line: int | None) -> None:

@@ -4,19 +4,20 @@ Nothing here runs; `ingestion.feed` does.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
 from ingestion import conform
-from ingestion.check import Check
 from ingestion.config import Source, property_name
-from ingestion.read import FAULTS
+from ingestion.judge import Reading, judged
 
 _TEXTS = "map<string,string>"
-_FAULT = "struct<field:string,rule:string,value_class:string,reason:string,vital:boolean>"
+# What `ingestion.identify` adds to a row.
+NAMED = (
+    *("identifiers", "subject", "subject_kind", "subject_value", "subject_token", "known", "anonymous_id"),
+    *("suppressed", "dropped"),
+)
 
 
 def current_records(records: DataFrame) -> DataFrame:
@@ -39,38 +40,11 @@ def current_catalogue(catalogue: DataFrame) -> DataFrame:
     return catalogue.withColumn("_rank", f.row_number().over(newest)).where("_rank = 1").drop("_rank")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the rows of one source are to be understood in one run; `columns` are those of the files, in order."""
-
-    source: Source
-    columns: tuple[str, ...]
-    checks: tuple[Check, ...]
-    zone: str
-    jurisdiction: str | None
-    received_at: datetime
-
-    def raw(self, name: str) -> Column:
-        """Return a source column as it was read."""
-        return f.col(f"r{self.columns.index(name)}")
-
-    def clean(self, name: str) -> Column:
-        """Return a source column trimmed, null where empty."""
-        return f.col(f"c{self.columns.index(name)}")
-
-    def told(self, name: str | None) -> Column:
-        """Return what a mapping names: a column, a constant after `=`, or nothing."""
-        if name is None:
-            return f.lit(None).cast("string")
-        return f.lit(name[1:]) if name.startswith("=") else self.clean(name)
-
-
 def understood(raw: DataFrame, reading: Reading) -> DataFrame:
-    """Return raw rows judged by their contract and mapped, with raw identifiers `i0`... and free text `t0`... aside."""
+    """Return raw rows judged by their contract and mapped, with free text `t0`... aside; what is named stays."""
     source = reading.source
     named = [name for name in reading.columns if name in source.columns() or _is_whole(source)]
-    cleaned = raw.select("*", *(conform.trimmed(reading.raw(n)).alias(f"c{reading.columns.index(n)}") for n in named))
-    judged = _judged(cleaned, reading)
+    cleaned = raw.select("*", *(_cleaned(reading, name) for name in named))
     columns = {
         "person": _person,
         "event": _event,
@@ -79,9 +53,15 @@ def understood(raw: DataFrame, reading: Reading) -> DataFrame:
     }[source.record](reading)
     front = [f.col(name) for name in ("file", "position", "lines", "gated", "broken", "payload", "notes")]
     key = f.concat_ws("|", *(reading.clean(name) for name in source.key)).alias("key")
-    identifiers = [reading.clean(c).alias(f"i{i}") for i, (_, c) in enumerate(identifier_columns(source))]
     texts = [reading.clean(c).alias(f"t{i}") for i, c in enumerate(source.free_text)]
-    return judged.select(*_provenance(reading), *front, key, *columns, *identifiers, *texts)
+    kept = [f.col(name) for name in NAMED]
+    return judged(cleaned, reading).select(*_provenance(reading), *front, key, *columns, *texts, *kept)
+
+
+def _cleaned(reading: Reading, name: str) -> Column:
+    # A number or moment written out has no blanks around it.
+    text = reading.raw(name) if name in reading.natives else conform.trimmed(reading.raw(name))
+    return text.alias(f"c{reading.columns.index(name)}")
 
 
 def _provenance(reading: Reading) -> list[Column]:
@@ -95,60 +75,9 @@ def _provenance(reading: Reading) -> list[Column]:
     ]
 
 
-def identifier_columns(source: Source) -> tuple[tuple[str, str], ...]:
-    """Return identifier types with their columns, in order of priority."""
-    return tuple((kind, column) for kind, columns in source.identifiers.items() for column in columns)
-
-
 def _is_whole(source: Source) -> bool:
     """Say whether all of a source's columns are kept: a catalogue that names no fields."""
     return source.record == "catalogue" and not source.fields
-
-
-def _judged(frame: DataFrame, reading: Reading) -> DataFrame:
-    """Return the rows with their first fault (`broken`), and with softer faults dropped or flagged in `notes`."""
-    source = reading.source
-    columns = {c.column: reading.clean(c.column) for c in reading.checks}
-    faults = conform.faults(reading.checks, columns, reading.zone)
-    stern = {c.column for c in reading.checks if c.vital} if source.on_violation != "quarantine" else set(faults)
-    soft = {name: fault for name, fault in faults.items() if name not in stern}
-    broken = f.coalesce(_unreadable(), *(fault for name, fault in faults.items() if name in stern))
-    marked = frame.withColumns({"broken": broken, **{f"x{index}": fault for index, fault in enumerate(soft.values())}})
-    notes = [
-        f.when(f.col("broken").isNull(), f.concat(f.lit(f"field {name}: "), f.col(f"x{index}.rule")))
-        for index, name in enumerate(soft)
-    ]
-    gate = f.lower(reading.clean(source.consent_gate)) if source.consent_gate else f.lit(None).cast("string")
-    made = {
-        "notes": f.array_compact(f.array(*notes, f.lit(None).cast("string"))),
-        "gated": f.coalesce(gate.isin("false", "no", "0", "f", "n"), f.lit(False)),
-        "payload": _payload(reading),
-    }
-    if source.on_violation == "drop_field":
-        places = {f"c{reading.columns.index(name)}": index for index, name in enumerate(soft)}
-        made |= {column: f.when(f.col(f"x{index}").isNull(), f.col(column)) for column, index in places.items()}
-    return marked.withColumns(made)
-
-
-def _unreadable() -> Column:
-    """Return the fault of a row that its reader could not take apart."""
-    reasons = f.create_map(*(f.lit(word) for pair in FAULTS.items() for word in pair))
-    told = f.struct(
-        f.lit(None).cast("string").alias("field"),
-        f.col("fault").alias("rule"),
-        f.lit("row").alias("value_class"),
-        reasons[f.col("fault")].alias("reason"),
-        f.lit(True).alias("vital"),
-    )
-    return f.when(f.col("fault").isNotNull(), told).cast(_FAULT)
-
-
-def _payload(reading: Reading) -> Column:
-    """Return a rejected row as JSON, whole, so that it can be mended; null for the rest."""
-    whole = f.to_json(f.struct(*(reading.raw(n).alias(n) for n in reading.columns)), {"ignoreNullFields": "false"})
-    # Consents may turn out to contradict an earlier one only later: their rows keep the payload until then.
-    wanted = f.lit(True) if reading.source.record == "consent" else f.col("broken").isNotNull()
-    return f.when(wanted, f.coalesce("payload", whole))
 
 
 def _map(entries: Mapping[str, Column]) -> Column:
@@ -172,7 +101,7 @@ def _fields(reading: Reading) -> dict[str, Column]:
 
 def _moment(reading: Reading, name: str | None) -> Column:
     at = f.lit(reading.received_at)
-    return f.coalesce(conform.moment(reading.clean(name), reading.zone), at) if name else at
+    return f.coalesce(conform.moment_of(reading.value(name), reading.zone), at) if name else at
 
 
 def _person(reading: Reading) -> list[Column]:
@@ -191,15 +120,21 @@ def _event(reading: Reading) -> list[Column]:
     event = source.event
     properties = {property_name(column): reading.clean(column) for column in source.properties}
     return [
-        conform.moment(reading.clean(source.occurred_at or ""), reading.zone).alias("at"),
+        conform.moment_of(reading.value(source.occurred_at or ""), reading.zone).alias("at"),
         _map(_fields(reading)).alias("attributes"),
         reading.told(event.type if event else None).alias("type"),
         reading.told(event.name if event else None).alias("name"),
         _map({**properties, **_flags(reading)}).alias("properties"),
         *(reading.told(getattr(order, n)).alias(n) for n in ("order_id", "product_id", "campaign", "coupon")),
-        *(reading.told(getattr(order, n)).try_cast("double").alias(n) for n in ("quantity", "amount")),
+        *(_number(reading, getattr(order, n)).alias(n) for n in ("quantity", "amount")),
         reading.told(source.channel).alias("channel"),
     ]
+
+
+def _number(reading: Reading, name: str | None) -> Column:
+    if name is None or name.startswith("="):
+        return reading.told(name).try_cast("double")
+    return conform.number_of(reading.value(name))
 
 
 def _consent(reading: Reading) -> list[Column]:
@@ -207,7 +142,7 @@ def _consent(reading: Reading) -> list[Column]:
     texts = ("purpose", "action", "mechanism", "jurisdiction", "notice", "channel")
     expires = said.expires_at if said else None
     return [
-        conform.moment(reading.clean(reading.source.occurred_at or ""), reading.zone).alias("at"),
+        conform.moment_of(reading.value(reading.source.occurred_at or ""), reading.zone).alias("at"),
         *(reading.told(getattr(said, name)).alias(name) for name in texts),
         conform.moment(reading.told(expires), reading.zone).alias("expires_at"),
     ]
@@ -228,14 +163,27 @@ CONTENT: Mapping[str, Sequence[str]] = {
 }
 
 
-def content_hash(columns: Sequence[str]) -> Column:
-    """Return the digest of what a row says; identifiers count by type and value, not by token, whose key may turn."""
-    parts = [
-        f.transform(f.col(c), lambda i: f.concat_ws(":", i["type"], i["value"])) if c == "identifiers" else f.col(c)
-        for c in columns
-    ]
-    whole = f.struct(*(part.alias(f"p{index}") for index, part in enumerate(parts)))
+def content_hash(record: str) -> Column:
+    """Return the digest of what a row says; identifiers count by type and value, not by token, whose key may turn.
+
+    It only has to tell the versions of one key apart. For events, which come by the million, 64 bits and a fast
+    function do that as well as SHA-256.
+    """
+    parts = [_hashable(name) for name in CONTENT[record]]
+    if record == "event":
+        return f.lower(f.hex(f.xxhash64(*(part for group in parts for part in group))))
+    whole = f.struct(*(part.alias(f"p{index}") for index, part in enumerate(p for group in parts for p in group)))
     return f.sha2(f.to_json(whole, {"ignoreNullFields": "false"}), 256)
+
+
+def _hashable(name: str) -> list[Column]:
+    """Return a column in parts that hash as they differ: the fast function passes over nulls and borders of lists."""
+    column = f.col(name)
+    if name == "identifiers":
+        return [f.transform(column, lambda i: i["type"]), f.transform(column, lambda i: i["value"]), f.size(column)]
+    if name in ("attributes", "properties"):
+        return [f.map_keys(column), f.map_values(column), f.size(column)]
+    return [column, column.isNull()]
 
 
 def settled(identified: DataFrame, source: Source) -> DataFrame:
@@ -254,7 +202,7 @@ def settled(identified: DataFrame, source: Source) -> DataFrame:
     )
     told = frame.withColumn("status", status)
     rejected = f.col("status") == "quarantined"
-    hashed = f.when(rejected, f.sha2("payload", 256)).otherwise(content_hash(CONTENT[source.record]))
+    hashed = f.when(rejected, f.sha2("payload", 256)).otherwise(content_hash(source.record))
     return told.withColumn("content_hash", hashed).drop("gated", "suppressed")
 
 

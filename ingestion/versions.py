@@ -39,7 +39,17 @@ def _narrow(frame: DataFrame, *, fresh: bool, **made: Column) -> DataFrame:
     return frame.withColumns({**nothing, **made, "fresh": f.lit(fresh)}).select(*_NARROW)
 
 
-def exceptions(lines: DataFrame) -> DataFrame:
+def shared_slots(lines: DataFrame) -> DataFrame:
+    """Return the slots that hold more than one line: few, and only their rows need a closer look."""
+    return lines.groupBy(_slot().alias("shared")).count().where("count > 1").select("shared")
+
+
+def _slot() -> Column:
+    # A digest, so that millions of slots are counted by eight bytes each; a clash only costs a closer look.
+    return f.xxhash64("source", "slot")
+
+
+def exceptions(lines: DataFrame, shared: DataFrame) -> DataFrame:
     """Return the fresh rows that are not simply new: what they repeat, what they change.
 
     `dated` rows carry their own time and stand in its order, late ones among those known: one is a duplicate if its
@@ -53,9 +63,8 @@ def exceptions(lines: DataFrame) -> DataFrame:
     whole = Window.partitionBy("source", "slot")
     alike = Window.partitionBy("source", "slot", "content_hash", time).orderBy("fresh", "sequence", "file", "position")
     again = f.row_number().over(alike) > 1
-    # Most slots hold one row: they leave before anything else is asked.
-    shared = lines.withColumn("in_slot", f.count("*").over(whole)).where(f.col("in_slot") > 1)
-    seen = shared.withColumn("seen", f.col("fresh") & again)
+    near = lines.join(shared, _slot() == f.col("shared"), "left_semi")
+    seen = near.withColumn("seen", f.col("fresh") & again)
     standing = f.last(f.when(~f.col("seen"), f.col("content_hash")), ignorenulls=True).over(before)
     repeats = f.coalesce(standing == f.col("content_hash"), f.lit(False))
     last = f.lead("fresh").over(in_order).isNull()

@@ -8,6 +8,7 @@ from pyspark.sql import functions as f
 
 from activation.model import Condition
 from activation.transforms.condition import counted, leaves, meets
+from consent.model import ALL
 
 
 def usable(graphs: DataFrame) -> DataFrame:
@@ -63,6 +64,14 @@ def sizes(members: DataFrame) -> DataFrame:
 def allowed(views: DataFrame, profile_consent: DataFrame) -> DataFrame:
     """Return the views whose person allows their purpose; a view that should not be there stays without effect."""
     return views.join(profile_consent.where("allowed"), ["profile_id", "purpose"], "leftsemi")
+
+
+def unrefused(views: DataFrame, graphs: DataFrame, denials: DataFrame) -> DataFrame:
+    """Return the views without those whose purpose was refused under any identifier of the person."""
+    tokens = graphs.select("profile_id", f.explode("tokens.token").alias("token"))
+    refused = tokens.join(f.broadcast(denials), "token").select(f.col("profile_id").alias("who"), "denied")
+    about = (f.col("profile_id") == f.col("who")) & ((f.col("denied") == ALL) | (f.col("denied") == f.col("purpose")))
+    return views.join(refused, about, "leftanti")
 
 
 def indexed(declared: DataFrame, members: DataFrame) -> DataFrame:

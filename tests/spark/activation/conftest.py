@@ -1,5 +1,6 @@
 """A small shop as profiles leave it, and the runs that activation makes on it."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,7 @@ class Shop:
     root: Path
     database: Any
     said: list[str] = field(default_factory=list)
+    filled: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def run(self, number: int, base: Mapping[str, int] | None = None) -> Any:
         from infra import shelf
@@ -72,14 +74,10 @@ class Shop:
 
     def fill(self, number: int, people: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:
         """Write what the packages below would have written."""
-        from activation.tables import TABLES
-        from identity.tables import COOKIE_INTERVAL, MEMBERSHIP, PROFILE_ALIAS
         from ingestion.tables import CATALOGUE, EVENTS
         from profiles.tables import PROFILE_CONSENT, PROFILE_GRAPH, PROFILE_VIEWS
 
         lake = self.run(number).lake
-        tables = (EVENTS, CATALOGUE, COOKIE_INTERVAL, MEMBERSHIP, PROFILE_ALIAS)
-        lake.ensure((*tables, PROFILE_CONSENT, PROFILE_GRAPH, PROFILE_VIEWS, *TABLES))
         rows = {
             EVENTS: lines,
             CATALOGUE: [_product(*one) for one in PRODUCTS] + [_campaign()],
@@ -88,6 +86,9 @@ class Shop:
             PROFILE_GRAPH: [_graph(one) for one in people],
         }
         for table, content in rows.items():
+            if self.filled.get(table.name, []) == content:
+                continue
+            self.filled[table.name] = content
             lake.overwrite(table, self.spark.createDataFrame(content, lake.schema(table)))
 
 
@@ -121,12 +122,37 @@ def _graph(one: Mapping[str, Any]) -> dict[str, Any]:
     record = {"record_key": f"r-{one['name']}", "source": "tills", "key": "k", "kind": "subject", "known": True,
               "link": "own", "observed_at": NOW, "attributes": {}, "identifiers": [],
               "purposes": [purpose for purpose in PURPOSES if purpose != one["refuses"]]}  # fmt: skip
-    return {"profile_id": one["name"], "anchor": "r", "known": True, "size": 1, "confidence": 1.0, "tokens": [],
+    return {"profile_id": one["name"], "anchor": "r", "known": True, "size": 1, "confidence": 1.0,
+            "tokens": [{"token": f"1:{one['name']}", "link": "own"}],
             "records": [record], "edges": []}  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def empty_lake(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All tables, empty: made once, copied by each test."""
+    from activation.tables import TABLES
+    from identity.tables import COOKIE_INTERVAL, MEMBERSHIP, PROFILE_ALIAS
+    from infra.lake import Lake
+    from ingestion.tables import CATALOGUE, EVENTS
+    from profiles.tables import PROFILE_CONSENT, PROFILE_GRAPH, PROFILE_VIEWS
+
+    below = (
+        EVENTS,
+        CATALOGUE,
+        COOKIE_INTERVAL,
+        MEMBERSHIP,
+        PROFILE_ALIAS,
+        PROFILE_CONSENT,
+        PROFILE_GRAPH,
+        PROFILE_VIEWS,
+    )
+    path = tmp_path_factory.mktemp("activation") / "lake"
+    Lake(spark, path, 0, {}).ensure((*below, *TABLES))
+    return path
+
+
 @pytest.fixture
-def shop(spark: Any, tmp_path: Path) -> Shop:
+def shop(spark: Any, empty_lake: Path, tmp_path: Path) -> Shop:
     from activation.store import METADATA
     from infra.database import open_database
 
@@ -136,6 +162,7 @@ def shop(spark: Any, tmp_path: Path) -> Shop:
     for name in ("identity.yaml", "consent/policy.yaml", "consent/labels.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((TEMPLATES / name).read_bytes())
+    shutil.copytree(empty_lake, tmp_path / "state" / "lake")
     return Shop(spark, tmp_path, open_database(f"sqlite:///{tmp_path / 'kindred.db'}", METADATA))
 
 

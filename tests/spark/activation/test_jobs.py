@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.spark
+NOW = datetime(2017, 12, 31, tzinfo=UTC)
 Maker = Callable[..., dict[str, Any]]
 
 
@@ -59,6 +60,8 @@ def test_audiences_hold_only_those_who_allow_their_purpose(shop: Any, as_person:
 
 def test_a_destination_is_told_what_changed_and_nothing_twice(shop: Any, as_person: Maker) -> None:
     from activation import jobs
+    from consent.overlay import DenyOverlay
+    from infra.ids import Purpose, Token
 
     out = shop.root / "out" / "mail"
 
@@ -85,6 +88,13 @@ def test_a_destination_is_told_what_changed_and_nothing_twice(shop: Any, as_pers
             + [f"remove,{kind},{mail}" for kind in ("email", "email_canonical")]
         )
     }
+    # Cat refuses after the build: a sync alone, with nothing built anew, already takes them back.
+    overlay = DenyOverlay.open(shop.root / "state" / "serving")
+    overlay.restrict([Token("1:cat2")], [Purpose("email_marketing")], at=NOW, sequence=1)
+    overlay.close()
+    jobs.sync(shop.run(33), {})
+    assert {line[:7] for line in told(out)["mail-00000033.csv"]} == {"remove,"}
+
     # One member is too few for the minimum: what was sent is taken back.
     last = synced(4, [{**ann, "orders": 9}])
     assert {line.split(",")[0] for lines in last.values() for line in lines} == {"remove"}

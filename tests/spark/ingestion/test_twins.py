@@ -52,7 +52,7 @@ def spark_faults(spark: Any) -> Callable[..., list[list[tuple[str, str] | None]]
     def judge(promised: tuple[Check, ...], texts: list[str | None], zone: str) -> list[list[tuple[str, str] | None]]:
         frame = spark.createDataFrame(list(enumerate(texts)), "n int, value string")
         value = conform.trimmed(f.col("value"))
-        found = conform.faults(promised, dict.fromkeys(CONTRACTS, value), zone)
+        found = conform.faults(promised, dict.fromkeys(CONTRACTS, conform.Value(value)), zone)
         columns = [fault.alias(name) for name, fault in found.items()]
         rows = frame.select("n", *columns).orderBy("n").collect()
         return [
@@ -78,3 +78,20 @@ def test_a_contract_means_the_same_row_by_row_and_in_spark(
         assert whole == next((fault for fault in faults if fault), None)
         assert all(fault.value_class == value_class(trimmed(text)) for fault in faults if fault)
     assert spark_faults(promised, texts, zone) == expected
+
+
+numeric = st.none() | st.floats() | st.integers(-(10**6), 10**6).map(float)
+
+
+@given(numbers=st.lists(numeric, min_size=20, max_size=60))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
+def test_a_number_of_the_files_own_type_is_judged_as_its_text_would_be(spark: Any, numbers: list[float | None]) -> None:
+    frame = spark.createDataFrame([(number,) for number in numbers], "native double")
+    text = f.col("native").cast("string")
+    promised = [c for c in checks(source_of("UTC"), AT, {}) if c.column == "number"]
+    found = [
+        conform.faults(promised, {"number": value}, "UTC")["number"]["rule"].alias(f"by{index}")
+        for index, value in enumerate((conform.Value(text), conform.Value(text, f.col("native"), "number")))
+    ]
+    # Text tells NaN and infinity by their shape, the type by their value: both are breaches of the same rule.
+    assert all(row["by0"] == row["by1"] for row in frame.select(*found).collect())

@@ -62,7 +62,7 @@ def test_a_second_try_leaves_the_same_bytes_and_nothing_else(changes: list[str],
     file = write_changes(changes, destination("csv"), tmp_path / "out", 12)
     assert file is not None
     before = file.read_bytes()
-    (tmp_path / "out" / ".d-00000012.csv.part").write_text("half a li")
+    (tmp_path / "out" / ".d-00000011.csv.part").write_text("half a li")
     assert write_changes(changes, destination("csv"), tmp_path / "out", 12) == file
     assert file.read_bytes() == before
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["d-00000012.csv"]

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from infra.identifiers import IdentifierType, token
+from ingestion.check import Check
 from ingestion.identify import IDENTIFIED, Naming
 
 KINDS = {
@@ -23,10 +24,11 @@ def name(token_key: Any) -> Any:
         names = ["key", *(f"i{i}" for i in range(len(columns)))]
         arrays = [pa.array([str(n) for n in range(len(rows))])]
         arrays += [pa.array([row[i] for row in rows], pa.string()) for i in range(len(columns))]
-        naming = Naming("web", columns, KINDS, "US", token_key, **more)
+        placed = tuple((kind, f"i{i}") for i, (kind, _) in enumerate(columns))
+        naming = Naming("web", placed, KINDS, "US", token_key, **more)
         (batch,) = naming.identified([pa.RecordBatch.from_arrays(arrays, names=names)])
         batch.validate(full=True)
-        assert batch.schema.names == ["key", *IDENTIFIED.names]
+        assert batch.schema.names == [*names, *IDENTIFIED.names]
         return batch.to_pylist()
 
     return run
@@ -81,7 +83,7 @@ def test_rows_of_restricted_people_are_suppressed_by_any_identifier(name: Any, t
 
 def test_a_record_that_names_nobody_is_known_by_its_key(name: Any, token_key: Any) -> None:
     restricted = frozenset({token(token_key, "record", "web|0")})
-    rows = name((None,) * 4, (None,) * 4, restricted=restricted, record_tokens=True)
+    rows = name((None,) * 4, (None,) * 4, restricted=restricted, keys=("key",))
     assert [row["suppressed"] for row in rows] == [True, False]
 
 
@@ -89,3 +91,12 @@ def test_a_source_without_identifiers_and_an_empty_batch(name: Any) -> None:
     (row,) = name((), columns=())
     assert (row["identifiers"], row["dropped"], row["subject"]) == ([], [], None)
     assert name() == []
+
+
+def test_a_value_that_breaks_its_contract_names_nobody(name: Any) -> None:
+    short = Check("e", "max_length", "shorter", 16, "e must not be longer than 16 characters")
+    rows = (None, "ann@example.org", None, None), (None, "annabella@example.org", None, None)
+    kept, dropped = name(*rows, soft={"i1": (short,)})
+    assert [len(row["identifiers"]) for row in (kept, dropped)] == [1, 0]
+    # The breach itself is told by the contract, not a second time by the spelling.
+    assert dropped["dropped"] == []

@@ -75,6 +75,16 @@ def test_a_file_that_is_no_parquet_or_holds_what_spark_cannot_read(surveyed: Any
             surveyed((folder / "f").read_bytes(), "parquet")
 
 
+def test_parquet_columns_are_told_with_what_their_types_vouch_for(surveyed: Any, folder: Any) -> None:
+    at = pa.array([datetime(2020, 1, 1, tzinfo=UTC)], pa.timestamp("us", "UTC"))
+    columns = {"id": [1], "name": ["x"], "price": [1.5], "at": at, "local": at.cast(pa.timestamp("us")), "list": [[1]]}
+    pq.write_table(pa.table(columns), folder / "f")
+    (file,) = surveyed((folder / "f").read_bytes(), "parquet")
+    assert file.columns == ("id", "name", "price", "at", "local")
+    assert file.natives == {"id": "integer", "price": "number", "at": "timestamp"}
+    assert file.units == 1
+
+
 def test_a_path_without_files_and_a_folder_among_files(folder: Any, source: Any) -> None:
     with pytest.raises(SourceFilesMissing, match="no file matches data/"):
         survey(folder, source(SMALL.replace("FORMAT", "csv")))
