@@ -69,15 +69,36 @@ def clusters(
     """Return who is one person in a component, and for every edge whether it was kept or what suppressed it."""
     state = _State(sorted(nodes, key=lambda n: n.record_key), rules)
     wanted = [c for c in constraints if c.left in state.name_of and c.right in state.name_of]
-    state.forbid(c for c in wanted if c.kind == "cannot_link")
+    bound = [c for c in wanted if c.kind == "must_link"]
+    state.forbid((c for c in wanted if c.kind == "cannot_link"), bound)
     ordered = sorted(edges, key=lambda e: (e.left, e.right))
     state.connect(ordered)
-    for constraint in sorted((c for c in wanted if c.kind == "must_link"), key=lambda c: (c.left, c.right)):
-        state.unite(state.name_of[constraint.left], state.name_of[constraint.right])
+    # A steward ties persons, whole: first each becomes what the evidence makes of them. Tied record by record, the
+    # conflict between the two would drive the other records of both away (docs/adr/0012).
     state.contract(bare=False)
+    if bound:
+        for constraint in sorted(bound, key=lambda c: (c.left, c.right)):
+            state.unite(state.name_of[constraint.left], state.name_of[constraint.right])
+        state.contract(bare=False)
     state.contract(bare=True)
     state.follow()
     return Clustering(dict(state.name_of), tuple(state.verdict(edge) for edge in ordered))
+
+
+def bound_together(constraints: Iterable[Constraint]) -> dict[RecordKey, RecordKey]:
+    """Return for each record under a must-link the smallest record that it is bound to, over any number of steps."""
+    parent: dict[RecordKey, RecordKey] = {}
+
+    def root(key: RecordKey) -> RecordKey:
+        while parent.setdefault(key, key) != key:
+            key = parent[key]
+        return key
+
+    for wish in constraints:
+        if wish.kind == "must_link":
+            a, b = sorted((root(wish.left), root(wish.right)))
+            parent[b] = a
+    return {key: root(key) for key in parent}
 
 
 def halves(nodes: Iterable[Node], edges: Iterable[Edge], rules: Rules) -> dict[RecordKey, RecordKey]:
@@ -120,11 +141,18 @@ class _State:
             self.groups[node.record_key] = _Group({node.record_key}, node.bare, node.known, values)
             self.name_of[node.record_key] = node.record_key
 
-    def forbid(self, pairs: Iterable[Constraint]) -> None:
-        """Note who must stay apart."""
+    def forbid(self, pairs: Iterable[Constraint], bound: Iterable[Constraint]) -> None:
+        """Note who must stay apart; whoever is bound to one of them is kept from the other as well."""
+        root = bound_together(bound)
+        tied: dict[RecordKey, set[RecordKey]] = defaultdict(set)
+        for key, first in root.items():
+            tied[first].add(key)
         for pair in pairs:
-            self.forbidden[pair.left].add(pair.right)
-            self.forbidden[pair.right].add(pair.left)
+            left, right = (tied.get(root.get(key, key), {key}) for key in (pair.left, pair.right))
+            for key in left:
+                self.forbidden[key] |= right
+            for key in right:
+                self.forbidden[key] |= left
 
     def connect(self, edges: Iterable[Edge]) -> None:
         """Note what each pair says; a pair that says nothing either way does not count in a mean."""

@@ -3,26 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from identity.cluster import Rules, clusters, halves
+from identity.cluster import Rules, bound_together, clusters, halves
 from identity.errors import Contradiction
 from identity.model import Constraint, ConstraintKind, Edge, Node
 from infra.ids import RecordKey
-
-
-def bound_together(constraints: Iterable[Constraint]) -> dict[RecordKey, RecordKey]:
-    """Return for each record under a must-link the smallest record that it is bound to, over any number of steps."""
-    parent: dict[RecordKey, RecordKey] = {}
-
-    def root(key: RecordKey) -> RecordKey:
-        while parent.setdefault(key, key) != key:
-            key = parent[key]
-        return key
-
-    for wish in constraints:
-        if wish.kind == "must_link":
-            a, b = sorted((root(wish.left), root(wish.right)))
-            parent[b] = a
-    return {key: root(key) for key in parent}
 
 
 def check(wish: Constraint, standing: Sequence[Constraint]) -> None:

@@ -139,3 +139,23 @@ def test_a_cluster_has_two_halves(graph: tuple[list[Node], list[Edge], list[Cons
     parts = halves(found, edges, RULES)
     assert set(parts) == {n.record_key for n in found}
     assert len(set(parts.values())) == 2
+
+
+@given(graphs())
+def test_a_steward_ties_persons_whole(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
+    found, edges, wishes = graph
+    apart = [c for c in wishes if c.kind == "cannot_link"]
+    tied = [c for c in wishes if c.kind == "must_link"]
+    described = {n.record_key for n in found if not n.bare}
+    without = _groups(clusters(found, edges, _closed(apart, tied), RULES).cluster_of)
+    cluster_of = clusters(found, edges, wishes, RULES).cluster_of
+    # Whoever the evidence alone makes one person stays one person, whatever a steward ties to it.
+    assert all(len({cluster_of[key] for key in group & described}) <= 1 for group in without.values())
+
+
+def _closed(apart: list[Constraint], tied: list[Constraint]) -> list[Constraint]:
+    """Return the cannot-links with those that the must-links carry on."""
+    bound = nx.Graph([(c.left, c.right) for c in tied])
+    reach = {n: nx.node_connected_component(bound, n) for n in bound}
+    pairs = {(a, b) for c in apart for a in reach.get(c.left, {c.left}) for b in reach.get(c.right, {c.right})}
+    return [Constraint("cannot_link", *sorted(pair)) for pair in sorted(pairs)]
