@@ -4,7 +4,8 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -25,10 +26,11 @@ from sqlalchemy import (
     event,
     func,
     select,
+    union,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from consent.model import RESTRICTED, UNRESTRICTED, ConsentEntry, Decision
+from consent.model import ENDINGS, GIVEN, RESTRICTED, UNRESTRICTED, ConsentEntry, Decision
 from infra.database import UtcDateTime, writing
 from infra.ids import Sid, Token
 
@@ -67,6 +69,10 @@ CONSENT_EVENT: Final = Table(
     Column("evidence", Text),
     Index("consent_event_sid", "sid"),
     Index("consent_event_action", "action"),
+    # For the sweep, which asks every second what has run out: an action first, then a stretch of time.
+    Index("consent_event_expires_at", "action", "expires_at"),
+    Index("consent_event_occurred_at", "action", "occurred_at"),
+    Index("consent_event_received_at", "action", "received_at"),
     sqlite_autoincrement=True,
 )
 
@@ -205,6 +211,55 @@ def history(database: Engine, tokens: Iterable[Token]) -> tuple[ConsentEntry, ..
 
 def _entry(row: RowMapping) -> ConsentEntry:
     return ConsentEntry(**{column: row[column] for column in _ENTRY_COLUMNS})
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time after one moment up to another, and of the ledger after one entry."""
+
+    after: datetime
+    until: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A token under which a yes may have ended: all that was said under it, and the newest entry's number."""
+
+    token: Token
+    entries: tuple[ConsentEntry, ...]
+    sequence: int
+
+
+def ended(database: Engine, window: Window, lifetimes: Iterable[int]) -> Iterator[Ended]:
+    """Yield the tokens under which a yes may have run out within a window, or was ended by a new word.
+
+    It may name too many, for the policy says elsewhere which yes has which lifetime (in days); never too few.
+    """
+    with database.connect() as connection:
+        found = connection.execute(select(union(*_endings(window, lifetimes)).subquery())).scalars().all()
+        for part in _parts(list(found)):
+            query = (
+                select(CONSENT_EVENT, IDENTIFIER_INDEX.c.token)
+                .join(IDENTIFIER_INDEX, IDENTIFIER_INDEX.c.sid == CONSENT_EVENT.c.sid)
+                .where(CONSENT_EVENT.c.sid.in_(part))
+                .order_by(CONSENT_EVENT.c.sid, CONSENT_EVENT.c.sequence)
+            )
+            for token, group in groupby(connection.execute(query).mappings().all(), key=lambda row: row["token"]):
+                rows = list(group)
+                yield Ended(Token(token), tuple(_entry(row) for row in rows), rows[-1]["sequence"])
+
+
+def _endings(window: Window, lifetimes: Iterable[int]) -> Iterator[Select[Any]]:
+    """Yield the ways in which a yes ends, each as a query that one index answers."""
+    said = CONSENT_EVENT.c
+    given = select(said.sid).where(said.action == GIVEN)
+    yield given.where(said.expires_at > window.after, said.expires_at <= window.until)
+    yield select(said.sid).where(said.action.in_(ENDINGS), said.sequence > window.sequence)
+    for lifetime in (timedelta(days=days) for days in lifetimes):
+        # A word counts from when it was said, or from when it was heard where that is earlier.
+        for at in (said.occurred_at, said.received_at):
+            yield given.where(at > window.after - lifetime, at <= window.until - lifetime)
 
 
 def restricted_tokens(database: Engine) -> frozenset[Token]:
