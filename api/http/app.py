@@ -1,8 +1,9 @@
 """The application: FastAPI with every route, in its shell, behind the fast path."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -36,7 +37,7 @@ def create_framework_app(world: World) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            for work in (world.audit.run(), _look_at_keys(world)):
+            for work in _works(world):
                 stack.push_async_callback(_ended, asyncio.create_task(work))
             yield
 
@@ -58,6 +59,14 @@ def create_framework_app(world: World) -> FastAPI:
         app.include_router(part.router)
     app.include_router(console_router(world))
     return app
+
+
+def _works(world: World) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what the server does beside answering."""
+    yield world.audit.run()
+    yield _look_at_keys(world)
+    if world.expiry is not None:
+        yield world.expiry.run(world.clock)
 
 
 async def _look_at_keys(world: World) -> None:

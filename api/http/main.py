@@ -24,6 +24,7 @@ from activation.config import load_activation
 from api.http.app import create_app
 from api.http.audit import ReadAudit
 from api.http.credentials import KeyRing
+from api.http.expiry import Expiry, served_since
 from api.http.middleware import AsgiApp
 from api.http.reading import Tongue
 from api.http.wiring import Denied, Ledger
@@ -60,6 +61,7 @@ def open_world(workspace: Workspace) -> World:
         ring=KeyRing(database),
         audit=ReadAudit(database, system_clock),
         clock=system_clock,
+        expiry=Expiry(desk, served_since(profiles)),
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
     )

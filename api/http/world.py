@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from api.http.audit import ReadAudit
 from api.http.credentials import KeyRing
+from api.http.expiry import Expiry
 from api.http.metrics import Metrics
 from api.http.ports import Consents, Decider, Profiles
 from api.http.reading import Tongue
@@ -25,6 +26,7 @@ class World:
     ring: KeyRing
     audit: ReadAudit
     clock: Clock
+    expiry: Expiry | None = None
     metrics: Metrics = field(default_factory=Metrics)
     name: str = "Kindred"
     zone: tzinfo = UTC

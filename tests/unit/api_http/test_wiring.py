@@ -6,18 +6,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import orjson
 import pytest
 
-from api.http.app import create_app
+from api.http.app import create_app, create_framework_app
+from api.http.expiry import Expiry, served_since
 from api.http.keys import SCOPES, create_key
 from api.http.main import application, open_world
 from api.http.world import World
+from consent import officer
+from consent.overlay import DenyOverlay
 from infra.identifiers import token
 from infra.ids import Token
 from infra.keyvalue import Generations, Overlay
@@ -27,6 +31,7 @@ from profiles import render, serving
 pytestmark = pytest.mark.anyio
 TEMPLATES = Path(__file__).parents[3] / "api" / "templates" / "workspace"
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+BUILT = AT - timedelta(days=1)
 PURPOSES = ("service", "personalization", "identity_resolution", "email_marketing")
 ANNA, OLD = "a" * 32, "e" * 32
 EMAIL = {"type": "email", "value": "anna@example.org"}
@@ -86,7 +91,7 @@ def publish(workspace: Workspace, name: str, city: str = "Dayton") -> Token:
         writer.put(serving.timeline_key(ANNA), b"[]")
         writer.put(serving.token_key(held), ANNA.encode())
         writer.put(serving.alias_key(OLD, ANNA), b"")
-        writer.put(serving.MANIFEST, orjson.dumps({"generation": name}))
+        writer.put(serving.MANIFEST, orjson.dumps({"generation": name, "started_at": render.moment(BUILT)}))
     generations.publish(name)
     return held
 
@@ -158,6 +163,59 @@ async def test_a_refusal_by_another_process_is_obeyed_too(workspace: Workspace, 
     assert (await found(asking)).status_code == 404
     elsewhere(workspace, "overlay.purge(as_of=AT, through=1)", held)
     assert (await found(asking)).status_code == 200
+
+
+def consented(world: World, held: Token, ends: datetime) -> None:
+    """Put a yes to personalisation that ends into the ledger, as a source or a preference centre does."""
+    desk: officer.Desk = world.consents.desk  # type: ignore[union-attr]
+    said = officer.Statement(kind="email", token=held, purpose="personalization", action="given", occurred_at=BUILT,
+                             received_at=BUILT, mechanism="centre", expires_at=ends)  # fmt: skip
+    officer.record(desk, said)
+
+
+async def test_a_yes_that_runs_out_is_obeyed_by_the_next_read_and_a_restart_misses_nothing(
+    workspace: Workspace, asking: httpx.AsyncClient, world: World
+) -> None:
+    assert world.expiry is not None
+    assert world.expiry.look(AT) == 0
+    held = publish(workspace, "g1")
+    consented(world, held, AT + timedelta(seconds=1))
+    assert world.expiry.look(AT) == 0
+    assert [(await found(asking)).status_code for _ in range(2)] == [200, 200]
+    assert world.expiry.look(AT + timedelta(seconds=1)) == 1
+    assert (await found(asking)).status_code == 404
+    assert (await found(asking, "service")).status_code == 200
+    # What a server that was down has missed is found from the served build on.
+    overlay: DenyOverlay = world.consents.desk.overlay  # type: ignore[union-attr]
+    overlay.purge(as_of=AT + timedelta(days=9), through=9)
+    assert (await found(asking)).status_code == 200
+    again = Expiry(world.consents.desk, served_since(world.profiles))  # type: ignore[union-attr, arg-type]
+    assert again.look(AT + timedelta(hours=9)) == 1
+    assert (await found(asking)).status_code == 404
+
+
+async def test_the_server_looks_by_itself_and_goes_on_after_a_failure(
+    workspace: Workspace, world: World, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = publish(workspace, "g1")
+    consented(world, held, AT + timedelta(seconds=1))
+    moments = iter([AT])
+    moving = replace(world, clock=lambda: next(moments, AT + timedelta(minutes=1)))
+    app = create_framework_app(moving)
+    headers = {"authorization": f"Bearer {key}"}
+    transport = httpx.ASGITransport(app=create_app(moving))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
+        overlay: DenyOverlay = world.consents.desk.overlay  # type: ignore[union-attr]
+        assert (await found(client)).status_code == 200
+        async with app.router.lifespan_context(app):
+            answers = [await found(client) for _ in range(50) if not await asyncio.sleep(0.05)]
+            assert answers[-1].status_code == 404
+        assert overlay.denied(held, "personalization")
+    overlay.close()
+    with anyio.move_on_after(0.3):
+        await Expiry(world.consents.desk, lambda: BUILT).run(lambda: AT + timedelta(days=1), 0.1)  # type: ignore[union-attr]
+    assert "what has run out waits: Error" in caplog.text
+    assert held not in caplog.text
 
 
 async def test_an_overlay_that_cannot_be_read_closes_the_profiles(
