@@ -25,6 +25,10 @@ def _past() -> WindowSpec:
     return _life().rowsBetween(Window.unboundedPreceding, Window.currentRow)
 
 
+def _before() -> WindowSpec:
+    return _life().rowsBetween(Window.unboundedPreceding, -1)
+
+
 def _future() -> WindowSpec:
     return _life().rowsBetween(Window.currentRow, Window.unboundedFollowing)
 
@@ -63,9 +67,11 @@ def _claimed(moments: DataFrame, cookies: Cookies) -> DataFrame:
     begun = f.coalesce((gap > pause * 1_000_000).cast("int"), f.lit(0))
     sat = moments.withColumn("kiosk", kiosk).withColumn("begun", begun)
     sat = sat.withColumn("session", f.sum("begun").over(_past()))
-    said = f.when(f.col("login").isNotNull(), f.struct("login", "at", "session", "out"))
+    said = f.when(f.col("login").isNotNull(), f.struct("login", "at", "session"))
     return (
         sat.withColumn("last", f.last(said, ignorenulls=True).over(_past()))
+        # who signs out need not say who signs out: libraries forget the person first
+        .withColumn("left_at", f.max(f.when(f.col("out"), f.col("at"))).over(_before()))
         .withColumn("next", f.first(said, ignorenulls=True).over(_future()))
         .withColumn("claim", _claim(cookies))
         .withColumn("owner", _owner())
@@ -76,7 +82,8 @@ def _claim(cookies: Cookies) -> Column:
     last, following, session = f.col("last"), f.col("next"), f.col("session")
     age = (f.unix_micros("at") - f.unix_micros(last["at"])) / 86_400e6
     ahead = (f.unix_micros(following["at"]) - f.unix_micros("at")) / 86_400e6
-    active = last.isNotNull() & (age <= cookies.login_lasts_days) & (~last["out"] | (last["at"] == f.col("at")))
+    signed_in = f.col("left_at").isNull() | (f.col("left_at") < last["at"])
+    active = last.isNotNull() & (age <= cookies.login_lasts_days) & signed_in
     here = active & (~f.col("kiosk") | (last["session"] == session))
     # whoever signs in later in this very session was sitting there already
     soon = following.isNotNull() & (following["session"] == session)

@@ -19,28 +19,6 @@ settings.register_profile(
 settings.register_profile("nightly", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-# Spark tests not yet confirmed together in one run on two free cores; `make nightly` runs them with the rest.
-NIGHTLY = (
-    "tests/spark/activation/",
-    "tests/spark/identity/",
-    "tests/spark/ingestion/test_twins.py",
-    "tests/spark/ingestion/test_versions.py",
-    "tests/spark/ingestion/test_ingest.py::test_a_killed_run",
-    "tests/spark/ingestion/test_ingest.py::test_a_run_given_up",
-    "tests/spark/ingestion/test_ingest.py::test_rows_of_restricted",
-    "tests/spark/ingestion/test_ingest.py::test_what_cannot_be_read",
-    "tests/spark/profiles/test_build.py",
-    "tests/spark/consent/test_screen.py::test_fifty_thousand",
-)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.nodeid.startswith(NIGHTLY):
-            item.add_marker("nightly")
-
-
 TOKEN_KEY = b"test-token-key-of-at-least-32-characters"
 
 
@@ -57,9 +35,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     # The tests' plans are many and their rows few: the first compiler alone costs less than both.
     engine = EngineSettings(
-        driver_memory="2g", shuffle_partitions=2, java_options="-XX:+UseParallelGC -XX:TieredStopAtLevel=1"
+        driver_memory="2g",
+        shuffle_partitions=2,
+        java_options="-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
     )
     spark = session(engine, tmp_path_factory.mktemp("spark"))
+    if os.environ.get("HYPOTHESIS_PROFILE") != "nightly":
+        # Rows are few here and plans many: neither compiling a plan nor planning it anew pays. The end-to-end tests,
+        # and all tests at night, run as the product does.
+        spark.conf.set("spark.sql.codegen.wholeStage", "false")
+        spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+        spark.conf.set("spark.sql.adaptive.enabled", "false")
     yield spark
     spark.stop()
 

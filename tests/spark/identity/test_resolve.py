@@ -42,6 +42,7 @@ def test_a_household_is_told_apart_and_a_rerun_changes_nothing(street: Callable[
     assert summary["profiles"] == len(set(found.values())) == len(rows(first, PROFILE_INDEX))
     assert all(e["left_key"] < e["right_key"] for e in rows(first, EDGES))
     assert all(sum(r["weight_micro"] for r in e["reasons"]) == e["weight_micro"] for e in rows(first, EDGES))
+    cookies_belong_to_logins_while_they_last(first, events)
     before = {table.name: rows(first, table) for table in TABLES}
 
     resolve(first, {})
@@ -55,14 +56,11 @@ def test_a_household_is_told_apart_and_a_rerun_changes_nothing(street: Callable[
     assert len(rows(second, MODEL_REGISTRY)) == 1
 
 
-def test_cookies_belong_to_logins_while_they_last(street: Callable[..., Any], events: list[Any]) -> None:
-    from identity.jobs import resolve
+def cookies_belong_to_logins_while_they_last(runtime: Any, events: list[Any]) -> None:
     from identity.tables import COOKIE_INTERVAL
     from identity.transforms import event_assignments
     from ingestion.tables import EVENTS
 
-    runtime = street(1, events=events)
-    resolve(runtime, {})
     lake = runtime.lake
     placed = event_assignments(lake.read(EVENTS), lake.read(COOKIE_INTERVAL)).select(
         "anonymous_id", "message_id", "record_key"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as f
 
-from ingestion.versions import exceptions, fresh_lines, known_lines, verdicts
+from ingestion.versions import exceptions, fresh_lines, known_lines, shared_slots, verdicts
 
 pytestmark = pytest.mark.spark
 
@@ -48,7 +48,8 @@ def take(spark: Any) -> Take:
         fresh = spark.createDataFrame(told, ROW).select("*", broken).withColumns(marks)
         before = spark.createDataFrame([(v.key, v.content, v.at, v.sequence) for v in known], KNOWN)
         known_before = known_lines(before.withColumn("source", f.lit("s")), "key", "at", ["s"] if dated else [])
-        judged = verdicts(fresh, exceptions(fresh_lines(fresh).unionByName(known_before)))
+        lines = fresh_lines(fresh).unionByName(known_before)
+        judged = verdicts(fresh, exceptions(lines, shared_slots(lines)))
         accepted = judged.where("verdict = 'accepted'").select("key", "content_hash", "at", "turn", "changed").collect()
         assert all(row.changed == (row.key in {v.key for v in known} or row.turn > 1) for row in accepted)
         return [
