@@ -28,7 +28,8 @@ from infra.workspace import Workspace
 
 _IDLE_SECONDS = 600.0
 _POLL_SECONDS = 0.2
-# The JVM of a killed runner ends within a second (design, engines); on a loaded machine it takes longer.
+# The JVM of a killed runner ends within a second (design, engines); on a loaded machine it takes longer. Only what a
+# dead runner left behind is waited for; one that lives refuses at once.
 _SUCCESSION_SECONDS = 20.0
 
 
