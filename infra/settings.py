@@ -1,11 +1,20 @@
-"""The one page of configuration: `kindred.yaml`, and the secrets that only the environment holds."""
+"""The one page of configuration: `kindred.yaml`, and what the environment holds: secrets, and this machine's ways."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from infra.errors import ConfigurationError
+
+_OVERRIDE = re.compile(r"KINDRED_([A-Z]+)__([A-Z_]+)")
+# What a machine may say otherwise than the page. The rest decides what becomes of people and stands in the page alone,
+# where its change is seen: a run compares the files, not the environment.
+_OF_THE_MACHINE = ("engine", "serving", "stores")
 
 
 class Section(BaseModel):
@@ -33,7 +42,7 @@ class ServingSettings(Section):
     port: int = Field(default=8460, ge=0, le=65535)
 
 
-class StoreSettings(Section):
+class StoresSettings(Section):
     """Where data lie, relative to the workspace."""
 
     lake: str = "state/lake"
@@ -51,7 +60,42 @@ class KindredSettings(Section):
     seed: int | None = Field(default=None, description="repeatable ids for demos and tests; never in production")
     engine: EngineSettings = EngineSettings()
     serving: ServingSettings = ServingSettings()
-    stores: StoreSettings = StoreSettings()
+    stores: StoresSettings = StoresSettings()
+
+
+def overridden(settings: KindredSettings, environ: Mapping[str, str]) -> KindredSettings:
+    """Return the settings with what variables such as `KINDRED_ENGINE__DRIVER_MEMORY` say in place of the page."""
+    sections: dict[str, dict[str, str]] = {}
+    for name in sorted(environ):
+        found = _OVERRIDE.fullmatch(name)
+        if found is None or not environ[name]:
+            continue
+        section, key = found[1].lower(), found[2].lower()
+        if section not in _OF_THE_MACHINE:
+            raise _wrong(name, "no such section", f"use {_known(_OF_THE_MACHINE, 'KINDRED_', '__…')}")
+        known = type(getattr(settings, section)).model_fields
+        if key not in known:
+            raise _wrong(name, "unknown key", f"use {_known(known, f'KINDRED_{found[1]}__', '')}")
+        sections.setdefault(section, {})[key] = environ[name]
+    changes = {section: _changed(getattr(settings, section), values) for section, values in sections.items()}
+    return settings.model_copy(update=changes)
+
+
+def _changed(section: Section, values: Mapping[str, Any]) -> Section:
+    try:
+        return type(section).model_validate({**section.model_dump(), **values})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = f"KINDRED_{type(section).__name__.removesuffix('Settings').upper()}__{str(first['loc'][0]).upper()}"
+        raise _wrong(name, first["msg"], "mend the variable, or remove it") from None
+
+
+def _wrong(name: str, wrong: str, right: str) -> ConfigurationError:
+    return ConfigurationError("environment", None, name, wrong, right)
+
+
+def _known(names: Iterable[str], before: str, after: str) -> str:
+    return ", ".join(f"{before}{name.upper()}{after}" for name in names)
 
 
 def environment(workspace: Path) -> dict[str, str]:

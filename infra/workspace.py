@@ -12,7 +12,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from infra.errors import ConfigurationError, Missing, Unavailable
-from infra.settings import KindredSettings, environment, secret
+from infra.settings import KindredSettings, environment, overridden, secret
 
 Model = TypeVar("Model", bound=BaseModel)
 _REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
@@ -35,7 +35,7 @@ class Workspace:
             raise Missing(f"no kindred.yaml in {root.name}/; `kindred init` writes a workspace")
         environ = environment(root)
         settings = _load(root, root / "kindred.yaml", KindredSettings, environ)
-        return cls(root, settings, environ)
+        return cls(root, overridden(settings, environ), environ)
 
     @property
     def lake_path(self) -> Path:

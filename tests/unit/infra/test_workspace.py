@@ -63,3 +63,31 @@ def test_the_token_key_comes_from_the_environment_or_env_file_and_is_long(folder
     opened = Workspace.open(folder)
     assert opened.token_key() == b"a" * 64
     assert "aaaa" not in repr(opened)
+
+
+def test_the_environment_has_the_last_word_on_the_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "kindred.yaml").write_text("name: shop\nengine: {driver_memory: 3g, shuffle_partitions: 8}\n")
+    (folder / ".env").write_text("KINDRED_ENGINE__DRIVER_MEMORY=1g\nKINDRED_SERVING__PORT=9000\n")
+    monkeypatch.setenv("KINDRED_ENGINE__DRIVER_MEMORY", "2g")
+    monkeypatch.setenv("KINDRED_ENGINE__MAX_RESULT_SIZE", "")
+    settings = Workspace.open(folder).settings
+    assert (settings.engine.driver_memory, settings.engine.shuffle_partitions) == ("2g", 8)
+    assert settings.engine.max_result_size == "256m"
+    assert settings.serving.port == 9000
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("KINDRED_ENGINE__MEMORY", "unknown key; use KINDRED_ENGINE__MASTER, KINDRED_ENGINE__DRIVER_MEMORY"),
+        ("KINDRED_MOTOR__MASTER", "no such section; use KINDRED_ENGINE__…"),
+        ("KINDRED_ENGINE__SHUFFLE_PARTITIONS", "valid integer"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, says: str) -> None:
+    monkeypatch.setenv(name, "many")
+    with pytest.raises(ConfigurationError) as caught:
+        Workspace.open(folder)
+    assert caught.value.where == name
+    assert says in str(caught.value)
+    assert "many" not in str(caught.value)
