@@ -125,7 +125,10 @@ def record(desk: Desk, statement: Statement) -> dict[str, Any]:
     When this returns the word is durable, and what it denies is denied to every reader of the serving store.
     """
     entry = _entry(desk, statement)
-    store.append(desk.database, [store.Said(statement.token, entry)], lambda _: Sid(desk.mint()))
+    if not store.append(desk.database, [store.Said(statement.token, entry)], lambda _: Sid(desk.mint())):
+        # Asked again: the receipt tells of the entry that stands in the ledger, and when that was heard.
+        before = store.history(desk.database, [statement.token])
+        entry = next((one for one in before if one.id == entry.id), entry)
     denied = denied_at_once(entry, desk.policy)
     if denied:
         sequence = store.sequence_of(desk.database, entry.id)

@@ -14,7 +14,7 @@ from api.http.ports import Known, Profiles
 from infra.identifiers import IdentifierType, normalise, token
 from infra.ids import ProfileId, Purpose
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ID = re.compile(r"[0-9a-f]{32}")
 Bytes = tuple[bytes, bytes]
 
 # Prebuilt for the fast path; the slow one turns the same pairs into its response.
@@ -125,5 +125,8 @@ def timing(seconds: float) -> Bytes:
 
 
 def readable_id(profile_id: str) -> bool:
-    """Say whether this has the form of a profile id at all; what has not is unknown, and never looked up."""
+    """Say whether this has the form of a profile id at all; what has not is unknown, and never looked up or noted.
+
+    Somebody may put a phone or a card where an id belongs, and the audit must not keep it.
+    """
     return _ID.fullmatch(profile_id) is not None

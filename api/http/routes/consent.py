@@ -49,7 +49,7 @@ async def record(
         channel=asked.channel,
         notice=asked.notice,
         expires_at=asked.expires_at,
-        request_id=_request_id(caller, idempotency_key),
+        request_id=_request_id(caller, asked, idempotency_key),
     )
     return await run_in_threadpool(_ledger(world).record, statement)
 
@@ -84,8 +84,11 @@ def _ledger(world: World) -> Consents:
     return world.consents
 
 
-def _request_id(caller: Credential, idempotency_key: str | None) -> str | None:
-    # Bound to the key, so that two callers who count alike do not meet; hashed, for callers put anything in it.
+def _request_id(caller: Credential, asked: ConsentIn, idempotency_key: str | None) -> str | None:
+    # Bound to the caller, so that two who count alike do not meet; bound to what is said, so that a word under a
+    # key that was used before is a word of its own: a withdrawal must never be taken for yesterday's yes. Hashed,
+    # for callers put anything in it; without the identifier, whose token the ledger adds.
     if idempotency_key is None:
         return None
-    return hashlib.sha256(f"{caller.key_id}|{idempotency_key}".encode()).hexdigest()[:32]
+    said = asked.model_dump_json(exclude={"identifier"})
+    return hashlib.sha256(f"{caller.key_id}|{idempotency_key}|{said}".encode()).hexdigest()[:32]

@@ -7,9 +7,10 @@ from starlette.concurrency import run_in_threadpool
 
 from api.http import examples
 from api.http.credentials import carried
-from api.http.errors import BackendMissing
+from api.http.errors import AuditBehind, BackendMissing
 from api.http.keys import Credential
 from api.http.models import AnyOut, DecideIn
+from api.http.reading import readable_id
 from api.http.routes.doors import WorldDep, needs, problems
 from infra.ids import ProfileId
 
@@ -25,6 +26,8 @@ async def decide(asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
     decider = world.decider
     if decider is None:
         raise BackendMissing("decisions")
+    if not world.audit.room():
+        raise AuditBehind
     profile_id = ProfileId(asked.profile_id) if asked.profile_id else None
     if asked.identifier is not None:
         known = world.tongue.known(asked.identifier.type, asked.identifier.value)
@@ -38,5 +41,6 @@ async def decide(asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
     }
     at = world.clock()
     answer = await run_in_threadpool(lambda: decider.decide(request, at=at))
-    world.audit.note(caller.key_id, purpose, profile_id or "", "decided")
+    noted = profile_id if profile_id and readable_id(profile_id) else ""
+    world.audit.note(caller.key_id, purpose, noted, "decided")
     return answer

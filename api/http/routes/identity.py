@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Depends
 
 from api.http import examples
 from api.http.credentials import carried
-from api.http.errors import ProfileHidden
+from api.http.errors import AuditBehind, ProfileHidden
 from api.http.explain import carriers, chain, records_of
 from api.http.keys import Credential
 from api.http.models import WhyIn, WhyOut
@@ -25,6 +25,8 @@ Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 async def why(asked: WhyAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
     """Explain a match: the chain of edges between two identifiers with every comparison's weight."""
     purpose = carried(caller, asked.purpose)
+    if not world.audit.room():
+        raise AuditBehind
     asked_for: list[Known] = []
     profiles: list[Found] = []
     for identifier in (asked.a, asked.b):

@@ -5,8 +5,10 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from sqlalchemy import select
 
 from api.http.audit import looks
+from api.http.store import READ_AUDIT
 
 pytestmark = pytest.mark.anyio
 ANNA, BEN, CORA, MERGED, SPLIT, HIDDEN = (letter * 32 for letter in "abcef0")
@@ -191,6 +193,28 @@ async def test_a_repeated_statement_is_one_statement(asking: httpx.AsyncClient, 
     assert first.json()["id"] == again.json()["id"]
     shown = await asking.post("/v1/consent:show", json={"identifier": EMAIL}, headers=town.bearer("clerk"))
     assert [e["action"] for e in shown.json()["events"]] == ["acknowledged"]
+
+
+async def test_a_word_under_a_used_key_is_a_word_of_its_own(asking: httpx.AsyncClient, town: Any) -> None:
+    headers = {**town.bearer("officer"), "idempotency-key": "one"}
+    for action in ("given", "withdrawn", "withdrawn"):
+        said = {"identifier": EMAIL, "purpose": "personalization", "action": action}
+        assert (await asking.post("/v1/consent", json=said, headers=headers)).status_code == 201
+    assert [entry["action"] for entry in town.consents.ledger] == ["given", "withdrawn"]
+    assert (await by_id(asking, town, ANNA, purpose="personalization")).status_code == 404
+
+
+async def test_the_audit_keeps_no_identifier_that_stood_where_an_id_belongs(
+    asking: httpx.AsyncClient, town: Any
+) -> None:
+    phone = "12025550143"
+    assert (await by_id(asking, town, phone)).status_code == 404
+    answer = await asking.post("/v1/decide", json={"profile_id": phone}, headers=town.bearer("shop"))
+    assert answer.status_code == 200
+    town.world.audit.flush()
+    with town.world.database.connect() as connection:
+        noted = connection.execute(select(READ_AUDIT.c.decision, READ_AUDIT.c.profile_ids)).all()
+    assert sorted(map(tuple, noted)) == [("decided", "-"), ("hidden", "-")]
 
 
 async def test_reasons_are_coarse_without_the_scope(asking: httpx.AsyncClient, town: Any) -> None:
