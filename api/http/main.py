@@ -27,7 +27,7 @@ from api.http.credentials import KeyRing
 from api.http.expiry import Expiry, served_since
 from api.http.middleware import AsgiApp
 from api.http.reading import Tongue
-from api.http.wiring import Denied, Ledger
+from api.http.wiring import Denied, Ledger, recall
 from api.http.world import World
 from consent import officer
 from infra.clock import system_clock
@@ -43,6 +43,7 @@ def open_world(workspace: Workspace) -> World:
     desk = officer.Desk.open(workspace, database)
     published = Published(workspace.serving_path, time.monotonic)
     profiles = ProfileReader(published, Denied(desk.overlay))
+    recall(desk, served_since(profiles))
     types = load_identifier_types(workspace)
     return World(
         profiles=profiles,

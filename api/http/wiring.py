@@ -1,18 +1,32 @@
 """The ports of the HTTP side filled by the packages that they belong to."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 import lmdb
 
 from api.http.ports import Json, Known, Question, Statement
-from consent import officer
-from consent.model import ALL, Link
+from consent import officer, store
+from consent.decide import denied_at_once
+from consent.model import ALL, ConsentEntry, Link
 from consent.overlay import DenyOverlay
+from infra.errors import KindredError
 from infra.ids import ProfileId, Purpose, Token
 from profiles.errors import OverlayUnreadable
 from profiles.serving import ProfileReader
+
+_COLUMNS = tuple(one.name for one in fields(ConsentEntry))
+_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """What the overlay denied at one revision; replaced whole, so that no thread ever sees two revisions mixed."""
+
+    revision: int
+    everything: frozenset[str]
+    by_purpose: Mapping[str, frozenset[str]]
 
 
 class Denied:
@@ -23,30 +37,53 @@ class Denied:
 
     def __init__(self, overlay: DenyOverlay) -> None:
         self._overlay = overlay
-        self._revision = -1
-        self._everything: frozenset[str] = frozenset()
-        self._by_purpose: dict[str, frozenset[str]] = {}
+        self._copy = _Copy(-1, frozenset(), {})
 
     def denied_any(self, tokens: Iterable[str], purpose: str) -> bool:
         """Say whether any of a person's identifiers is denied the purpose."""
         try:
             # The number is read first: a write that comes between is then read once more, never missed.
-            revision = self._overlay.entries.revision()
-            if revision != self._revision:
-                self._read()
-                self._revision = revision
+            revision, copy = self._overlay.entries.revision(), self._copy
+            if revision != copy.revision:
+                copy = self._copy = self._read(revision)
         except lmdb.Error as error:
             raise OverlayUnreadable from error
-        refused = self._by_purpose.get(purpose, self._everything)
+        refused = copy.by_purpose.get(purpose, copy.everything)
         return bool(refused) and not refused.isdisjoint(tokens)
 
-    def _read(self) -> None:
+    def _read(self, revision: int) -> "_Copy":
         pairs = self._overlay.denials()
         everything = frozenset(token for token, purpose in pairs if purpose == ALL)
-        self._by_purpose = {
+        by_purpose = {
             purpose: everything | {token for token, p in pairs if p == purpose} for purpose in {p for _, p in pairs}
         }
-        self._everything = everything
+        return _Copy(revision, everything, by_purpose)
+
+
+def recall(desk: officer.Desk, built: Callable[[], datetime | None]) -> int:
+    """Deny again what the ledger refused since the served build, and return how many words that were.
+
+    Only an overlay that nobody has ever written needs it: a new workspace's, or one whose files were lost. The
+    ledger is what readers obey; the overlay is its fastest copy.
+    """
+    if desk.overlay.entries.revision() > 0:
+        return 0
+    try:
+        since = built()
+    except KindredError:
+        since = None  # a generation that cannot be opened does not say what it has seen
+    words = 0
+    for rows in store.exported(desk.database, _ROWS):
+        for row in rows:
+            if row["token"] is None or (since is not None and row["received_at"] <= since):
+                continue
+            entry = ConsentEntry(**{column: row[column] for column in _COLUMNS})
+            denied = denied_at_once(entry, desk.policy)
+            if denied:
+                at, sequence = entry.received_at, row["sequence"]
+                desk.overlay.restrict([Token(row["token"])], denied, at=at, sequence=sequence)
+                words += 1
+    return words
 
 
 @dataclass(frozen=True, slots=True)
