@@ -1,14 +1,17 @@
 """Keys at the door: a bounded memory of who holds which key, how fast each may ask, and who is let in."""
 
+import logging
 import time
 from collections.abc import Callable
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.http.errors import PurposeRefused, ScopeRefused, TooFast, Unauthenticated
 from api.http.keys import Credential, find_credential, revision
 from infra.ids import Purpose
 
+LOG = logging.getLogger("kindred.http")
 _REMEMBERED = 4096
 _BEARER = b"bearer "
 
@@ -99,9 +102,16 @@ class KeyRing:
         self._holders.clear()
 
     def refresh(self) -> None:
-        """Flush if a key was made or revoked since the last look; run about once a second."""
-        now = revision(self._database)
-        if now != self._revision:
+        """Flush if a key was made or revoked since the last look; run about once a second.
+
+        Where the database cannot tell, everybody is forgotten: a key that was revoked meanwhile must not stay open.
+        """
+        try:
+            now = revision(self._database)
+        except SQLAlchemyError as error:
+            LOG.warning("keys cannot be looked at: %s", type(error).__name__)
+            now = None
+        if now is None or now != self._revision:
             self._revision = now
             self.flush()
 

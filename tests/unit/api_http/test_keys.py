@@ -1,10 +1,11 @@
 """Keys at the door."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 
 from api.http.credentials import KeyRing
 from api.http.errors import KeyMissing, ScopeUnknown, Unauthenticated
@@ -91,3 +92,16 @@ def test_strangers_are_not_remembered(town: Any) -> None:
         with pytest.raises(Unauthenticated):
             ring.holder(header(f"kd_{number:054d}"))
     assert not ring._holders
+
+
+def test_keys_that_cannot_be_looked_at_are_forgotten(town: Any, tmp_path: Path) -> None:
+    elsewhere = create_engine(f"sqlite:///{tmp_path}/nowhere/kindred.db")
+    header = f"Bearer {town.keys['reader']}".encode()
+    ring = town.world.ring
+    ring.refresh()
+    ring.holder(header)
+    ring.refresh()
+    assert ring.remembered(header) is not None
+    ring._database = elsewhere
+    ring.refresh()
+    assert ring.remembered(header) is None
