@@ -7,13 +7,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from api.http.console.pages import console_router
 from api.http.fastpath import FastPath
 from api.http.middleware import AsgiApp, Shell
 from api.http.models import declared_names
-from api.http.problems import on_any_error, on_http_error, on_invalid, on_kindred_error
+from api.http.problems import on_any_error, on_database_error, on_http_error, on_invalid, on_kindred_error
 from api.http.routes import consent, decide, health, identity, profiles
 from api.http.world import World
 from infra.errors import KindredError
@@ -52,6 +54,8 @@ def create_framework_app(world: World) -> FastAPI:
     )
     app.state.world = world
     app.add_exception_handler(KindredError, on_kindred_error)
+    app.add_exception_handler(OperationalError, on_database_error)
+    app.add_exception_handler(PoolTimeout, on_database_error)
     app.add_exception_handler(Exception, on_any_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid(declared_names()))

@@ -1,15 +1,27 @@
 """What callers send and receive, as the OpenAPI document shows it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from api.http.examples import PROFILE
 
 IdentifierTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$", examples=["email"])]
 PurposeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["personalization"])]
 FieldPattern = Annotated[str, Field(pattern=r"^[a-z*][A-Za-z0-9_.*]{0,99}$", examples=["traits.*"])]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    # The first and the last hours of the calendar have no spelling in UTC, in which everything is kept.
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("datetime_range", "out of range") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Action = Literal[
     "given", "refused", "withdrawn", "objected", "restricted", "unrestricted", "acknowledged", "invalidated"
 ]
@@ -54,8 +66,8 @@ class ConsentIn(Asked):
     jurisdiction: str | None = Field(default=None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", examples=["US-OH"])
     channel: str | None = Field(default=None, pattern=r"^[a-z_]{1,32}$")
     notice: str | None = Field(default=None, max_length=200)
-    occurred_at: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
+    expires_at: Moment | None = None
 
 
 class ConsentShowIn(Asked):
@@ -70,7 +82,7 @@ class ConsentDecideIn(Asked):
     identifier: IdentifierIn
     purpose: PurposeName
     channel: str | None = Field(default=None, pattern=r"^[a-z_]{1,32}$")
-    as_of: AwareDatetime | None = None
+    as_of: Moment | None = None
 
 
 class ContextIn(Asked):
@@ -78,7 +90,7 @@ class ContextIn(Asked):
 
     channel: str | None = Field(default=None, pattern=r"^[a-z_]{1,32}$", examples=["web"])
     device: str | None = Field(default=None, pattern=r"^[a-z_]{1,32}$", examples=["phone"])
-    time: AwareDatetime | None = None
+    time: Moment | None = None
     basket: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list, max_length=200)
 
 

@@ -59,6 +59,7 @@ _WRONG = {
     "list_type": "is not a list",
     "too_long": "has too many entries",
     "timezone_aware": "has no time zone",
+    "datetime_range": "is outside the calendar",
 }
 
 
@@ -132,6 +133,13 @@ async def on_kindred_error(_request: Request, error: Exception) -> Response:
     return foreseen(error)
 
 
+async def on_database_error(_request: Request, error: Exception) -> Response:
+    """Answer while another process holds the database, or it is not there; the error's own words quote values."""
+    LOG.warning("the database does not answer: %s", type(error).__name__)
+    detail = "the database does not answer now; ask again, with the same Idempotency-Key where there was one"
+    return problem(503, detail, headers={"retry-after": "1"})
+
+
 async def on_any_error(_request: Request, error: Exception) -> Response:
     """Answer what nobody foresaw."""
     return unforeseen(error)
@@ -155,12 +163,20 @@ def on_invalid(names: frozenset[str]) -> Any:
     names that we declared ourselves are repeated.
     """
 
-    async def answer(_request: Request, error: Exception) -> Response:
+    async def answer(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
         found = [{"pointer": _pointer(entry["loc"], names), "wrong": _wrong(entry["type"])} for entry in error.errors()]
+        if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
+            # The framework then reads no JSON at all and would say that the body is no object.
+            found = [{"pointer": "/header/content-type", "wrong": "is not application/json"}]
         return problem(422, "the request does not have the declared form", errors=found[:20])
 
     return answer
+
+
+def _is_json(media_type: str) -> bool:
+    name = media_type.partition(";")[0].strip().lower()
+    return name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
 
 
 def _pointer(path: Sequence[str | int], names: frozenset[str]) -> str:

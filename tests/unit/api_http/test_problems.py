@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from api.http.app import create_app, create_framework_app
 from api.http.credentials import KeyRing
@@ -80,6 +81,39 @@ async def test_a_problem_points_at_the_place(asking: httpx.AsyncClient, town: An
         ("/body/purpose", "does not have the declared form"),
         ("/body/*", "is not a known field"),
     }
+
+
+async def test_a_body_that_is_not_called_json_is_told_so(asking: httpx.AsyncClient, town: Any) -> None:
+    answer = await asking.post(LOOKUP, content=b"{}", headers=town.bearer())
+    assert answer.json()["errors"] == [{"pointer": "/header/content-type", "wrong": "is not application/json"}]
+    answer = await asking.post(LOOKUP, content=b"{}", headers={**town.bearer(), "content-type": "application/x+json"})
+    assert {e["pointer"] for e in answer.json()["errors"]} == {"/body/identifier", "/body/purpose"}
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+async def test_a_moment_without_a_spelling_in_utc_is_refused(asking: httpx.AsyncClient, town: Any, moment: str) -> None:
+    said = {**asked(), "action": "given"}
+    for url, body in (
+        ("/v1/consent", {**said, "occurred_at": moment}),
+        ("/v1/consent", {**said, "expires_at": moment}),
+        ("/v1/consent:decide", {**asked(), "as_of": moment}),
+        ("/v1/decide", {"context": {"time": moment}}),
+    ):
+        who = "shop" if url == "/v1/decide" else "officer"
+        answer = await asking.post(url, json=body, headers=town.bearer(who))
+        assert (answer.status_code, answer.json()["errors"][0]["wrong"]) == (422, "is outside the calendar"), url
+
+
+async def test_a_database_that_does_not_answer_is_not_our_fault(town: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def held(*_: Any) -> Any:
+        raise OperationalError(f"INSERT {SECRET}", {"value": SECRET}, ValueError(SECRET))
+
+    town.consents.record = held
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=town.app), base_url="http://localhost") as client:
+        answer = await client.post("/v1/consent", json={**asked(), "action": "given"}, headers=town.bearer("officer"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "OperationalError" in caplog.text
+    assert SECRET not in answer.text + caplog.text
 
 
 async def test_who_is_asking_is_told_how_to_say_it(asking: httpx.AsyncClient) -> None:
