@@ -87,14 +87,14 @@ class Desk:
         graph = self._world.profiles.graph(profile_id, chosen) if explained else None
         timeline = self._world.profiles.timeline(profile_id, chosen) or []
         bodies = {p: seen[p].body if p in seen else None for p in purposes}
-        return page(chosen, bodies, graph, timeline, self._verdicts(profile_id), self._world.zone)
+        return page(chosen, bodies, graph, timeline, self._verdicts(credential, profile_id), self._world.zone)
 
     def consent(self, credential: Credential, profile_id: ProfileId) -> Json:
         """Return what the page says of consent, and what its form may offer."""
         writes = credential.may("consent:write") and self._world.consents is not None
         identifiers = {known.token: known for known in self._identifiers(profile_id, credential)} if writes else {}
         return {
-            "verdicts": self._verdicts(profile_id) if credential.may("consent:read") else [],
+            "verdicts": self._verdicts(credential, profile_id),
             "identifiers": list(identifiers.values()),
             "purposes": self._purposes(credential) if writes else (),
             "actions": ACTIONS,
@@ -144,8 +144,9 @@ class Desk:
             return Purpose(wanted)
         return next((Purpose(p) for p in _PREFERRED if p in seen), seen[0])
 
-    def _verdicts(self, profile_id: ProfileId) -> list[Json]:
-        if self._world.consents is None:
+    def _verdicts(self, credential: Credential, profile_id: ProfileId) -> list[Json]:
+        """Return what the ledger says of each purpose, and nothing to a key that may not read the ledger."""
+        if self._world.consents is None or not credential.may("consent:read"):
             return []
         return self._world.consents.state(profile_id, at=self._world.clock())
 

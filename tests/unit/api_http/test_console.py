@@ -12,9 +12,11 @@ from api.http.audit import looks
 from api.http.console import words
 from api.http.console.layout import Box, positions
 from api.http.console.session import LIFETIME, opened, sealed, signing_key
-from api.http.keys import list_keys, revoke_key
+from api.http.keys import create_key, list_keys, revoke_key
 
 pytestmark = pytest.mark.anyio
+MARKUP = "\"><script>alert(1)</script>'"
+PURPOSES = ("service", "analytics")
 ANNA, BEN, CORA, MERGED, SPLIT, HIDDEN = (letter * 32 for letter in "abcef0")
 
 
@@ -116,6 +118,33 @@ async def test_a_page_is_seen_for_a_purpose(visiting: httpx.AsyncClient) -> None
     golden = page[page.index('id="golden"') : page.index('id="graph"')]
     assert "14 Elm Street" not in golden
     assert (await visiting.get(f"/people/{ANNA}?purpose=nonsense")).status_code == 403
+
+
+async def test_a_key_that_may_not_read_the_ledger_is_told_nothing_of_it(town: Any, asking: httpx.AsyncClient) -> None:
+    key = create_key(
+        town.world.database, name="looker", scopes={"console", "profile:read"}, purposes=PURPOSES, at=town.world.clock()
+    )
+    town.profiles.denied.update((token, "analytics") for token in town.profiles.headers[ANNA]["tokens"])
+    assert (await asking.post("/login", data={"key": key})).status_code == 303
+    page = (await asking.get(f"/people/{ANNA}")).text
+    assert '<span class="off" title="not published">Analytics</span>' in page
+    assert "no consent" not in page
+    assert 'id="consent"' not in page
+
+
+async def test_names_that_hold_markup_stay_text(town: Any, visiting: httpx.AsyncClient) -> None:
+    for (_, profile_id), view in town.profiles.views.items():
+        if profile_id == ANNA:
+            view["attributes"] |= {"given_name": MARKUP, "city": MARKUP}
+            view["traits"]["favourite_shop"] = [MARKUP]
+    for record in town.profiles.graphs[ANNA]["records"]:
+        record["attributes"] = {"full_name": MARKUP}
+    for entry in town.profiles.timelines[ANNA]:
+        entry["details"] = {"page": MARKUP}
+    page = (await visiting.get(f"/people/{ANNA}?events=all")).text
+    assert page.count("&lt;script&gt;") > 10
+    assert "<script" not in page
+    assert MARKUP not in page
 
 
 async def test_pages_follow_merged_and_split_ids(visiting: httpx.AsyncClient) -> None:
