@@ -63,8 +63,11 @@ class Runs:
         self._database = database
         self._clock = clock
 
-    def submit(self, job: str, arguments: Mapping[str, str], priority: int = ORDINARY) -> str:
-        """Ask for a job and return its run's id; an equal one that waits or was interrupted is joined instead."""
+    def submit(self, job: str, arguments: Mapping[str, str], priority: int = ORDINARY, *, anew: bool = False) -> str:
+        """Ask for a job and return its run's id; an equal one that waits or was interrupted is joined instead.
+
+        With `anew` none is joined that has begun: it passes over steps that have not heard what was said since.
+        """
         with writing(self._database) as connection:
             same = (
                 select(RUN.c.id)
@@ -72,8 +75,13 @@ class Runs:
                 .where(RUN.c.status == "queued")
                 .order_by(RUN.c.submitted_at)
             )
+            if anew:
+                same = same.where(RUN.c.number.is_(None))
             waiting = connection.execute(same).scalar()
             if waiting:
+                # Whoever asks more urgently makes it urgent for all who wait for it.
+                sooner = update(RUN).where(RUN.c.id == waiting, RUN.c.priority < priority).values(priority=priority)
+                connection.execute(sooner)
                 return str(waiting)
             run_id = secrets.token_hex(8)
             connection.execute(

@@ -1,6 +1,7 @@
 """The commands that write: each hands a job to the runner, follows it and ends with its exit code."""
 
 import re
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,9 +26,12 @@ AtOption = Annotated[
 ]
 
 
-def hand_over(world: World, job: str, arguments: Mapping[str, str]) -> Row[Any]:
-    """Return the ended run of a job; raise its error where it failed."""
-    run_id = world.runs.submit(job, arguments)
+def hand_over(world: World, job: str, arguments: Mapping[str, str], *, anew: bool = False) -> Row[Any]:
+    """Return the ended run of a job; raise its error where it failed.
+
+    `anew` asks for a run that has not begun: one that hears every word spoken until now.
+    """
+    run_id = world.runs.submit(job, arguments, anew=anew)
     begun = time.monotonic()
     with Status(f"{job}", console=ERR) as status:
 
@@ -64,12 +68,22 @@ def run(
         arguments = ({"full": "yes"} if full else {}) | ({"at": at} if at else {})
         pause = _seconds(every) if every else None
         world = open_world(workspace)
+        if pause is None:
+            hand_over(world, "run", arguments)
+        else:
+            _again_and_again(world, arguments, pause)
+
+
+def _again_and_again(world: World, arguments: Mapping[str, str], pause: float) -> None:
+    """Run until Ctrl-C or SIGTERM, which are the ways to end it and no failure."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
         while True:
             begun = time.monotonic()
             hand_over(world, "run", arguments)
-            if pause is None:
-                return
             time.sleep(max(0.0, pause - (time.monotonic() - begun)))
+    except KeyboardInterrupt:
+        say("ended; a run that is under way goes on in the job runner")
 
 
 @app.command()

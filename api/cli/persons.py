@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import orjson
+import pyarrow.compute as pc
 import typer
 
 from api.cli.console import as_json, reporting, say, table
@@ -19,6 +20,8 @@ from consent import officer
 from consent.officer import Desk
 from identity import steward
 from identity.config import load_identity, rules
+from identity.tables import RECORD_FEATURES
+from infra import shelf
 from infra.clock import system_clock
 from infra.errors import Missing
 from infra.ids import ProfileId, Purpose, Token
@@ -181,7 +184,7 @@ def link(a: PersonArgument, b: PersonArgument, reason: ReasonOption, workspace: 
     with reporting():
         world = open_world(workspace)
         steward.link(bench(world), *_both(world, a, b), _wish(reason))
-        hand_over(world, "apply", {})
+        hand_over(world, "apply", {}, anew=True)
 
 
 @app.command()
@@ -190,18 +193,35 @@ def unlink(a: PersonArgument, b: PersonArgument, reason: ReasonOption, workspace
     with reporting():
         world = open_world(workspace)
         steward.unlink(bench(world), *_both(world, a, b), _wish(reason))
-        hand_over(world, "apply", {})
+        hand_over(world, "apply", {}, anew=True)
+
+
+def record_keys(lake: Path, text: str) -> list[str]:
+    """Return the record keys that `source:key` names, as the source itself calls its row; a record key is its own."""
+    source, colon, key = text.partition(":")
+    if not colon:
+        return [text]
+    wanted = (pc.field("source") == source) & (pc.field("key") == key)
+    found = shelf.dataset(lake, RECORD_FEATURES).to_table(columns=["record_key"], filter=wanted)
+    if not found.num_rows:
+        # The key may be a person's; the source is ours.
+        raise Missing(f"no record of {source} has this key; `kindred export assignments` lists what there is")
+    return sorted(set(found.column("record_key").to_pylist()))
 
 
 @app.command()
 def split(
     who: PersonArgument,
     reason: ReasonOption,
-    record: Annotated[list[str] | None, typer.Option(help="The key of a record to take out; may be repeated.")] = None,
+    record: Annotated[
+        list[str] | None,
+        typer.Option(help="A record to take out, as source:key or by its record key; may be repeated."),
+    ] = None,
     workspace: WorkspaceOption = Path(),
 ) -> None:
     """Take records out of a profile, or let it fall apart at its weakest tie; old ids come back."""
     with reporting():
         world = open_world(workspace)
-        steward.split(bench(world), Gallery.open(world).find(who), _wish(reason), record or ())
-        hand_over(world, "apply", {})
+        taken = [key for text in record or () for key in record_keys(world.workspace.lake_path, text)]
+        steward.split(bench(world), Gallery.open(world).find(who), _wish(reason), taken)
+        hand_over(world, "apply", {}, anew=True)

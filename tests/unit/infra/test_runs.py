@@ -27,6 +27,39 @@ def test_an_erasure_goes_before_what_waits(book: Runs) -> None:
     assert first.number == 1
 
 
+def test_an_erasure_goes_before_what_was_interrupted_too(book: Runs) -> None:
+    book.submit("run", {})
+    begun = book.begin_next({}, None)
+    assert begun is not None
+    urgent = book.submit("freeze", {}, URGENT)
+    assert book.requeue_interrupted() == 1
+    order = [row.id for row in (book.begin_next({}, None), book.begin_next({}, None)) if row]
+    assert order == [urgent, begun.id]
+
+
+def test_who_joins_more_urgently_makes_it_urgent(book: Runs) -> None:
+    book.submit("run", {})
+    waiting = book.submit("apply", {})
+    assert book.submit("apply", {}, URGENT) == waiting
+    assert book.submit("apply", {}) == waiting
+    first = book.begin_next({}, None)
+    assert first is not None
+    assert first.id == waiting
+
+
+def test_a_word_spoken_since_does_not_join_a_run_that_passed_over_it(book: Runs) -> None:
+    interrupted = book.submit("apply", {})
+    book.begin_next({}, None)
+    book.record_step(interrupted, Step("resolve", 1.0, {}))
+    book.requeue_interrupted()
+    assert book.submit("apply", {}) == interrupted
+    spoken = book.submit("apply", {}, anew=True)
+    assert spoken != interrupted
+    assert book.submit("apply", {}, anew=True) == spoken
+    order = [row.id for row in (book.begin_next({}, None), book.begin_next({}, None)) if row]
+    assert order == [interrupted, spoken]
+
+
 def test_an_interrupted_run_goes_on_with_its_number_salt_and_base(book: Runs) -> None:
     run_id = book.submit("run", {})
     begun = book.begin_next({"records": 3}, None)
