@@ -26,6 +26,7 @@ from sqlalchemy import (
     event,
     func,
     select,
+    text,
     union,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -39,6 +40,9 @@ _BATCH: Final = 400  # values in one IN list or insert: below SQLite's limit of 
 
 # BIGINT on PostgreSQL; SQLite counts up only INTEGER keys.
 _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+
+# Partial indexes: most words have no end of their own, and few come from a clock that runs ahead.
+_ENDS, _AHEAD = text("expires_at IS NOT NULL"), text("received_at < occurred_at")
 
 CONSENT_EVENT: Final = Table(
     "consent_event",
@@ -70,9 +74,9 @@ CONSENT_EVENT: Final = Table(
     Index("consent_event_sid", "sid"),
     Index("consent_event_action", "action"),
     # For the sweep, which asks every second what has run out: an action first, then a stretch of time.
-    Index("consent_event_expires_at", "action", "expires_at"),
     Index("consent_event_occurred_at", "action", "occurred_at"),
-    Index("consent_event_received_at", "action", "received_at"),
+    Index("consent_event_expires_at", "action", "expires_at", sqlite_where=_ENDS, postgresql_where=_ENDS),
+    Index("consent_event_received_at", "action", "received_at", sqlite_where=_AHEAD, postgresql_where=_AHEAD),
     sqlite_autoincrement=True,
 )
 
@@ -258,8 +262,10 @@ def _endings(window: Window, lifetimes: Iterable[int]) -> Iterator[Select[Any]]:
     yield select(said.sid).where(said.action.in_(ENDINGS), said.sequence > window.sequence)
     for lifetime in (timedelta(days=days) for days in lifetimes):
         # A word counts from when it was said, or from when it was heard where that is earlier.
-        for at in (said.occurred_at, said.received_at):
-            yield given.where(at > window.after - lifetime, at <= window.until - lifetime)
+        after, until = window.after - lifetime, window.until - lifetime
+        yield given.where(said.occurred_at > after, said.occurred_at <= until)
+        ahead = given.where(said.received_at < said.occurred_at)
+        yield ahead.where(said.received_at > after, said.received_at <= until)
 
 
 def restricted_tokens(database: Engine) -> frozenset[Token]:

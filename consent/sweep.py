@@ -1,14 +1,19 @@
 """The sweep: what has run out since the build is denied to readers, as a refusal is, until a build has seen it."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
+from typing import Final
 
 from sqlalchemy import Engine
 
 from consent import store
 from consent.lapse import Span, lapsed, lifetimes, seen_from
 from consent.model import Policy
-from consent.overlay import DenyOverlay
+from consent.overlay import Denial, DenyOverlay
+
+_AT_ONCE: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,16 @@ def sweep(database: Engine, overlay: DenyOverlay, policy: Policy, mark: Mark, no
     if now <= mark.reached:
         return mark, 0
     reached = replace(mark, reached=now, sequence=max(mark.sequence, store.last_sequence(database)))
-    window, denied = store.Window(mark.reached, now, mark.sequence), 0
-    for one in store.ended(database, window, lifetimes(policy)):
-        purposes = lapsed(one.entries, policy, Span(mark.built, now))
-        if purposes:
-            at = seen_from(one.entries, policy, now)
-            overlay.restrict([one.token], purposes, at=at, sequence=one.sequence)
-            denied += 1
+    ended = store.ended(database, store.Window(mark.reached, now, mark.sequence), lifetimes(policy))
+    denials, denied = _denials(ended, policy, Span(mark.built, now)), 0
+    # In parts, so that the first need not wait for the last.
+    while part := list(islice(denials, _AT_ONCE)):
+        overlay.restrict_all(part)
+        denied += len(part)
     return reached, denied
+
+
+def _denials(ended: Iterable[store.Ended], policy: Policy, span: Span) -> Iterator[Denial]:
+    for one in ended:
+        if purposes := lapsed(one.entries, policy, span):
+            yield Denial(one.token, purposes, seen_from(one.entries, policy, span.until), one.sequence)

@@ -189,8 +189,13 @@ class Overlay:
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key; when this returns it is on disk."""
+        self.put_all([(key, value)])
+
+    def put_all(self, rows: list[tuple[bytes, bytes]]) -> None:
+        """Set keys in one transaction; when this returns all are on disk."""
         with self._env.begin(write=True) as transaction:
-            transaction.put(key, value)
+            for key, value in rows:
+                transaction.put(key, value)
 
     def delete(self, keys: list[bytes]) -> None:
         """Remove keys in one transaction."""
