@@ -13,6 +13,12 @@ from infra.database import writing
 
 # The columns to read of `record_consent` or `profile_consent`; none of them says who.
 COLUMNS: Final = ("purpose", "allowed", "reason", "policy_line")
+# The stages in the order in which a run asks.
+STAGES: Final = ("resolve", "build", "activate", "serve")
+# Why somebody is left out although the decision was yes; what else is left out has a reason of `consent.model`.
+REFUSED_SINCE: Final = "refused_since_build"
+HELD: Final = "held"
+NO_RECORD: Final = "no_record"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,15 +64,22 @@ def record_funnel(database: Engine, run_id: str, stage: str, rows: Iterable[Funn
             connection.execute(insert(CONSENT_FUNNEL), stated)
 
 
+def told(database: Engine, run_id: str, stage: str, rows: Iterable[FunnelCount]) -> Iterator[str]:
+    """Keep a stage's funnel of a run, and yield it as it is printed."""
+    rows = tuple(rows)
+    record_funnel(database, run_id, stage, rows)
+    return lines(stage, rows)
+
+
 def funnel(database: Engine, run_id: str) -> dict[str, tuple[FunnelCount, ...]]:
-    """Return a run's funnels by stage."""
+    """Return a run's funnels by stage, in the order in which they were asked."""
     query = select(CONSENT_FUNNEL).where(CONSENT_FUNNEL.c.run_id == run_id)
     found: dict[str, list[FunnelCount]] = {}
     with database.connect() as connection:
         for row in connection.execute(query):
             count = FunnelCount(row.purpose, row.allowed, row.reason, row.policy_line, row.subjects)
             found.setdefault(row.stage, []).append(count)
-    return {stage: tuple(sorted(rows)) for stage, rows in found.items()}
+    return {stage: tuple(sorted(found[stage])) for stage in STAGES if stage in found}
 
 
 def lines(stage: str, rows: Iterable[FunnelCount]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 from pyspark.sql import DataFrame
 
+from consent import funnel
 from consent.config import load_policy
 from consent.screen import record_decisions
 from consent.tables import CONSENT_EVENT
@@ -76,12 +77,22 @@ def _prepare(runtime: Runtime, config: IdentityConfig) -> None:
     policy = load_policy(runtime.workspace)
     decisions = record_decisions(resolvable, lake.read(CONSENT_EVENT), policy, list(policy.purposes), run.started_at)
     lake.overwrite(RECORD_CONSENT, decisions)
+    _account(runtime)
     runtime.say("normalising names, dates and addresses")
     allowed = transforms.allowed_for(resolvable, lake.read(RECORD_CONSENT), PURPOSE)
     schema = lake.schema(RECORD_FEATURES)
     today = run.started_at.date()
     lake.overwrite(RECORD_FEATURES, transforms.record_features(allowed, config.identifiers, today, schema))
     lake.overwrite(CONSTRAINTS, _mirror(runtime))
+
+
+def _account(runtime: Runtime) -> None:
+    """Keep the consent funnel of the records for all purposes, and tell it for the one that is asked here."""
+    decided = shelf.batches(runtime.workspace.lake_path, RECORD_CONSENT, columns=funnel.COLUMNS)
+    counts = funnel.counts(decided)
+    funnel.record_funnel(runtime.database, runtime.run.id, "resolve", counts)
+    for line in funnel.lines("resolve", [count for count in counts if count.purpose == PURPOSE]):
+        runtime.say(line)
 
 
 def _mirror(runtime: Runtime) -> DataFrame:

@@ -19,6 +19,7 @@ from consent.screen import screen
 from infra import shelf
 from infra.identifiers import load_identifier_types
 from infra.runtime import Runtime
+from profiles import account
 from profiles.config import ProfileSettings, load_settings
 from profiles.feed import Facts, facts, newest_moment
 from profiles.publish import Edition, Filler, is_published, publish_edition, run_facts
@@ -174,8 +175,7 @@ def _account(runtime: Runtime) -> dict[str, object]:
     """Keep and tell the consent funnel of the build; return how many rows each table holds."""
     lake = runtime.workspace.lake_path
     counts = funnel.counts(shelf.batches(lake, PROFILE_CONSENT, columns=funnel.COLUMNS))
-    funnel.record_funnel(runtime.database, runtime.run.id, "build", counts)
-    for line in funnel.lines("build", counts):
+    for line in funnel.told(runtime.database, runtime.run.id, "build", counts):
         runtime.say(line)
     return {table.name: shelf.dataset(lake, table).count_rows() for table in TABLES}
 
@@ -184,7 +184,8 @@ def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Fi
     """Serve what was built: a new generation beside the live one, one switch, then the overlay is relieved.
 
     Readers look at the pointer every `STALENESS_SECONDS`; a denial that the new generation has taken in is
-    forgotten only when none of them can still read the old one.
+    forgotten only when none of them can still read the old one. The consent funnel tells whom each purpose is
+    served, and of those left out also who refused since the build and whom identity holds back.
     """
     del arguments
     run, workspace = runtime.run, runtime.workspace
@@ -196,7 +197,10 @@ def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Fi
     overlay = DenyOverlay.open(workspace.serving_path)
     try:
         relieved = overlay.purge(as_of=run.started_at, through=mirrored_through(runtime.database))
+        denials = overlay.denials()
     finally:
         overlay.close()
+    for line in funnel.told(runtime.database, run.id, "serve", account.viewed(workspace.lake_path, denials)):
+        runtime.say(line)
     runtime.say(f"published: {counts.get('views', 0):,} views of {counts.get('profiles', 0):,} profiles")
     return {"generation": name, **counts, "denials_taken_in": relieved}

@@ -71,6 +71,7 @@ def street(spark: Any, tmp_path: Path) -> Callable[..., Any]:
     ) -> Any:
         from deltalake import DeltaTable
 
+        import consent.store
         from consent.tables import CONSENT_EVENT
         from identity.store import METADATA
         from infra.database import open_database
@@ -85,7 +86,7 @@ def street(spark: Any, tmp_path: Path) -> Callable[..., Any]:
         lake = Lake(spark, workspace.lake_path, number, base)
         for table, rows in ((RECORDS, records), (EVENTS, events), (CONSENT_EVENT, words)):
             fill(lake, table, rows)
-        database = open_database(workspace, METADATA)
+        database = open_database(workspace, METADATA, consent.store.METADATA)
         run = RunInfo(f"run-{number}", number, NOW + timedelta(days=number), "salt", base)
         return Runtime(workspace, lake, database, run, lambda _: None)
 

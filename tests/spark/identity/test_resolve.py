@@ -112,6 +112,7 @@ def test_a_steward_merges_and_a_split_brings_the_old_id_back(street: Callable[..
 def test_who_objects_has_no_profile_and_the_id_goes_to_the_heir(
     street: Callable[..., Any], refused: Any, told: Any, people: list[Any]
 ) -> None:
+    from consent.funnel import funnel
     from identity.jobs import resolve
     from identity.tables import PROFILE_ALIAS, RECORD_CONSENT
 
@@ -133,3 +134,7 @@ def test_who_objects_has_no_profile_and_the_id_goes_to_the_heir(
     }
     assert ("bob1", False) in said
     assert ("bob3", True) in said
+    # The funnel counts what the table says, for every purpose; records left out are not compared.
+    counts = [one for one in funnel(second.database, "run-2")["resolve"] if one.purpose == "identity_resolution"]
+    assert sum(one.subjects for one in counts if one.allowed) == len(found)
+    assert [(one.reason, one.subjects) for one in counts if not one.allowed] == [("objected", len(said) - len(found))]

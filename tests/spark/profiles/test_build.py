@@ -40,6 +40,7 @@ def test_facts_become_what_each_purpose_may_see_and_the_same_facts_the_same_byte
     second = shop(2)
     build(second, {})
     publish(second, {})
+    tells_whom_each_purpose_is_served(second)
     publish(second, {})
     assert content(second) == before
 
@@ -161,3 +162,34 @@ def obeys_a_withdrawal(runtime: Any, profiles: Any) -> None:
     assert profiles.graph("r1", "personalization") is None
     assert profiles.view("r1", "analytics") is not None
     overlay.close()
+
+
+def tells_whom_each_purpose_is_served(runtime: Any) -> None:
+    from consent.funnel import funnel
+    from consent.overlay import DenyOverlay
+    from infra import shelf
+    from profiles.jobs import publish
+    from profiles.tables import PROFILE_VIEWS
+
+    views = shelf.dataset(runtime.workspace.lake_path, PROFILE_VIEWS).to_table(columns=["purpose"]).to_pylist()
+    told = funnel(runtime.database, runtime.run.id)
+    assert list(told) == ["build", "serve"]
+    for purpose in {one.purpose for one in told["build"]}:
+        served = [one for one in told["serve"] if one.purpose == purpose]
+        assert sum(one.subjects for one in served) == 3
+        assert sum(one.subjects for one in served if one.allowed) == views.count({"purpose": purpose})
+        denied = {one for one in told["build"] if one.purpose == purpose and not one.allowed}
+        assert denied <= set(served)
+    assert {one.reason for one in told["serve"] if one.purpose == "personalization"} == {"consent", "no_consent"}
+
+    # A word that no build has seen, under an address that is only probably hers.
+    overlay = DenyOverlay.open(runtime.workspace.serving_path)
+    overlay.restrict(["1:email:a.archer@example.com"], ["personalization"], at=runtime.run.started_at, sequence=9)
+    overlay.close()
+    publish(runtime, {})
+    again = [one for one in funnel(runtime.database, runtime.run.id)["serve"] if one.purpose == "personalization"]
+    assert {(one.reason, one.subjects) for one in again} == {
+        ("consent", 0),
+        ("refused_since_build", 1),
+        ("no_consent", 2),
+    }
