@@ -1,6 +1,6 @@
 """What the jobs of activation read: events at their people, views under consent, and the moment that counts as now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from activation.config import Activation, load_activation
 from activation.transforms import audience
 from consent.config import load_policy
 from consent.overlay import DenyOverlay
+from consent.sweep import Mark, sweep
 from identity.tables import COOKIE_INTERVAL
 from identity.transforms import event_assignments
 from infra import shelf
+from infra.clock import Clock
 from infra.identifiers import load_identifier_types
 from infra.lake import Lake
 from infra.runtime import Runtime
@@ -41,24 +43,32 @@ def usable(lake: Lake) -> DataFrame:
     return audience.usable(lake.read(PROFILE_GRAPH))
 
 
-def views(runtime: Runtime) -> DataFrame:
+def views(lake: Lake, denied: Sequence[tuple[str, str]]) -> DataFrame:
     """Return what each purpose may see of each person who allows it, without those who have refused since the build."""
-    lake = runtime.lake
     allowed = audience.allowed(lake.read(PROFILE_VIEWS), lake.read(PROFILE_CONSENT))
-    denied = denials(runtime)
     if not denied:
         return allowed
     frame = lake.spark.createDataFrame(denied, "token string, denied string")
     return audience.unrefused(allowed, lake.read(PROFILE_GRAPH), frame)
 
 
-def denials(runtime: Runtime) -> list[tuple[str, str]]:
-    """Return the tokens and purposes that were refused since the last publication: few, and no values."""
-    overlay = DenyOverlay.open(runtime.workspace.serving_path)
+def denials(runtime: Runtime, now: datetime) -> list[tuple[str, str]]:
+    """Return the tokens and purposes that were refused or have run out since the last build: few, and no values.
+
+    What ran out since this run began is looked for here, for no server need be alive; a run that was killed and
+    goes on days later sends nothing to those whose consent has ended in between.
+    """
+    overlay, mark = DenyOverlay.open(runtime.workspace.serving_path), Mark.of(runtime.run.started_at)
     try:
+        sweep(runtime.database, overlay, load_policy(runtime.workspace), mark, now)
         return overlay.denials()
     finally:
         overlay.close()
+
+
+def present(runtime: Runtime, arguments: Mapping[str, str], clock: Clock) -> datetime:
+    """Return what a job takes for now: the clock's time, or the run's own where somebody has set that (`--at`)."""
+    return runtime.run.started_at if "at" in arguments else clock()
 
 
 def catalogue(lake: Lake, source: str) -> DataFrame:

@@ -29,17 +29,28 @@ from activation.transforms import audience as people
 from activation.transforms import delivery
 from activation.transforms import outcomes as results
 from activation.transforms.condition import leaves
+from consent import funnel
 from identity.tables import MEMBERSHIP, PROFILE_ALIAS
 from infra import shelf
+from infra.clock import Clock, system_clock
+from infra.lake import Lake
 from infra.runtime import Runtime
+from profiles import account
+
+Denials = Sequence[tuple[str, str]]
 
 
-def audiences(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:  # noqa: ARG001 - every job's shape
-    """Find out who is in which audience, under the consent that stands, and tell how many."""
+def audiences(runtime: Runtime, arguments: Mapping[str, str], clock: Clock = system_clock) -> dict[str, object]:
+    """Find out who is in which audience, under the consent that stands, and tell how many.
+
+    The consent funnel counts the people whom an audience's purpose could ask its conditions of, and those left out.
+    Conditions are asked of nobody who is left out, so nobody knows how many of them would have been members.
+    """
     runtime.lake.ensure(TABLES)
     found, at = feed.declared(runtime.workspace), feed.reference_moment(runtime)
+    denied = feed.denials(runtime, feed.present(runtime, arguments, clock))
     before = runtime.lake.read_base(AUDIENCE_MEMBERS)
-    members = people.with_since(_members(runtime, found, at), before, runtime.run.number)
+    members = people.with_since(_members(runtime, found, at, denied), before, runtime.run.number)
     runtime.lake.overwrite(AUDIENCE_MEMBERS, members)
     index = people.indexed(_declared(runtime, found.audiences, at), runtime.lake.read(AUDIENCE_MEMBERS))
     runtime.lake.overwrite(AUDIENCE_INDEX, index)
@@ -47,10 +58,11 @@ def audiences(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, objec
     told = {str(row["audience"]): shown(row["size"]) for row in sorted(rows, key=lambda row: str(row["audience"]))}
     for name, size in told.items():
         runtime.say(f"audience {name}: {size} people")
+    _account(runtime, found, denied)
     return {"as_of": at.isoformat(), "audiences": told}
 
 
-def sync(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+def sync(runtime: Runtime, arguments: Mapping[str, str], clock: Clock = system_clock) -> dict[str, object]:
     """Bring destinations up to date: additions, changes and removals since they were last told.
 
     First the changes are written down, then the files, then the state. Killed in between, the same run does the
@@ -60,7 +72,8 @@ def sync(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     lake.ensure(TABLES)
     chosen = _chosen(feed.declared(runtime.workspace), arguments.get("destination"))
     told = delivery.told(lake.read_base(SYNC_STATE), lake.read_base(SYNC_CHANGE))
-    wanted = [_wanted(runtime, destination) for destination in chosen]
+    denied = feed.denials(runtime, feed.present(runtime, arguments, clock))
+    wanted = [_wanted(lake, destination, denied) for destination in chosen]
     names = [destination.destination for destination in chosen]
     if wanted:
         ours = told.where(f.col("destination").isin(*names))
@@ -98,11 +111,18 @@ def outcomes(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object
     return {"decisions": many}
 
 
-def _members(runtime: Runtime, found: Activation, at: datetime) -> DataFrame:
+def _account(runtime: Runtime, found: Activation, denied: Denials) -> None:
+    purposes = {one.purpose for one in found.audiences}
+    counts = account.viewed(runtime.workspace.lake_path, denied, purposes)
+    for line in funnel.told(runtime.database, runtime.run.id, "activate", counts):
+        runtime.say(line)
+
+
+def _members(runtime: Runtime, found: Activation, at: datetime, denied: Denials) -> DataFrame:
     conditions, by_purpose = found.conditions(), defaultdict[str, dict[str, Condition]](dict)
     for one in found.audiences:
         by_purpose[one.purpose][one.audience] = conditions[one.audience]
-    views, events = feed.views(runtime), _events(runtime, found, list(conditions.values()))
+    views, events = feed.views(runtime.lake, denied), _events(runtime, found, list(conditions.values()))
     usable = feed.usable(runtime.lake)
     frames = [
         people.members(views, people.permitted(events, usable, purpose), described, purpose, at)
@@ -140,9 +160,9 @@ def _chosen(found: Activation, name: str | None) -> tuple[Destination, ...]:
     return tuple(known.values()) if name is None else (known[name],)
 
 
-def _wanted(runtime: Runtime, destination: Destination) -> DataFrame:
-    lake = runtime.lake
-    return delivery.wanted(lake.read(AUDIENCE_MEMBERS), lake.read(AUDIENCE_INDEX), feed.views(runtime), destination)
+def _wanted(lake: Lake, destination: Destination, denied: Denials) -> DataFrame:
+    views = feed.views(lake, denied)
+    return delivery.wanted(lake.read(AUDIENCE_MEMBERS), lake.read(AUDIENCE_INDEX), views, destination)
 
 
 def _deliver(runtime: Runtime, chosen: Sequence[Destination]) -> dict[str, object]:

@@ -115,7 +115,8 @@ def _view(one: Mapping[str, Any], purpose: str) -> dict[str, Any]:
 
 def _consent(one: Mapping[str, Any], purpose: str) -> dict[str, Any]:
     allowed = purpose != one["refuses"]
-    return {"profile_id": one["name"], "purpose": purpose, "allowed": allowed, "reason": "said", "policy_line": "p:1"}
+    return {"profile_id": one["name"], "purpose": purpose, "allowed": allowed,
+            "reason": "consent" if allowed else "withdrawn", "policy_line": "policy.yaml:1"}  # fmt: skip
 
 
 def _graph(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,6 +154,7 @@ def empty_lake(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shop(spark: Any, empty_lake: Path, tmp_path: Path) -> Shop:
+    import consent.store
     from activation.store import METADATA
     from infra.database import open_database
 
@@ -163,7 +165,8 @@ def shop(spark: Any, empty_lake: Path, tmp_path: Path) -> Shop:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((TEMPLATES / name).read_bytes())
     shutil.copytree(empty_lake, tmp_path / "state" / "lake")
-    return Shop(spark, tmp_path, open_database(f"sqlite:///{tmp_path / 'kindred.db'}", METADATA))
+    database = open_database(f"sqlite:///{tmp_path / 'kindred.db'}", METADATA, consent.store.METADATA)
+    return Shop(spark, tmp_path, database)
 
 
 @pytest.fixture

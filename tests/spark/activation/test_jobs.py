@@ -36,6 +36,9 @@ def told(folder: Path) -> dict[str, list[str]]:
 def test_audiences_hold_only_those_who_allow_their_purpose(shop: Any, as_person: Maker, as_line: Maker) -> None:
     from activation import jobs
     from activation.tables import AUDIENCE_INDEX, AUDIENCE_MEMBERS
+    from consent.funnel import funnel
+    from consent.overlay import DenyOverlay
+    from infra.ids import Purpose, Token
 
     people = [as_person("ann", 3), as_person("bob", 5, refuses="email_marketing"), as_person("cat", 1),
               as_person("dan", 4, refuses="personalization")]  # fmt: skip
@@ -48,14 +51,36 @@ def test_audiences_hold_only_those_who_allow_their_purpose(shop: Any, as_person:
     assert summary["audiences"] == {"loyal": "<50", "tea": "<50"}
     assert "audience loyal: <50 people" in shop.said
     assert {row["size"] for row in rows(runtime, AUDIENCE_INDEX)} == {2, 1}
+    basis, line = "by consent (policy.yaml:1)", "withdrawn 1 (policy.yaml:1)"
+    assert [said for said in shop.said if said.startswith("consent at activate")] == [
+        f"consent at activate: {purpose:<20} in         3 {basis} · left out 1: {line}"
+        for purpose in ("email_marketing", "personalization")
+    ]
 
     jobs.audiences(shop.run(2, runtime.run.base), {})  # the same run once more
     assert {row["since_batch"] for row in rows(runtime, AUDIENCE_MEMBERS)} == {2}
     shop.fill(3, [as_person("ann", 3), as_person("bob", 5), as_person("dan", 2)], lines)
     later = shop.run(4)
+    # Dan refuses after the build; the funnel says so, though the decision of the build was yes.
+    overlay = DenyOverlay.open(shop.root / "state" / "serving")
+    overlay.restrict([Token("1:dan")], [Purpose("email_marketing")], at=NOW, sequence=1)
+    overlay.close()
     jobs.audiences(later, {})
+    counts = {(c.purpose, c.reason): c.subjects for c in funnel(shop.database, "run-4")["activate"]}
+    assert counts == {("email_marketing", "consent"): 2, ("email_marketing", "refused_since_build"): 1,
+                      ("personalization", "consent"): 3}  # fmt: skip
     found = {(row["audience"], row["profile_id"], row["since_batch"]) for row in rows(later, AUDIENCE_MEMBERS)}
     assert found == {("loyal", "ann", 2), ("loyal", "bob", 4), ("tea", "ann", 2), ("tea", "dan", 4)}
+
+
+def runs_out(database: Any, held: str, ends: datetime) -> None:
+    from consent.model import ConsentEntry
+    from consent.store import Said, append
+    from infra.ids import Purpose, Sid, Token
+
+    said = {"action": "given", "mechanism": "centre", "occurred_at": NOW, "received_at": NOW, "expires_at": ends}
+    entry = ConsentEntry(id=held, sid=Sid(""), identifier_kind="email", purpose=Purpose("email_marketing"), **said)
+    append(database, [Said(Token(held), entry)], lambda _: Sid("s1"))
 
 
 def test_a_destination_is_told_what_changed_and_nothing_twice(shop: Any, as_person: Maker) -> None:
@@ -140,6 +165,14 @@ def test_a_sync_that_was_killed_ends_as_if_it_had_not_been(shop: Any, as_person:
     cat = digest("cat@example.org")
     assert set(told(out)["mail-00000009.csv"]) == {f"remove,{kind},{cat}" for kind in ("email", "email_canonical")}
     assert len(rows(shop.run(10), SYNC_STATE)) == 4
+
+    # Ann's yes runs out while a run lies killed: it is obeyed when the run goes on, though no server is alive.
+    runs_out(shop.database, "1:ann", NOW + timedelta(days=2))
+    jobs.sync(shop.run(10), {"at": "a moment of its own"}, lambda: NOW + timedelta(days=3))
+    assert "mail-00000010.csv" not in told(out)
+    jobs.sync(shop.run(11), {}, lambda: NOW + timedelta(days=3))
+    ann = digest("ann@example.org")
+    assert set(told(out)["mail-00000011.csv"]) == {f"remove,{kind},{ann}" for kind in ("email", "email_canonical")}
 
 
 def test_recommendations_are_learned_under_consent_and_measured(shop: Any, as_person: Maker, as_line: Maker) -> None:
