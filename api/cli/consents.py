@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import consent.funnel
 from api.cli.console import as_json, reporting, say, table
 from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.persons import Named, named
@@ -14,10 +15,12 @@ from api.cli.world import World, open_world
 from consent import officer
 from consent.officer import Desk, Inquiry, Statement
 from infra.clock import system_clock
-from infra.errors import Malformed
+from infra.errors import Malformed, Missing
 
 app = typer.Typer(no_args_is_help=True)
 
+# How far back `funnel` looks for a run.
+_RUNS = 10_000
 IdentifierArgument = Annotated[str, typer.Argument(help="type:value, for example email:ann@example.org")]
 
 
@@ -113,6 +116,26 @@ def decide(
             return
         verdict = "allowed" if facts["allowed"] else "denied"
         say(f"{verdict}: {facts['reason']} ({facts['policy_line']}); logged as {facts['id']}")
+
+
+@app.command()
+def funnel(
+    number: Annotated[
+        int | None, typer.Argument(help="A run of `kindred runs`; the newest published by default.")
+    ] = None,
+    workspace: WorkspaceOption = Path(),
+) -> None:
+    """Show whom a run let in and left out at each stage: by purpose, reason and line of the policy."""
+    with reporting():
+        world = open_world(workspace)
+        newest = world.runs.newest_manifest()
+        rows = world.runs.latest(_RUNS) if number is not None else [newest] if newest is not None else []
+        run = next((row for row in rows if number in {None, row.number}), None)
+        if run is None:
+            raise Missing("there is no such run" if number is not None else "no run has published yet")
+        for stage, counts in consent.funnel.funnel(world.database, run.id).items():
+            for line in consent.funnel.lines(stage, counts):
+                say(line)
 
 
 def _moment(text: str | None) -> datetime | None:
