@@ -1,9 +1,10 @@
 """What callers send and receive, as the OpenAPI document shows it."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from api.http.examples import PROFILE
@@ -11,6 +12,18 @@ from api.http.examples import PROFILE
 IdentifierTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$", examples=["email"])]
 PurposeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["personalization"])]
 FieldPattern = Annotated[str, Field(pattern=r"^[a-z*][A-Za-z0-9_.*]{0,99}$", examples=["traits.*"])]
+
+
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _written(moment: object) -> object:
+    # A bare number would be read as seconds or milliseconds, by its size, in a zone that nobody named.
+    if isinstance(moment, str) and not _WRITTEN.match(moment):
+        raise PydanticCustomError("datetime_form", "not RFC 3339")
+    if isinstance(moment, int | float):
+        raise PydanticCustomError("datetime_form", "not RFC 3339")
+    return moment
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -21,7 +34,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise PydanticCustomError("datetime_range", "out of range") from None
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 Action = Literal[
     "given", "refused", "withdrawn", "objected", "restricted", "unrestricted", "acknowledged", "invalidated"
 ]

@@ -60,6 +60,7 @@ _WRONG = {
     "too_long": "has too many entries",
     "timezone_aware": "has no time zone",
     "datetime_range": "is outside the calendar",
+    "datetime_form": "is not a moment as RFC 3339 writes it, for example 2026-11-22T09:30:00Z",
 }
 
 

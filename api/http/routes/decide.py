@@ -19,7 +19,7 @@ DecideAsked = Annotated[DecideIn, Body(openapi_examples=examples.DECIDE)]
 Asker = Annotated[Credential, Depends(needs("decide"))]
 
 
-@router.post("/v1/decide", response_model=AnyOut, responses=problems(), summary="Next best action")
+@router.post("/v1/decide", response_model=AnyOut, responses=problems(404), summary="Next best action")
 async def decide(asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
     """Choose an action and recommendations for a moment; a person who is unknown or denied is a stranger."""
     purpose = carried(caller, asked.purpose)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from api.http.keys import Credential
 from api.http.problems import problem
@@ -38,7 +38,12 @@ async def readyz(world: WorldDep) -> Response | dict[str, str]:
     return problem(503, f"not ready: {' and '.join(missing)} cannot be read", headers={"retry-after": "1"})
 
 
-@router.get("/metrics", summary="Counts in Prometheus' format", responses=problems())
+@router.get(
+    "/metrics",
+    summary="Counts in Prometheus' format",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {}}}, **problems()},
+)
 async def metrics(world: WorldDep, _caller: Annotated[Credential, Depends(needs("admin"))]) -> Response:
     """Return requests by route and status; no label is a person, a key or a path."""
     text_ = world.metrics.text(audit_waiting=world.audit.waiting())

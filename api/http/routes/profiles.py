@@ -53,8 +53,8 @@ async def lookup(
     purpose = carried(caller, asked.purpose)
     known = world.tongue.known(asked.identifier.type, asked.identifier.value)
     profile_id = world.profiles.find(known.token)
-    found = seen(world, caller, profile_id or ProfileId(""), purpose)
-    return _answer(request, found, purpose, asked.fields)
+    wanted = profile_id or ProfileId("")
+    return _answer(request, wanted, seen(world, caller, wanted, purpose), purpose, asked.fields)
 
 
 @router.get(BY_ID, responses=_READ, summary="Read a profile by its id")
@@ -63,7 +63,8 @@ async def by_id(
 ) -> Response:
     """Read a profile by its id; an id given up in a merge answers with the survivor and Content-Location."""
     allowed = carried(caller, purpose)
-    return _answer(request, seen(world, caller, ProfileId(profile_id), allowed), allowed, fields)
+    wanted = ProfileId(profile_id)
+    return _answer(request, wanted, seen(world, caller, wanted, allowed), allowed, fields)
 
 
 @router.get(
@@ -125,9 +126,11 @@ def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpo
     return found
 
 
-def _answer(request: Request, found: Found | Split, purpose: Purpose, fields: list[str] | None) -> Response:
+def _answer(
+    request: Request, wanted: ProfileId, found: Found | Split, purpose: Purpose, fields: list[str] | None
+) -> Response:
     if isinstance(found, Split):
-        return _split(request.path_params["profile_id"], found)
+        return _split(wanted, found)
     body = projected(found.body, fields)
     tag = etag(body) if fields else found.tag
     condition = request.headers.get("if-none-match")

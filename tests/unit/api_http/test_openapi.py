@@ -40,6 +40,12 @@ def test_every_body_has_an_example(schema: Any) -> None:
         assert operation["requestBody"]["content"]["application/json"]["examples"], path
 
 
+def test_what_is_not_json_is_declared_as_what_it_is(schema: Any) -> None:
+    paths = schema.raw_schema["paths"]
+    assert set(paths["/metrics"]["get"]["responses"]["200"]["content"]) == {"text/plain"}
+    assert "404" in paths["/v1/decide"]["post"]["responses"]
+
+
 @pytest.mark.parametrize("path", sorted(_BODIES | _READS))
 def test_generated_requests_get_declared_answers(town: Any, schema: Any, path: str) -> None:
     operation = schema[path]["POST" if path in _BODIES else "GET"]

@@ -104,6 +104,14 @@ async def test_a_moment_without_a_spelling_in_utc_is_refused(asking: httpx.Async
         assert (answer.status_code, answer.json()["errors"][0]["wrong"]) == (422, "is outside the calendar"), url
 
 
+@pytest.mark.parametrize("moment", [0, 1_700_000_000_000, 1.5, "1700000000", True, "2026-11-22", "2026-11-22T09:30:00"])
+async def test_a_moment_is_written_out_with_its_zone(asking: httpx.AsyncClient, town: Any, moment: object) -> None:
+    said = {**asked(), "action": "given", "occurred_at": moment}
+    answer = await asking.post("/v1/consent", json=said, headers=town.bearer("officer"))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/body/occurred_at")
+    assert not town.consents.ledger
+
+
 async def test_a_database_that_does_not_answer_is_not_our_fault(town: Any, caplog: pytest.LogCaptureFixture) -> None:
     def held(*_: Any) -> Any:
         raise OperationalError(f"INSERT {SECRET}", {"value": SECRET}, ValueError(SECRET))

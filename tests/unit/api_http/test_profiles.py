@@ -73,6 +73,14 @@ async def test_a_split_id_answers_with_its_successors(asking: httpx.AsyncClient,
     assert answer.json() == {"profile_id": SPLIT, "successors": [ANNA, BEN]}
 
 
+async def test_an_identifier_of_a_split_person_names_the_successors(asking: httpx.AsyncClient, town: Any) -> None:
+    token = town.world.tongue.known("email", "gone@example.org").token
+    town.profiles.tokens[token] = SPLIT
+    asked = {"identifier": {"type": "email", "value": "gone@example.org"}, "purpose": "service"}
+    answer = await asking.post("/v1/profiles:lookup", json=asked, headers=town.bearer())
+    assert (answer.status_code, answer.json()["profile_id"]) == (300, SPLIT)
+
+
 async def test_what_has_not_changed_is_not_sent_again(asking: httpx.AsyncClient, town: Any) -> None:
     tag = (await by_id(asking, town, ANNA)).headers["etag"]
     for condition in (tag, f'"other", W/{tag}', "*"):
