@@ -1,0 +1,175 @@
+"""One writer: a run that repeats itself lives beside stewards and officers; who would write too is sent away."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from api.cli.acts import end_runner, load_cast
+from api.cli.demo_data import make_data
+from api.cli.world import World, open_world
+from infra import writer
+
+pytestmark = pytest.mark.e2e
+KINDRED = [sys.executable, "-m", "api.cli.main"]
+RUNNER = [sys.executable, "-m", "infra.runner"]
+# Short plans over few rows: the first compiler alone costs less than both.
+ENVIRONMENT = {
+    **os.environ,
+    "COLUMNS": "200",
+    "PYTHONUNBUFFERED": "1",
+    "KINDRED_ENGINE__SHUFFLE_PARTITIONS": "2",
+    "KINDRED_ENGINE__JAVA_OPTIONS": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1",
+}
+# The writer's lock is about persons and consents; baskets and their 92,000 products would only take time.
+SOURCES = ("consents", "crm", "loyalty", "newsletter", "webshop_accounts")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A workspace, and the commands that were started on it."""
+
+    world: World
+    started: list["subprocess.Popen[str]"]
+
+
+def begin(shop: Shop, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a command on the workspace."""
+    process = subprocess.Popen(
+        [*KINDRED, *arguments, "-w", str(shop.world.workspace.root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    shop.started.append(process)
+    return process
+
+
+def ended(process: "subprocess.Popen[str]", seconds: float = 240) -> tuple[int, str]:
+    """Return exit code and output of a command, once it has ended."""
+    told, _ = process.communicate(timeout=seconds)
+    return process.returncode, told
+
+
+def run(shop: Shop, *arguments: str) -> str:
+    """Return the output of a command that must succeed."""
+    code, told = ended(begin(shop, *arguments))
+    assert code == 0, f"{arguments}\n{told[-4000:]}"
+    return told
+
+
+def wait_for(what: str, holds: Callable[[], bool], loop: "subprocess.Popen[str]", seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert loop.poll() is None, f"the loop ended before {what}\n{loop.communicate()[0][-4000:]}"
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds:.0f} s"
+        time.sleep(0.2)
+
+
+def finished(shop: Shop, job: str) -> int:
+    """Return how many runs of a job have succeeded; none may have failed."""
+    rows = [row for row in shop.world.runs.latest(1000) if row.job == job]
+    assert [row.error for row in rows if row.status == "failed"] == []
+    return sum(row.status == "succeeded" for row in rows)
+
+
+def assignments(shop: Shop) -> Mapping[str, str]:
+    """Return the profile of every record, by source and key."""
+    target = shop.world.workspace.root / "assignments.csv"
+    run(shop, "export", "assignments", "--to", str(target))
+    with target.open(encoding="utf-8", newline="") as file:
+        return {f"{row['source']}:{row['key']}": row["profile_id"] for row in csv.DictReader(file)}
+
+
+def address(person: Mapping[str, Mapping[str, str]]) -> str:
+    return f"{person['lookup']['type']}:{person['lookup']['value']}"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    root = tmp_path / "shop"
+    make_data(root, 4)
+    for source in (root / "sources").glob("*.yaml"):
+        if source.stem not in SOURCES:
+            source.unlink()
+    opened = Shop(open_world(root), [])
+    yield opened
+    # The commands first: one that lives would start another runner.
+    for process in opened.started:
+        process.kill()
+        if process.stdout is not None and not process.stdout.closed:
+            process.communicate()
+    end_runner(opened.world)
+    opened.world.database.dispose()
+
+
+def obeys_a_withdrawal(shop: Shop, who: str) -> None:
+    """Withdraw, and read the serving store at once."""
+    reading = ("profile", who, "--purpose", "personalization")
+    assert "golden record" in run(shop, *reading)
+    assert "denied at once: personalization" in run(shop, "consent", "record", who, "personalization", "withdrawn")
+    code, told = ended(begin(shop, *reading))
+    assert code == 3, told
+    assert "golden record" in run(shop, "profile", who, "--purpose", "service")
+
+
+def refuses_a_second_runner(shop: Shop) -> None:
+    """Start a foreign writer: it is sent away within a second of its own start-up, with the holder's name."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import infra.runner"], env=ENVIRONMENT, check=True)
+    start_up = time.monotonic() - began
+    began = time.monotonic()
+    second = subprocess.run(
+        [*RUNNER, str(shop.world.workspace.root)],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert time.monotonic() - began < start_up + 1
+    assert second.returncode == 5
+    assert f"process {writer.holder_pid(shop.world.workspace.state_path)}, the job runner since" in second.stderr
+
+
+def goes_on_until(number: signal.Signals, shop: Shop, loop: "subprocess.Popen[str]") -> None:
+    """See the loop run once more, and end it by a signal: that is no failure."""
+    seen = finished(shop, "run")
+    wait_for("another run", lambda: finished(shop, "run") > seen, loop)
+    loop.send_signal(number)
+    code, told = ended(loop, 15)
+    assert code == 0, told[-4000:]
+    assert told.strip().endswith("ended; a run that is under way goes on in the job runner")
+
+
+@pytest.mark.timeout(900)
+def test_everybody_writes_beside_a_run_that_repeats_itself(shop: Shop) -> None:
+    loop = begin(shop, "run", "--every", "5s")
+    wait_for("the first run", lambda: finished(shop, "run") >= 1, loop)
+    cast = load_cast(shop.world.workspace.root)
+    apart, stays = (f"{r['source']}:{r['key']}" for r in cast["six_records"]["records"] if r["source"] == "crm")
+    before = assignments(shop)
+    assert before[apart] == before[stays]
+    # A steward and somebody else at the same time, the loop between them.
+    split = begin(shop, "split", address(cast["six_records"]), "--record", apart, "--reason", "two customers")
+    resolve = begin(shop, "resolve")
+    wait_for("work under way", lambda: any(row.status == "running" for row in shop.world.runs.latest()), loop)
+    refuses_a_second_runner(shop)
+    obeys_a_withdrawal(shop, address(cast["three_views"]))
+    for command in (split, resolve):
+        code, told = ended(command)
+        assert code == 0, told[-4000:]
+    after = assignments(shop)
+    assert after[apart] != after[stays]
+    goes_on_until(signal.SIGTERM, shop, loop)
+    # The runner outlives the command that started it, and the next loop finds it warm.
+    assert writer.is_held(shop.world.workspace.state_path)
+    goes_on_until(signal.SIGINT, shop, begin(shop, "run", "--every", "5s"))
