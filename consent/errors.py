@@ -1,8 +1,12 @@
 """What can go wrong when consent is asked or recorded."""
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
-from infra.errors import Malformed
+from infra.errors import Malformed, value_class
+
+_TYPE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 class UnknownPurpose(Malformed):
@@ -22,8 +26,12 @@ class UnknownWord(Malformed):
 
 
 class UnknownIdentifier(Malformed):
-    """An identifier that cannot be read as its type; the value itself is not repeated."""
+    """An identifier that cannot be read as its type; the value itself is not repeated.
+
+    Neither is a type that cannot be one: somebody may have written the value where the type belongs.
+    """
 
     def __init__(self, kind: str, wrong: str, right: str) -> None:
         self.kind = kind
-        super().__init__(f"identifier of type {kind}: {wrong}; {right}")
+        named = kind if _TYPE_NAME.fullmatch(kind) else value_class(kind)
+        super().__init__(f"identifier of type {named}: {wrong}; {right}")

@@ -1,7 +1,7 @@
 """The consent ledger by command line: record a word, show what was said, ask for a decision."""
 
 import getpass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -147,4 +147,7 @@ def _moment(text: str | None) -> datetime | None:
         raise Malformed(f"{text} is no moment; write it as 2027-01-31T00:00:00+00:00") from None
     if moment.tzinfo is None:
         raise Malformed(f"{text} names no time zone; write it as {text}+00:00")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise Malformed(f"{text} is outside the calendar; write it as 2027-01-31T00:00:00+00:00") from None

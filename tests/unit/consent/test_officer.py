@@ -117,6 +117,9 @@ def test_a_word_that_cannot_count_is_refused_with_what_would_be_right(
 def test_an_identifier_that_cannot_be_read_is_refused_without_being_repeated(desk: Desk) -> None:
     with pytest.raises(UnknownIdentifier, match=r"unknown type; declared in identity\.yaml: email, phone, cookie"):
         token_of(desk, "fax", "secret@example.org")
+    with pytest.raises(UnknownIdentifier, match="identifier of type text of 18 characters: unknown type") as turned:
+        token_of(desk, "secret@example.org", "email")
+    assert "secret" not in str(turned.value)
     with pytest.raises(UnknownIdentifier, match="not a valid value") as caught:
         token_of(desk, "email", "secret.example.org")
     assert "secret" not in str(caught.value)
