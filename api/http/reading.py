@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from api.http.errors import IdentifierUnreadable
-from api.http.ports import Known, Profiles
+from api.http.ports import Json, Known, Profiles
 from infra.identifiers import IdentifierType, normalise, token
 from infra.ids import ProfileId, Purpose
 
@@ -75,6 +75,16 @@ def read(profiles: Profiles, profile_id: ProfileId, purpose: Purpose) -> Found |
         survivor, tagged = seen[0]
         return Found(survivor, *tagged, moved=True)
     return Split(tuple(i for i, _ in seen))
+
+
+def graph_of(profiles: Profiles, profile_id: ProfileId, purpose: Purpose) -> Json | None:
+    """Return a person's graph with the strangers in it whom the purpose may see; the others are unknown to it."""
+    graph = profiles.graph(profile_id, purpose)
+    if graph is None:
+        return None
+    strangers = {edge["elsewhere"] for edge in graph["edges"]} - {None}
+    hidden = {one for one in strangers if profiles.tagged(one, purpose) is None}
+    return {**graph, "edges": [edge for edge in graph["edges"] if edge["elsewhere"] not in hidden]}
 
 
 def projected(body: bytes, fields: Sequence[str] | None) -> bytes:

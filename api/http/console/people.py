@@ -10,7 +10,7 @@ from api.http.credentials import carried
 from api.http.errors import AuditBehind, BackendMissing, IdentifierUnreadable, ProfileHidden, ScopeRefused
 from api.http.keys import Credential
 from api.http.ports import Json, Known, Statement
-from api.http.reading import Split, read, readable_id
+from api.http.reading import Split, graph_of, read, readable_id
 from api.http.world import World
 from infra.errors import Malformed
 from infra.ids import ProfileId, Purpose
@@ -84,7 +84,7 @@ class Desk:
         for purpose in seen:
             self._world.audit.note(credential.key_id, purpose, profile_id, "console")
         explained = credential.may("profile:explain")
-        graph = self._world.profiles.graph(profile_id, chosen) if explained else None
+        graph = graph_of(self._world.profiles, profile_id, chosen) if explained else None
         timeline = self._world.profiles.timeline(profile_id, chosen) or []
         bodies = {p: seen[p].body if p in seen else None for p in purposes}
         return page(chosen, bodies, graph, timeline, self._verdicts(credential, profile_id), self._world.zone)

@@ -18,6 +18,7 @@ from api.http.reading import (
     Split,
     answer_headers,
     etag,
+    graph_of,
     matches,
     projected,
     read,
@@ -105,7 +106,7 @@ async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller:
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)
-    graph = world.profiles.graph(found.profile_id, allowed)
+    graph = graph_of(world.profiles, found.profile_id, allowed)
     if graph is None:
         raise ProfileHidden
     records = [{**r, "identifiers": [_tokenless(i) for i in r["identifiers"]]} for r in graph["records"]]

@@ -115,6 +115,14 @@ async def test_events_come_in_pages_the_newest_first(asking: httpx.AsyncClient, 
     assert len(seen) == 25
 
 
+async def test_links_name_no_stranger_whom_the_purpose_may_not_see(asking: httpx.AsyncClient, town: Any) -> None:
+    url, headers = f"/v1/profiles/{ANNA}/links?purpose=service", town.bearer("steward")
+    assert BEN in (await asking.get(url, headers=headers)).text
+    del town.profiles.views["service", BEN]
+    answer = await asking.get(url, headers=headers)
+    assert (answer.status_code, BEN in answer.text) == (200, False)
+
+
 async def test_links_need_the_scope_to_explain(asking: httpx.AsyncClient, town: Any) -> None:
     url = f"/v1/profiles/{ANNA}/links?purpose=service"
     assert (await asking.get(url, headers=town.bearer())).status_code == 403
