@@ -118,7 +118,7 @@ def csv_batches(
     """Yield a CSV file's rows; columns that this file does not have stay empty."""
     with open_csv(path, encoding) as stream:
         records = csv_records(stream, delimiter or ",")
-        header = next(records).fields
+        header = [column.strip() for column in next(records).fields]  # as the survey reads it
         places = [header.index(column) if column in header else None for column in columns]
         nothing: list[str | None] = [None] * len(header)
         batch = _Batch(name, columns)
@@ -193,11 +193,12 @@ def _json_row(line: bytes, paths: Sequence[tuple[str, ...]]) -> tuple[str | None
     try:
         # Numbers keep the digits that they were written with.
         tree = json.loads(text, parse_float=str, parse_int=str, parse_constant=_no_constant)
+        # Writing out what is nested runs out of depth a little earlier than reading it does.
+        row = [_text(_dug(tree, path)) for path in paths] if isinstance(tree, dict) else None
     except (ValueError, RecursionError):
         return "json", _as_payload(text), None
-    if not isinstance(tree, dict):
+    if row is None:
         return "json", _as_payload(text), None
-    row = [_text(_dug(tree, path)) for path in paths]
     if "\\ud" in text.lower() and not all(value is None or _encodes(value) for value in row):
         return "encoding", _as_payload(text), None
     return None, text, row

@@ -36,6 +36,7 @@ def told(rows: Any) -> Any:
         (b'a,b\n"x\ny",2,3\n3,4\n', [(2, "csv", None), (4, None, "3")]),
         (b"a,b\n1,\xff\n3,4\n", [(2, "encoding", None), (3, None, "3")]),
         (b"b,x,a\n1,2,3\n", [(2, None, "3")]),
+        (b"b , x,\ta \n1,2,3\n", [(2, None, "3")]),
     ],
 )
 def test_csv_rows_keep_their_lines(tmp_path: Any, content: Any, expected: Any) -> None:
@@ -91,6 +92,15 @@ def test_json_is_read_strictly_and_numbers_keep_their_digits(tmp_path: Any, line
     (row,) = ndjson_rows(tmp_path / "f", b"\n" + line + b"\n\n")
     assert (row["position"], row["fault"]) == (2, fault)
     assert (row["r0"], row["r1"]) == values
+
+
+def test_an_object_at_the_edge_of_what_can_be_read_costs_its_line_only(tmp_path: Any) -> None:
+    edge = range(900, 1000)
+    lines = [b'{"a": 1}', *(b'{"a":' + b"[" * depth + b"]" * depth + b"}" for depth in edge), b'{"a": 2}']
+    rows = ndjson_rows(tmp_path / "f", b"\n".join(lines))
+    assert [row["position"] for row in rows] == list(range(1, len(lines) + 1))
+    assert (rows[0]["r0"], rows[-1]["r0"]) == ("1", "2")
+    assert {row["fault"] for row in rows} <= {None, "json"}
 
 
 def test_a_stretch_begins_where_it_is_told_with_its_line_number(tmp_path: Any) -> None:
