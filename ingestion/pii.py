@@ -130,16 +130,23 @@ class Screen:
         """Return a rejected row with its free text redacted; a row that could not be read is redacted whole."""
         if payload is None:
             return None
-        tree = json.loads(payload)
-        if set(tree) == {"line"}:
+        try:
+            tree = json.loads(payload)
+        except (ValueError, RecursionError):  # a number of thousands of digits, which the reader takes as text
+            tree = {"line": payload}
+        if set(tree) == {"line"} and isinstance(tree["line"], str):
             return json.dumps({"line": redacted(tree["line"], self.region)[0]}, ensure_ascii=False)
         for column, mode in self.columns:
             if mode == "redact":
-                self._redact_at(tree, (column,) if column in tree else tuple(column.split(".")))
+                for path in {(column,), tuple(column.split("."))}:  # a column of a table, a path into an object
+                    self._redact_at(tree, path)
         return json.dumps(tree, ensure_ascii=False)
 
     def _redact_at(self, tree: Any, path: tuple[str, ...]) -> None:
         for step in path[:-1]:
             tree = tree.get(step) if isinstance(tree, Mapping) else None
-        if isinstance(tree, dict) and isinstance(tree.get(path[-1]), str):
-            tree[path[-1]] = redacted(tree[path[-1]], self.region)[0]
+        found = tree.get(path[-1]) if isinstance(tree, dict) else None
+        if found is not None:
+            text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+            clean = redacted(text, self.region)[0]
+            tree[path[-1]] = found if clean == text else clean
