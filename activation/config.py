@@ -33,11 +33,15 @@ class Activation:
 
 
 def load_activation(
-    workspace: Workspace, purposes: Collection[str] | None = None, identifiers: Collection[str] | None = None
+    workspace: Workspace,
+    purposes: Collection[str] | None = None,
+    identifiers: Collection[str] | None = None,
+    masks: Mapping[str, Collection[str]] | None = None,
 ) -> Activation:
     """Return the three folders; raise `ConfigurationError` where a file is wrong or they contradict each other.
 
-    Purposes are checked against the policy's, and match keys against `identity.yaml`'s types, where given.
+    Purposes are checked against the policy's, match keys against `identity.yaml`'s types and against what
+    `consent/labels.yaml` masks for the destination's purpose, where given.
     """
     audiences = _files(workspace, "audiences", Audience)
     destinations = _files(workspace, "destinations", Destination)
@@ -52,6 +56,8 @@ def load_activation(
         _check_purposes(workspace, {**audiences, **destinations, **decisions}, purposes)
     if identifiers is not None:
         _check_match_keys(workspace, destinations, identifiers)
+    if masks is not None:
+        _check_masks(workspace, destinations, masks)
     return found
 
 
@@ -121,6 +127,19 @@ def _check_match_keys(
             if identifier_type(key) not in identifiers:
                 right = f"identity.yaml declares: {_listed(identifiers)}"
                 raise _wrong(workspace, path, "match_keys", f"unknown identifier type {key!r}", right)
+
+
+def _check_masks(
+    workspace: Workspace, destinations: Mapping[str, Destination], masks: Mapping[str, Collection[str]]
+) -> None:
+    """Raise for a match key that its purpose never sees: a file without it would look like an audience of nobody."""
+    for path, destination in destinations.items():
+        masked = masks.get(destination.purpose, ())
+        for key in destination.match_keys:
+            if identifier_type(key) in masked:
+                wrong = f"{key!r} is masked for {destination.purpose}, so nobody would be sent by it"
+                right = f"use types that are not masked ({_listed(masked)} are), or change consent/labels.yaml"
+                raise _wrong(workspace, path, "match_keys", wrong, right)
 
 
 def _listed(names: Collection[str]) -> str:

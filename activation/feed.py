@@ -30,7 +30,8 @@ from profiles.tables import PROFILE_CONSENT, PROFILE_GRAPH, PROFILE_VIEWS
 
 def declared(workspace: Workspace) -> Activation:
     """Return audiences, destinations and decisions, held against the policy and the identifier types."""
-    return load_activation(workspace, load_policy(workspace).purposes, load_identifier_types(workspace))
+    policy = load_policy(workspace)
+    return load_activation(workspace, policy.purposes, load_identifier_types(workspace), policy.masks)
 
 
 def events(lake: Lake) -> DataFrame:

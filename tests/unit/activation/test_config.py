@@ -82,6 +82,15 @@ def test_a_destination_must_know_its_audiences_and_identifiers(written: Written)
         load_activation(workspace, identifiers=["email", "phone"])
 
 
+def test_a_match_key_that_its_purpose_never_sees_is_no_match_key(written: Written) -> None:
+    audience = AUDIENCE.format("{trait: orders, op: exists}")
+    workspace = written(audiences__a=audience, destinations__d=DESTINATION.format("a", "email"))
+    purpose = load_activation(workspace).destinations[0].purpose
+    assert load_activation(workspace, masks={purpose: ("birth_date",), "other": ("email",)}).destinations
+    with pytest.raises(ConfigurationError, match=r"destinations/d.yaml:5: match_keys: 'email' is masked for "):
+        load_activation(workspace, masks={purpose: ("phone", "email")})
+
+
 @pytest.mark.parametrize("path", ["/etc", "../elsewhere"])
 def test_a_destination_stays_inside_the_workspace(written: Written, path: str) -> None:
     text = DESTINATION.format("a", "email").replace("out/d", path)
