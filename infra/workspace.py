@@ -1,6 +1,7 @@
 """A workspace: a folder of YAML files, read with their line numbers so that every error can point."""
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from infra.errors import ConfigurationError, Missing, Unavailable
 from infra.settings import KindredSettings, environment, overridden, secret
@@ -83,18 +86,55 @@ class Workspace:
         return _tree(self.root, self.root / path)
 
 
+class _Constructor(RoundTripConstructor):
+    """Ruamel's, with a line for a value that is not what it looks like: it lets Python's own error through."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - ruamel's signature
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError):
+            problem = "not the date or number that it looks like; put quotes around it if it is text"
+            raise MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+
+
 def _tree(root: Path, file: Path) -> Any:
     name = file.relative_to(root).as_posix()
     try:
-        return YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigurationError(name, None, "", f"not UTF-8 (byte {error.start})", "save it as UTF-8") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(name, line, "", f"not UTF-8 (byte {error.start})", "save it as UTF-8") from None
+    except OSError as error:
+        why = (error.strerror or "input or output error").lower()
+        raise ConfigurationError(name, None, "", f"cannot be read: {why}", "let Kindred read it") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # the nearest one counts, as YAML has it
+            return _parser().load(text)
     except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        problem = (error.problem or "broken YAML").strip()
-        raise ConfigurationError(name, line, "", problem, "mend the YAML near this line") from None
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        raise ConfigurationError(name, line, "", _problem(error), "mend the YAML near this line") from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        wrong = f"the character U+{ord(text[error.position]):04X} has no place in YAML"
+        raise ConfigurationError(name, line, "", wrong, "take it out") from None
     except YAMLError:
         raise ConfigurationError(name, None, "", "broken YAML", "mend the YAML") from None
+    except RecursionError:
+        raise ConfigurationError(name, 1, "", "nested deeper than can be read", "say it in fewer levels") from None
+
+
+def _parser() -> YAML:
+    parser = YAML(typ="rt")
+    parser.Constructor = _Constructor
+    return parser
+
+
+def _problem(error: MarkedYAMLError) -> str:
+    """Return what ruamel says without the values that it quotes: they may be secrets."""
+    told = (error.problem or "broken YAML").strip()
+    return told.partition(" with value ")[0].partition(' from "')[0]
 
 
 def _load(root: Path, file: Path, model: type[Model], environ: Mapping[str, str]) -> Model:
@@ -102,13 +142,14 @@ def _load(root: Path, file: Path, model: type[Model], environ: Mapping[str, str]
     name = file.relative_to(root).as_posix()
     if not isinstance(tree, CommentedMap):
         raise ConfigurationError(name, 1, "", "not a mapping", f"begin with keys such as {_keys(model)}")
-    data = _plain(tree, environ, name)
     try:
-        return model.model_validate(data)
+        return model.model_validate(_plain(tree, environ, name, 1))
+    except RecursionError:
+        raise ConfigurationError(name, 1, "", "nested deeper than can be read", "say it in fewer levels") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ConfigurationError(
-            name, _line(tree, first["loc"]), ".".join(map(str, first["loc"])), *_sentence(first, model)
+            name, _line(tree, first["loc"]) or 1, ".".join(map(str, first["loc"])), *_sentence(first, model)
         ) from None
 
 
@@ -134,28 +175,31 @@ def _line(tree: Any, path: Iterable[str | int]) -> int | None:
     line, node = None, tree
     for step in path:
         try:
-            if isinstance(node, CommentedMap) and step in node:
-                line = node.lc.key(step)[0] + 1
-                node = node[step]
+            if isinstance(node, CommentedMap):
+                key = next((key for key in node if key == step or str(key) == step), None)
+                if key in node:
+                    line = node.lc.key(key)[0] + 1
+                    node = node[key]
             elif isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
                 line = node.lc.item(step)[0] + 1
                 node = node[step]
         except KeyError:  # a merged key has no mark of its own
             break
-    return line if line is not None else 1
+    return line
 
 
-def _plain(node: Any, environ: Mapping[str, str], file: str) -> Any:
+def _plain(node: Any, environ: Mapping[str, str], file: str, line: int) -> Any:
+    """Return a tree as plain values, references to the environment resolved; `line` is where the node stands."""
     if isinstance(node, Mapping):
-        return {str(key): _plain(value, environ, file) for key, value in node.items()}
+        return {str(key): _plain(value, environ, file, _line(node, [key]) or line) for key, value in node.items()}
     if isinstance(node, list):
-        return [_plain(value, environ, file) for value in node]
+        return [_plain(value, environ, file, _line(node, [index]) or line) for index, value in enumerate(node)]
     if isinstance(node, str):
-        return _REFERENCE.sub(lambda match: _from_environment(match[1], environ, file), str(node))
+        return _REFERENCE.sub(lambda match: _from_environment(match[1], environ, file, line), str(node))
     return node
 
 
-def _from_environment(name: str, environ: Mapping[str, str], file: str) -> str:
+def _from_environment(name: str, environ: Mapping[str, str], file: str, line: int) -> str:
     if name not in environ:
-        raise ConfigurationError(file, None, "", f"${{{name}}} is not set in the environment", f"export {name}")
+        raise ConfigurationError(file, line, "", f"${{{name}}} is not set in the environment", f"export {name}")
     return environ[name]

@@ -35,13 +35,25 @@ def test_a_folder_without_settings_is_no_workspace(tmp_path: Path) -> None:
         ("name: shop\nserving:\n  port: many\n", 3, "valid integer"),
         ("name: shop\nregion: [unclosed\n", 3, "mend the YAML"),
         ("- name\n", 1, "not a mapping"),
-        ("name: ${UNSET_NAME}\n", None, "UNSET_NAME"),
+        ("name: shop\njurisdiction: ${UNSET_NAME}\n", 2, "UNSET_NAME"),
+        ("name: shop\njurisdiction: 2024-02-30\n", 2, "not the date or number that it looks like"),
+        ("name: shop\njurisdiction: 2024-01-01 99:99:99\n", 2, "not the date or number that it looks like"),
+        ("name: shop\nseed: !!int s3cret\n", 2, "not the date or number that it looks like"),
+        ("name: shop\nseed: !!bool s3cret\n", 2, "not the date or number that it looks like"),
+        ("name: shop\nseed: " + "9" * 5000 + "\n", 2, "not the date or number that it looks like"),
+        ("name: shop\nseed: !!timestamp s3cret\n", 2, "failed to construct timestamp; mend"),
+        ("name: shop\nregion: s3cret\nregion: US\n", 3, 'found duplicate key "region"; mend'),
+        ("name: shop\nregion: U\0\n", 2, "the character U+0000 has no place in YAML"),
+        ("name: shop\nseed: " + "[" * 2000 + "]" * 2000 + "\n", 1, "nested deeper"),
+        ("name: shop\n7: x\n", 2, "unknown key"),
+        ("", 1, "not a mapping"),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(folder: Path, text: str, line: int | None, says: str) -> None:
     error = wrong(folder, text)
     assert (error.file, error.line) == ("kindred.yaml", line)
     assert says in str(error)
+    assert "s3cret" not in str(error)
 
 
 def test_an_unknown_normaliser_lists_the_known(folder: Path) -> None:
@@ -51,8 +63,8 @@ def test_an_unknown_normaliser_lists_the_known(folder: Path) -> None:
 
 
 def test_a_file_that_is_not_utf8_says_so(folder: Path) -> None:
-    (folder / "identity.yaml").write_bytes(b"name: caf\xe9\n")
-    with pytest.raises(ConfigurationError, match="UTF-8"):
+    (folder / "identity.yaml").write_bytes(b"identifiers:\n  name: caf\xe9\n")
+    with pytest.raises(ConfigurationError, match=r"identity\.yaml:2: not UTF-8"):
         load_identifier_types(Workspace.open(folder))
 
 
