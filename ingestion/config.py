@@ -1,9 +1,10 @@
 """Sources as their YAML declares them, checked on the way in; every complaint says what would be right."""
 
 import codecs
+import math
 import re
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
@@ -39,6 +40,16 @@ _ONLY: Mapping[str, tuple[RecordKind, ...]] = {
     "channel": ("event",),
     "consent": ("consent",),
 }
+# Spellings of text inside other text: a stray byte stops them, or they read an escape into a value.
+_UNSUITED = (
+    "idna",
+    "punycode",
+    "unicode_escape",
+    "raw_unicode_escape",
+    "unicode-escape",
+    "raw-unicode-escape",
+    "utf-7",
+)
 _BOUNDED = ("date", "timestamp", "integer", "number")
 
 
@@ -60,7 +71,7 @@ def _worded(value: Any) -> Any:
 def _known_zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, such as America, is none
         msg = "not a time zone; use a name such as UTC or America/New_York"
         raise ValueError(msg) from None
     return value
@@ -89,6 +100,9 @@ class Connector(Section):
     @field_validator("path")
     @classmethod
     def _stays_inside(cls, value: str) -> str:
+        if not PurePosixPath(value).parts or "\0" in value:
+            msg = "not a path; write where the files lie, e.g. data/crm/*.csv"
+            raise ValueError(msg)
         if PurePosixPath(value).is_absolute() or ".." in PurePosixPath(value).parts:
             msg = "the path leaves the workspace; write it relative to it, e.g. data/crm/*.csv"
             raise ValueError(msg)
@@ -98,10 +112,22 @@ class Connector(Section):
     @classmethod
     def _known_encoding(cls, value: str | None) -> str | None:
         try:
-            codecs.lookup(value or "utf-8")
-        except LookupError:
+            # Codecs that are none of text (base64, rot13) and those that cannot keep a stray byte would stop a load.
+            "a,b\n".encode(value or "utf-8").decode(value or "utf-8", "surrogateescape")
+            suits = codecs.lookup(value or "utf-8").name not in _UNSUITED
+        except (LookupError, ValueError):
+            suits = False
+        if not suits:
             msg = "not an encoding; use a name such as utf-8, cp1252 or utf-16"
-            raise ValueError(msg) from None
+            raise ValueError(msg)
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _no_other_meaning(cls, value: str | None) -> str | None:
+        if value in {'"', "\n", "\r", "\0"}:
+            msg = "a quote or the end of a line cannot part columns; use one such as ',' or ';' or \"\\t\""
+            raise ValueError(msg)
         return value
 
     @model_validator(mode="after")
@@ -146,10 +172,27 @@ def _check_bound(kind: FieldType, name: str, bound: str) -> None:
     if (kind, bound) in {("date", "today"), ("timestamp", "now")}:
         return
     right = {"date": "2001-12-31 or today", "timestamp": "2001-12-31T00:00:00Z or now"}.get(kind, "a number")
+    readers: dict[str, Callable[[str], object]] = {"date": _day, "timestamp": _moment}
     try:
-        {"date": date.fromisoformat, "timestamp": datetime.fromisoformat}.get(kind, float)(bound)
-    except ValueError:
+        readers.get(kind, _finite)(bound)
+    except (ValueError, OverflowError):
         raise ValueError(f"{name} does not fit type {kind}; write {right}") from None
+
+
+def _day(text: str) -> None:
+    """Raise ValueError unless a text is a day as values of type date are spelled: bounds are compared as text."""
+    if date.fromisoformat(text).isoformat() != text:
+        raise ValueError
+
+
+def _moment(text: str) -> None:
+    """Raise where a text is no moment, or one that has no place in the calendar of UTC."""
+    datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _finite(text: str) -> None:
+    if not math.isfinite(float(text)):
+        raise ValueError
 
 
 class EventColumns(Section):
