@@ -125,7 +125,7 @@ def test_the_shipped_files_are_sound(written: Written, tmp_path: Path) -> None:
                 (tmp_path / folder).mkdir(exist_ok=True)
                 (tmp_path / folder / file.name).write_text(file.read_text())
     purposes = ["analytics", "personalization", "email_marketing", "advertising"]
-    found = load_activation(workspace, purposes, ["email", "phone"])
+    found = load_activation(workspace, purposes, ["email", "phone", "device", "loyalty"])
     assert {one.audience for one in found.audiences} >= {"regulars", "lapsed", "coupon_lovers"}
     assert len(found.decisions) == 1
     assert found.decisions[0].plan().holdout == 0.1
