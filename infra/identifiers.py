@@ -43,7 +43,10 @@ class IdentifierType(BaseModel):
     def _patterns_compile(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             if value.startswith("/") and value.endswith("/"):
-                re.compile(value[1:-1])
+                try:
+                    re.compile(value[1:-1])
+                except (re.error, RecursionError, OverflowError):
+                    raise ValueError("what stands between slashes is not a regular expression; mend it") from None
         return values
 
 

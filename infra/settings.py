@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import phonenumbers
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from infra.errors import ConfigurationError
 
@@ -62,6 +64,22 @@ class KindredSettings(Section):
     serving: ServingSettings = ServingSettings()
     stores: StoresSettings = StoresSettings()
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, such as America, is none
+            raise ValueError("not a time zone; use a name such as UTC or America/New_York") from None
+        return value
+
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, value: str) -> str:
+        if value not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("not a region with telephone numbers; use two capital letters such as US or DE")
+        return value
+
 
 def overridden(settings: KindredSettings, environ: Mapping[str, str]) -> KindredSettings:
     """Return the settings with what variables such as `KINDRED_ENGINE__DRIVER_MEMORY` say in place of the page."""
@@ -100,7 +118,11 @@ def _known(names: Iterable[str], before: str, after: str) -> str:
 
 def environment(workspace: Path) -> dict[str, str]:
     """Return the process environment over the workspace's `.env`, read once at an entry point."""
-    kept = {k: v for k, v in dotenv_values(workspace / ".env").items() if v is not None}
+    try:
+        kept = {k: v for k, v in dotenv_values(workspace / ".env").items() if v is not None}
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(".env", line, "", "not UTF-8", "save it as UTF-8") from None
     return {**kept, **os.environ}  # noqa: TID251 - the one place that reads the environment
 
 

@@ -47,6 +47,9 @@ def test_a_folder_without_settings_is_no_workspace(tmp_path: Path) -> None:
         ("name: shop\nseed: " + "[" * 2000 + "]" * 2000 + "\n", 1, "nested deeper"),
         ("name: shop\n7: x\n", 2, "unknown key"),
         ("", 1, "not a mapping"),
+        ("name: shop\ntime_zone: Mars/Phobos\n", 2, "use a name such as UTC or America/New_York"),
+        ("name: shop\ntime_zone: America\n", 2, "use a name such as UTC or America/New_York"),
+        ("name: shop\nregion: zz\n", 2, "not a region with telephone numbers"),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(folder: Path, text: str, line: int | None, says: str) -> None:
@@ -60,6 +63,19 @@ def test_an_unknown_normaliser_lists_the_known(folder: Path) -> None:
     error = wrong(folder, "identifiers:\n  email:\n    normaliser: mail\n", "identity.yaml")
     assert (error.file, error.line) == ("identity.yaml", 3)
     assert "'email', 'phone'" in str(error)
+
+
+def test_a_blocked_value_that_is_no_regular_expression_is_named(folder: Path) -> None:
+    text = 'identifiers:\n  email:\n    normaliser: email\n    blocked: ["x", "/[z-a]/"]\n'
+    error = wrong(folder, text, "identity.yaml")
+    assert (error.line, error.where) == (4, "identifiers.email.blocked")
+    assert "not a regular expression" in str(error)
+
+
+def test_secrets_that_are_not_utf8_are_not_read(folder: Path) -> None:
+    (folder / ".env").write_bytes(b"A=1\nKINDRED_TOKEN_KEY=\xff\xfe\n")
+    with pytest.raises(ConfigurationError, match=r"\.env:2: not UTF-8"):
+        Workspace.open(folder)
 
 
 def test_a_file_that_is_not_utf8_says_so(folder: Path) -> None:
