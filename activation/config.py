@@ -8,6 +8,7 @@ from activation.conditions import inlined
 from activation.declarations import Audience, Decision, Destination, parts
 from activation.model import Condition, Member, identifier_type
 from infra.errors import ConfigurationError
+from infra.ids import Purpose
 from infra.settings import Section
 from infra.workspace import Workspace
 
@@ -36,7 +37,7 @@ def load_activation(
     workspace: Workspace,
     purposes: Collection[str] | None = None,
     identifiers: Collection[str] | None = None,
-    masks: Mapping[str, Collection[str]] | None = None,
+    masks: Mapping[Purpose, Collection[str]] | None = None,
 ) -> Activation:
     """Return the three folders; raise `ConfigurationError` where a file is wrong or they contradict each other.
 
@@ -130,11 +131,11 @@ def _check_match_keys(
 
 
 def _check_masks(
-    workspace: Workspace, destinations: Mapping[str, Destination], masks: Mapping[str, Collection[str]]
+    workspace: Workspace, destinations: Mapping[str, Destination], masks: Mapping[Purpose, Collection[str]]
 ) -> None:
     """Raise for a match key that its purpose never sees: a file without it would look like an audience of nobody."""
     for path, destination in destinations.items():
-        masked = masks.get(destination.purpose, ())
+        masked = masks.get(Purpose(destination.purpose), ())
         for key in destination.match_keys:
             if identifier_type(key) in masked:
                 wrong = f"{key!r} is masked for {destination.purpose}, so nobody would be sent by it"

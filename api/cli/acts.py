@@ -122,12 +122,12 @@ def undone(stage: Stage) -> None:
     world = open_world(stage.root)
     wish = steward.Wish("demo", "a steward's mistake", system_clock())
     (tied,) = steward.link(bench(world), ids[0], ids[1], wish)
-    hand_over(world, "apply", {})
+    hand_over(world, "apply", {}, anew=True)
     merged = [_profile(stage, **identifier) for identifier in pair]
     say(f"a steward ties them by mistake: both answer as {merged[0]}")
     proven("they are one profile now, under the elder id", holds=merged[0] == merged[1] and merged[0] in ids)
     steward.withdraw(bench(world), tied.id, system_clock())
-    hand_over(world, "apply", {})
+    hand_over(world, "apply", {}, anew=True)
     again = [_profile(stage, **identifier) for identifier in pair]
     say(f"undone: father {again[0]} and son {again[1]}")
     proven("both people are back under their old ids", holds=again == ids)

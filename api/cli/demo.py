@@ -48,9 +48,10 @@ def start(
         world = open_world(workspace)
         say(validate(world.workspace))
         _headline(begun, f"the first run: {first} households")
-        hand_over(world, "run", {})
-        server, client = _serve(world, port)
+        server: subprocess.Popen[bytes] | None = None
         try:
+            hand_over(world, "run", {})
+            server, client = _serve(world, port)
             _headline(begun, f"the server is up: {client.base}")
             if households is None or households > first:
                 _data(workspace, households, begun)
@@ -64,8 +65,9 @@ def start(
                 _tour(client, stage)
                 _stay(server)
         finally:
-            server.terminate()
-            server.wait(timeout=30)
+            if server is not None:
+                server.terminate()
+                server.wait(timeout=30)
             end_runner(world)
 
 
