@@ -113,8 +113,8 @@ def _tree(root: Path, file: Path) -> Any:
             return _parser().load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        raise ConfigurationError(name, line, "", _problem(error), "mend the YAML near this line") from None
+        place = mark.line + 1 if mark else None
+        raise ConfigurationError(name, place, "", _problem(error), "mend the YAML near this line") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         wrong = f"the character U+{ord(text[error.position]):04X} has no place in YAML"
