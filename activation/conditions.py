@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
+from math import inf, isfinite
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -63,7 +64,15 @@ _Raw = str | bool | int | float | date | list[str | bool | int | float] | None
 def _text_or_number(value: Any) -> str | float:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else float(value)
+    if isinstance(value, str):
+        return value
+    try:
+        found = float(value)
+    except OverflowError:
+        found = inf
+    if not isfinite(found):  # engines disagree on how it compares
+        raise ValueError("not a number that anything compares with; write one such as 2 or 12.50")
+    return found
 
 
 def operand(op: Operator, value: Any) -> Operand:

@@ -78,7 +78,7 @@ def _happened(clause: Happened, events: tuple[Occurrence, ...], at: datetime) ->
 
 
 def _matches(clause: Happened, event: Occurrence, at: datetime) -> bool:
-    recent = clause.within is None or event.at > at - clause.within
+    recent = clause.within is None or at - event.at < clause.within  # differences never leave the calendar
     return (
         event.event == clause.event
         and recent
@@ -140,7 +140,7 @@ def _after(text: str, value: Operand, _at: datetime) -> bool:
 
 def _within(text: str, value: Operand, at: datetime) -> bool:
     found = moment(text)
-    return found is not None and isinstance(value, timedelta) and at - value < found <= at
+    return found is not None and isinstance(value, timedelta) and found <= at and at - found < value
 
 
 _TESTS: Mapping[str, Callable[[str, Operand, datetime], bool]] = {

@@ -57,6 +57,9 @@ where:
         ("{audience: nobody}", "unknown audience 'nobody'; declared: a"),
         ("{audience: a}", "refers to itself"),
         ("{trate: orders}", "unknown key"),
+        ("{trait: orders, op: '<=', value: .nan}", "not a number that anything compares with"),
+        ("{trait: orders, op: in, value: [1, .inf]}", "not a number that anything compares with"),
+        ("{trait: orders, op: '<', value: 1" + "0" * 400 + "}", "not a number that anything compares with"),
     ],
 )
 def test_a_wrong_condition_says_what_would_be_right(written: Written, clause: str, says: str) -> None:

@@ -88,3 +88,10 @@ def test_clauses_combine() -> None:
     assert not selected(AnyOf((few, Member("others"))), facts, NOW)
     assert selected(All(()), facts, NOW)
     assert not selected(AnyOf(()), facts, NOW)
+
+
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), NOW, datetime.max.replace(tzinfo=UTC)])
+def test_a_window_may_reach_beyond_the_calendar(at: datetime) -> None:
+    facts = Facts({"seen": "2017-12-30"}, (Occurrence("purchase", "u", at, 1.0, {}),))
+    assert selected(Happened("purchase", within=timedelta(weeks=99_999)), facts, at)
+    assert selected(Trait(Comparison("seen", "within", timedelta(days=90))), facts, at) is (at == NOW)
