@@ -38,7 +38,11 @@ def write_workspace(folder: Path) -> None:
     """Write the template of a workspace; raise `Refused` where one is already."""
     if (folder / "kindred.yaml").exists():
         raise Refused(f"{folder} is a workspace already; `kindred check` validates it")
-    shutil.copytree(Path(str(files("api") / "templates" / "workspace")), folder, dirs_exist_ok=True)
+    try:
+        shutil.copytree(Path(str(files("api") / "templates" / "workspace")), folder, dirs_exist_ok=True)
+    except OSError as error:  # shutil.Error is one: it gathers those of single files
+        why = (error.strerror or "some of its files cannot be written").lower()
+        raise Unavailable(f"{folder} cannot be written: {why}; name a new folder, or one that you own") from None
     settings = folder / "kindred.yaml"
     settings.write_text(settings.read_text(encoding="utf-8").replace("NAME", folder.resolve().name), encoding="utf-8")
     write_token_key(folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.cli.scaffold import validate, write_workspace
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, Unavailable
 from infra.workspace import Workspace
 
 
@@ -49,3 +49,10 @@ def test_a_purpose_or_identifier_that_nothing_declares_is_named(
         validate(mend(path, text))
     assert says in str(caught.value)
     assert "; " in str(caught.value)
+
+
+def test_a_workspace_is_not_written_where_no_folder_can_be(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    for folder in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        with pytest.raises(Unavailable, match="cannot be written"):
+            write_workspace(folder)

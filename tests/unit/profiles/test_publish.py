@@ -38,6 +38,13 @@ def test_nothing_is_served_before_the_first_edition(edition: Editions) -> None:
         reader(edition(1)).view(ANN, SERVICE)
 
 
+def test_an_id_of_stray_bytes_is_nobodys(edition: Editions) -> None:
+    publish_edition(edition(1))
+    profiles, stray = reader(edition(1)), ProfileId("a\udcff")
+    assert profiles.view(stray, SERVICE) is None
+    assert not profiles.successors(stray)
+
+
 def test_a_view_is_ready_bytes_with_its_tag_in_front(edition: Editions) -> None:
     counts = publish_edition(edition(1))
     assert counts == {"views": 6, "profiles": 3, "timelines": 3, "identifiers": 4, "aliases": 3, "other": 0}
