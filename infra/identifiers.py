@@ -21,6 +21,7 @@ Strength = Literal["decisive", "strong", "weak"]
 # left out on purpose: in customer data they are typing errors far more often than addresses.
 _EMAIL = re.compile(r"[^\s@\"<>(),:;\\\[\]]{1,64}@(?=.{4,253}$)(?:[^\s@.]{1,63}\.)+[^\s@.]{2,63}")
 _ATTACHED = re.compile(r"\.\.|^\.|\.@")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 # Providers that ignore dots in the local part, and those that cut it at a plus sign.
 _DOTLESS = {"gmail.com"}
 _PLUS_TAGGED = {"gmail.com", "outlook.com", "hotmail.com", "icloud.com", "proton.me", "fastmail.com"}
@@ -115,7 +116,8 @@ def _sha256(value: str, _region: str) -> str | None:
 
 
 def _text(value: str, _region: str) -> str | None:
-    return value
+    # Stray bytes of a command line stand for no character; nothing can be kept or looked up under them.
+    return value if value.isascii() or not _SURROGATES.search(value) else None
 
 
 _SPELLINGS = {

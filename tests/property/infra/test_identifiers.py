@@ -52,3 +52,8 @@ def test_placeholders_stand_for_nobody() -> None:
     kinds = {"phone": kind}
     assert usable(kinds, "phone", "0000000000") is None
     assert usable(kinds, "phone", "614-555-0123") == "+16145550123"
+
+
+def test_stray_bytes_are_in_no_value() -> None:
+    found = {n: normalise(n, "a\udcff") for n in ("email", "phone", "code", "uuid", "text", "sha256")}
+    assert {n: value for n, value in found.items() if value is not None} == {"code": "A"}  # letters and digits alone
