@@ -63,16 +63,26 @@ class Runs:
         self._database = database
         self._clock = clock
 
-    def submit(self, job: str, arguments: Mapping[str, str], priority: int = ORDINARY, *, anew: bool = False) -> str:
+    def submit(
+        self,
+        job: str,
+        arguments: Mapping[str, str],
+        priority: int = ORDINARY,
+        *,
+        anew: bool = False,
+        orphaned: bool = False,
+    ) -> str:
         """Ask for a job and return its run's id; an equal one that waits or was interrupted is joined instead.
 
         With `anew` none is joined that has begun: it passes over steps that have not heard what was said since.
+        `orphaned` says that no runner lives, so that a run which still reads as running was interrupted.
         """
+        joinable = ("queued", "running") if orphaned else ("queued",)
         with writing(self._database) as connection:
             same = (
                 select(RUN.c.id)
                 .where(RUN.c.job == job, RUN.c.arguments == dict(arguments))
-                .where(RUN.c.status == "queued")
+                .where(RUN.c.status.in_(joinable))
                 .order_by(RUN.c.submitted_at)
             )
             if anew:

@@ -36,7 +36,7 @@ def acquire(state: Path, at: datetime, wait: float = 0.0) -> None:
     descriptor = os.open(state / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     deadline = time.monotonic() + wait
     while not _locked(descriptor, fcntl.LOCK_EX):
-        if _is_alive(state):
+        if is_alive(state):
             os.close(descriptor)
             raise Held(f"the lake is being written by {holder(state)}; hand your job to it, or end that process first")
         if time.monotonic() >= deadline:
@@ -62,7 +62,7 @@ def is_held(state: Path) -> bool:
     return not _is_free(state / "writer.lock", _locked)
 
 
-def _is_alive(state: Path) -> bool:
+def is_alive(state: Path) -> bool:
     """Say whether the process that took the lock still lives; asked by others only, see `_sign`."""
     return not _is_free(state / "writer.alive", _owned)
 
@@ -86,7 +86,7 @@ def holder(state: Path) -> str:
     except (FileNotFoundError, ValueError):
         return "another process"
     name = f"process {facts['pid']}, the job runner since {facts['since']}"
-    return name if _is_alive(state) else f"the JVM that a dead runner left behind ({name})"
+    return name if is_alive(state) else f"the JVM that a dead runner left behind ({name})"
 
 
 def holder_pid(state: Path) -> int | None:

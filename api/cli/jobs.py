@@ -31,7 +31,8 @@ def hand_over(world: World, job: str, arguments: Mapping[str, str], *, anew: boo
 
     `anew` asks for a run that has not begun: one that hears every word spoken until now.
     """
-    run_id = world.runs.submit(job, arguments, anew=anew)
+    orphaned = not writer.is_alive(world.workspace.state_path)
+    run_id = world.runs.submit(job, arguments, anew=anew, orphaned=orphaned)
     begun = time.monotonic()
     with Status(f"{job}", console=ERR) as status:
 
