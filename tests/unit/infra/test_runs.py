@@ -100,8 +100,8 @@ def test_the_newest_manifest_is_of_a_run_that_succeeded(book: Runs) -> None:
 
 
 def test_a_run_whose_runner_died_is_joined_before_anybody_put_it_back(book: Runs) -> None:
-    cut_off = book.submit("run", {"at": "noon"})
+    cut_off = book.submit("run", {"at": "2026-11-01T12:00:00+00:00"})
     book.begin_next({}, None)
-    assert book.submit("run", {"at": "noon"}, orphaned=True) == cut_off
-    assert book.submit("run", {"at": "noon"}, orphaned=True, anew=True) != cut_off
-    assert book.submit("run", {"at": "one"}, orphaned=True) not in {cut_off}
+    assert book.submit("run", {"at": "2026-11-01T12:00:00+00:00"}, orphaned=True) == cut_off
+    assert book.submit("run", {"at": "2026-11-01T12:00:00+00:00"}, orphaned=True, anew=True) != cut_off
+    assert book.submit("run", {"at": "2026-11-01T13:00:00+00:00"}, orphaned=True) != cut_off
