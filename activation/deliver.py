@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from activation.declarations import Destination
+from infra.keyvalue import fsync_folder
 
 COLUMNS = ("operation", "audience", "key_type", "match_key")
 
@@ -35,17 +36,9 @@ def write_changes(parquet_files: Sequence[str], destination: Destination, folder
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)
-    _settle(folder)
+    # Before the state says that it was sent.
+    fsync_folder(folder)
     return target
-
-
-def _settle(folder: Path) -> None:
-    """Have the folder's new entry on disk before the state says that it was sent."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _rows(parquet_files: Sequence[str], destination: str) -> Iterator[Mapping[str, Any]]:

@@ -127,7 +127,7 @@ class Generations:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.root / _POINTER)
-        _fsync_folder(self.root)
+        fsync_folder(self.root)
         for path in self.root.iterdir():
             if path.is_dir() and path.name not in {name, before}:
                 shutil.rmtree(path, ignore_errors=True)
@@ -150,7 +150,8 @@ class Generations:
         return self._open[1]
 
 
-def _fsync_folder(path: Path) -> None:
+def fsync_folder(path: Path) -> None:
+    """Have a folder's entries on disk: a file that was renamed into it stays there after a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
