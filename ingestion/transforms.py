@@ -10,14 +10,12 @@ from pyspark.sql import functions as f
 
 from ingestion import conform
 from ingestion.config import Source, property_name
+from ingestion.identify import IDENTIFIED
 from ingestion.judge import Reading, judged
 
 _TEXTS = "map<string,string>"
 # What `ingestion.identify` adds to a row.
-NAMED = (
-    *("identifiers", "subject", "subject_kind", "subject_value", "subject_token", "known", "anonymous_id"),
-    *("suppressed", "dropped"),
-)
+NAMED = tuple(IDENTIFIED.names)
 
 
 def current_records(records: DataFrame) -> DataFrame:

@@ -20,44 +20,49 @@ ETAG_BYTES: Final = 18
 STALENESS_SECONDS: Final = 0.5
 
 
+def _key(text: str) -> bytes:
+    # What somebody typed may hold bytes that are no text; they name nobody, and are no failure.
+    return text.encode("utf-8", "surrogatepass")
+
+
 def view_key(purpose: str, profile_id: str) -> bytes:
     """Return where a person's view for a purpose lies: ETag, then JSON."""
-    return f"v|{purpose}|{profile_id}".encode("utf-8", "surrogatepass")
+    return _key(f"v|{purpose}|{profile_id}")
 
 
 def token_key(token: str) -> bytes:
     """Return where an identifier's profiles are named, parted by commas."""
-    return f"t|{token}".encode("utf-8", "surrogatepass")
+    return _key(f"t|{token}")
 
 
 def alias_key(alias: str, profile_id: str = "") -> bytes:
     """Return where a given-up id names one that answers for it; without that, the prefix of all of them."""
-    return f"a|{alias}|{profile_id}".encode("utf-8", "surrogatepass")
+    return _key(f"a|{alias}|{profile_id}")
 
 
 def header_key(profile_id: str) -> bytes:
     """Return where a person's header lies."""
-    return f"h|{profile_id}".encode("utf-8", "surrogatepass")
+    return _key(f"h|{profile_id}")
 
 
 def holders_key(profile_id: str) -> bytes:
     """Return where the tokens lie under which something may be refused for a person, one a line."""
-    return f"k|{profile_id}".encode("utf-8", "surrogatepass")
+    return _key(f"k|{profile_id}")
 
 
 def graph_key(profile_id: str) -> bytes:
     """Return where a person's identity graph lies."""
-    return f"g|{profile_id}".encode("utf-8", "surrogatepass")
+    return _key(f"g|{profile_id}")
 
 
 def timeline_key(profile_id: str) -> bytes:
     """Return where a person's timeline lies."""
-    return f"l|{profile_id}".encode("utf-8", "surrogatepass")
+    return _key(f"l|{profile_id}")
 
 
 def search_key(purpose: str, word: str, profile_id: str = "") -> bytes:
     """Return where a word of a name that a purpose may see leads to a person; without the person, the prefix."""
-    return f"s|{purpose}|{word}{'|' + profile_id if profile_id else ''}".encode("utf-8", "surrogatepass")
+    return _key(f"s|{purpose}|{word}{'|' + profile_id if profile_id else ''}")
 
 
 class Denials(Protocol):
