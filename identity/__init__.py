@@ -1,6 +1,6 @@
 """Who is it? Records become persons: normalised once, scored in pairs, clustered under constraints, named for good.
 
-`normalise`, `features`, `cluster`, `ids`, `households`, `stewardship` and `explain` are pure; `linkage`, `training`
-and `plain` know splink; `scoring`, `pairing` and the scorecard know DuckDB; `intervals`, `transforms` and `lineage`
-are Spark plans; `jobs` carries them all.
+`names`, `dates`, `addresses`, `features`, `cluster`, `ids`, `households`, `stewardship` and `explain` are pure;
+`linkage`, `training` and `plain` know splink; `scoring`, `pairing` and the scorecard know DuckDB; `intervals`,
+`transforms` and `lineage` are Spark plans; `jobs` carries them all.
 """

@@ -7,7 +7,7 @@ and nothing is looked up: a full parser (libpostal) needs a model and a C librar
 import re
 from dataclasses import dataclass
 
-from identity.normalise import folded
+from identity.names import folded
 
 _SHORT = {
     "street": "st", "str": "st", "avenue": "ave", "av": "ave", "road": "rd", "drive": "dr", "lane": "ln",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from identity import addresses, normalise
+from identity import addresses, dates, names
 from infra.identifiers import IdentifierType, email_canonical, is_blocked
 
 
@@ -53,20 +53,20 @@ def features(
     usable = sorted(set(_usable(identifiers, types)), key=lambda v: (v.type, v.value))
     emails = [v.value for v in usable if types[v.type].normaliser == "email"]
     phones = [v.value for v in usable if types[v.type].normaliser == "phone"]
-    name = normalise.name(
+    name = names.name(
         text.get("given_name", ""), text.get("family_name", ""), text.get("full_name", ""), text.get("suffix", "")
     )
     street = addresses.street(text.get("street", ""))
-    born = normalise.birth_date(text.get("birth_date", ""), today)
+    born = dates.birth_date(text.get("birth_date", ""), today)
     return Features(
         given_name=name.given or None,
-        given_forms=list(normalise.given_forms(name.given)),
-        given_known=normalise.is_given_name(name.given),
-        middle_name=name.middle or normalise.folded(text.get("middle_name", "")) or None,
+        given_forms=list(names.given_forms(name.given)),
+        given_known=names.is_given_name(name.given),
+        middle_name=name.middle or names.folded(text.get("middle_name", "")) or None,
         family_name=name.family or None,
         suffix=name.suffix or None,
         birth_date=born or None,
-        sex=normalise.sex(text.get("gender", "")) or None,
+        sex=dates.sex(text.get("gender", "")) or None,
         street=street.line or None,
         unit=street.unit or None,
         city=addresses.city(text.get("city", "")) or None,
@@ -90,14 +90,14 @@ def _usable(identifiers: Iterable[Value], types: Mapping[str, IdentifierType]) -
             yield Value(one.type, value, one.token)
 
 
-def _handle(emails: list[str], name: normalise.Name) -> str | None:
+def _handle(emails: list[str], name: names.Name) -> str | None:
     """Return what a mailbox is called beyond its owner's name, where that is enough to tell people apart.
 
     `jane.miller77` says no more of a Jane Miller than her name does, and namesakes share it.
     """
     for address in emails:
-        user = "".join(normalise.folded(address.partition("@")[0]).split())
-        for part in sorted((name.given, name.family.replace(" ", ""), *normalise.given_forms(name.given)), key=len):
+        user = "".join(names.folded(address.partition("@")[0]).split())
+        for part in sorted((name.given, name.family.replace(" ", ""), *names.given_forms(name.given)), key=len):
             user = user.replace(part, "") if len(part) >= _SHORTEST_NAME else user
         if len("".join(c for c in user if c.isalpha())) >= _SHORTEST_HANDLE and user not in _ROLES:
             return user

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity import addresses, normalise
+from identity import addresses, dates, names
 
 texts = st.text(max_size=40) | st.sampled_from(
     [
@@ -21,22 +21,22 @@ texts = st.text(max_size=40) | st.sampled_from(
 
 @given(texts)
 def test_folding_is_idempotent_and_ascii(text: str) -> None:
-    once = normalise.folded(text)
-    assert normalise.folded(once) == once
+    once = names.folded(text)
+    assert names.folded(once) == once
     assert once.isascii()
 
 
 @given(texts, texts, texts)
 def test_a_name_normalised_is_its_own_normal_form(given_: str, family: str, full: str) -> None:
-    once = normalise.name(given_, family, full)
-    again = normalise.name(f"{once.given} {once.middle}".strip(), once.family, suffix=once.suffix)
+    once = names.name(given_, family, full)
+    again = names.name(f"{once.given} {once.middle}".strip(), once.family, suffix=once.suffix)
     assert once.given in {again.given, ""}
     assert all(part.isascii() for part in (once.given, once.middle, once.family, once.suffix))
 
 
 @given(texts)
 def test_dates_places_and_sexes_are_idempotent(text: str) -> None:
-    for rule in (normalise.birth_date, normalise.sex, addresses.city, addresses.postcode):
+    for rule in (dates.birth_date, dates.sex, addresses.city, addresses.postcode):
         assert rule(rule(text)) == rule(text)
 
 
@@ -48,5 +48,5 @@ def test_a_street_is_idempotent(text: str) -> None:
 
 @given(texts)
 def test_forms_of_a_given_name_hold_the_name_itself(text: str) -> None:
-    name = normalise.folded(text).partition(" ")[0]
-    assert not name or name in normalise.given_forms(name)
+    name = names.folded(text).partition(" ")[0]
+    assert not name or name in names.given_forms(name)

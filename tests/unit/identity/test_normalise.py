@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from identity import addresses, normalise
+from identity import addresses, dates, names
 
 
 @pytest.mark.parametrize(
@@ -24,19 +24,19 @@ from identity import addresses, normalise
     ],
 )
 def test_a_name_comes_in_parts(given: str, family: str, full: str, expected: tuple[str, ...]) -> None:
-    name = normalise.name(given, family, full)
+    name = names.name(given, family, full)
     assert (name.given, name.middle, name.family, name.suffix) == expected
 
 
 def test_a_suffix_field_of_its_own_counts() -> None:
-    assert normalise.name("John", "Miller", suffix="Sr.").suffix == "sr"
+    assert names.name("John", "Miller", suffix="Sr.").suffix == "sr"
 
 
 def test_a_nickname_has_its_formal_names_but_not_their_other_nicknames() -> None:
-    forms = normalise.given_forms("bob")
+    forms = names.given_forms("bob")
     assert {"bob", "robert"} <= set(forms)
-    assert "rupert" not in normalise.given_forms("robert")
-    assert normalise.given_forms("") == ()
+    assert "rupert" not in names.given_forms("robert")
+    assert names.given_forms("") == ()
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def test_a_nickname_has_its_formal_names_but_not_their_other_nicknames() -> None
     ],
 )
 def test_a_birth_date_has_one_spelling_or_none(text: str, expected: str) -> None:
-    assert normalise.birth_date(text, date(2026, 11, 1)) == expected
+    assert dates.birth_date(text, date(2026, 11, 1)) == expected
 
 
 def test_a_two_digit_year_is_never_tomorrow() -> None:
-    assert normalise.birth_date("05/06/68", date(2026, 11, 1)) == "1968-05-06"
+    assert dates.birth_date("05/06/68", date(2026, 11, 1)) == "1968-05-06"
 
 
 @pytest.mark.parametrize(("text", "expected"), [("Female", "f"), ("M", "m"), ("X", ""), ("", "")])
 def test_only_a_stated_sex_is_evidence(text: str, expected: str) -> None:
-    assert normalise.sex(text) == expected
+    assert dates.sex(text) == expected
 
 
 @pytest.mark.parametrize(
