@@ -2,14 +2,8 @@
 
 import duckdb
 
-from identity.registry import MatchModel
+from identity.described import with_frequencies as with_frequencies  # noqa: PLC0414 - linkage and training ask for it here
 from infra.ids import content_digest
-
-_COLUMNS = (
-    "record_key", "given_name", "given_forms", "given_known", "family_name", "birth_date", "street", "unit", "city", "postcode",
-    "handle", "mail_year", "emails", "phones", "sex", "suffix",
-)  # fmt: skip
-
 
 # so many records of all sorts of people are imagined beside the real ones: a name is not common because few were seen
 _BELIEVED = 300
@@ -44,31 +38,3 @@ def load(connection: duckdb.DuckDBPyConnection, files: list[str], snapshot: str)
         "WHERE snapshot = ? ORDER BY ALL",
         [files, snapshot],
     )
-
-
-def with_frequencies(model: MatchModel, table: str) -> str:
-    """Return SQL for a table's records with their frozen frequencies; an unseen value is as rare as the floor."""
-    columns, joins = [], []
-    for column, floor in sorted(model.floors.items()):
-        seen = f"f_{column}"
-        columns.append(
-            f"CASE WHEN d.{column} IS NOT NULL THEN coalesce({seen}.frequency, {floor!r}) END AS tf_{column}"
-        )
-        joins.append(
-            f"LEFT JOIN frequencies {seen} ON {seen}.field = '{column}' AND {seen}.value_hash = md5(d.{column})"
-        )
-    wanted = ", ".join(
-        [*(_given_known(model) if name == "given_known" else f"d.{name}" for name in _COLUMNS), *columns]
-    )
-    return f"SELECT {wanted} FROM {table} d {' '.join(joins)} ORDER BY d.record_key"
-
-
-def _given_known(model: MatchModel) -> str:
-    """Return SQL for whether a given name is one of its own: in the list of names, or common here."""
-    if "given_name" not in model.floors:
-        return "d.given_known"
-    common = f"coalesce(f_given_name.frequency, 0) >= {_COMMON * model.floors['given_name']!r}"
-    return f"(d.given_known OR {common}) AS given_known"
-
-
-_COMMON = 4

@@ -14,6 +14,7 @@ from splink.clustering import cluster_pairwise_predictions_at_threshold
 
 from identity import frequencies
 from identity.comparisons import COMPARISONS, Comparison
+from identity.described import RAREST
 from identity.registry import MatchModel, TrainedComparison
 
 
@@ -57,7 +58,7 @@ def _splink_comparison(comparison: Comparison, trained: TrainedComparison, *, le
         if learnt or fixed:
             made.configure(u_probability=values.u)
         if level is declared[0] and comparison.frequency:
-            made.configure(tf_adjustment_column=comparison.frequency, tf_minimum_u_value=1e-7)
+            made.configure(tf_adjustment_column=comparison.frequency, tf_minimum_u_value=RAREST)
         levels.append(made)
     return cl.CustomComparison(comparison_levels=levels, output_column_name=comparison.name)
 

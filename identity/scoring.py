@@ -11,7 +11,8 @@ import duckdb
 
 from identity import linkage
 from identity.comparisons import COMPARISONS
-from identity.config import BLOCKING_KEYS, Evidence, IdentityConfig
+from identity.config import BLOCKING_KEYS, IdentityConfig
+from identity.evidence import bits, log_odds, worth_of
 from identity.model import MICRO
 from identity.registry import MatchModel
 
@@ -38,12 +39,6 @@ def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     """Return how many rows a table has."""
     row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(row[0]) if row else 0
-
-
-def bits(config: IdentityConfig) -> dict[str, int]:
-    """Return the bit of each rule in an edge's mask: identifier types first, blocking rules after."""
-    names = [*config.identifiers, *("+".join(rule) for rule in config.blocking)]
-    return {name: 1 << position for position, name in enumerate(names)}
 
 
 def make_candidates(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> int:
@@ -93,13 +88,13 @@ def weigh(
     stranger, household, follow, shared = (
         _identifier_sql(config, side) for side in ("stranger", "household", "follow", "")
     )
-    prior = round(MICRO * (_bits_of(model.prior) - config.thresholds.caution))
+    prior = round(MICRO * (log_odds(model.prior) - config.thresholds.caution))
     names = [c.name for c in model.comparisons]
     by_fields = " + ".join(f"c.micro_{name}" for name in names)
     connection.execute(
         f"CREATE OR REPLACE TABLE {into} AS WITH summed AS ("
         f"SELECT p.left_key, p.right_key, p.rule_mask, {prior} + {by_fields} + {stranger} AS strangers, "
-        f"{round(MICRO * _bits_of(model.one_person_at_home))} + {_household_sql(model)} + {household} AS relatives, "
+        f"{round(MICRO * log_odds(model.one_person_at_home))} + {_household_sql(model)} + {household} AS relatives, "
         f"{_reasons_sql(model)} AS fields, {shared} AS shared "
         "FROM personal_pairs p JOIN compared c USING (left_key, right_key)) "
         "SELECT left_key, right_key, rule_mask, CAST(least(strangers, relatives) AS BIGINT) AS weight_micro, "
@@ -114,30 +109,21 @@ def weigh(
     )
 
 
-def _bits_of(probability: float) -> float:
-    return log2(probability / (1 - probability))
-
-
 def _reason(comparison: str, level: str, weight: str) -> str:
     return f"{{'comparison': '{comparison}', 'level': '{level}', 'weight_micro': CAST({weight} AS BIGINT)}}"
-
-
-def _evidence(config: IdentityConfig, name: str) -> Evidence:
-    kind = config.identifiers[name]
-    return config.evidence.anonymous if kind.anonymous else getattr(config.evidence, kind.strength)
 
 
 def _identifier_sql(config: IdentityConfig, side: str, worth: str = "stranger") -> str:
     """Return SQL for the worth of the identifiers that a pair shares, as a sum or (no side) as reasons."""
     mask = bits(config)
     if side:
-        worths = [(mask[n], round(MICRO * getattr(_evidence(config, n), side))) for n in config.identifiers]
+        worths = [(mask[n], round(MICRO * getattr(worth_of(config, n), side))) for n in config.identifiers]
         return (
             " + ".join(f"CASE WHEN rule_mask & {bit} > 0 THEN {value} ELSE 0 END" for bit, value in worths if value)
             or "0"
         )
     rows = [
-        f"CASE WHEN rule_mask & {mask[n]} > 0 THEN [{_reason(n, 'shared', str(round(MICRO * getattr(_evidence(config, n), worth))))}] ELSE [] END"
+        f"CASE WHEN rule_mask & {mask[n]} > 0 THEN [{_reason(n, 'shared', str(round(MICRO * getattr(worth_of(config, n), worth))))}] ELSE [] END"
         for n in config.identifiers
     ]
     return " || ".join(rows)

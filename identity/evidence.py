@@ -1,0 +1,22 @@
+"""What an identifier is worth by its type and strength, and the bit that stands for each rule. Pure."""
+
+from math import log2
+
+from identity.config import Evidence, IdentityConfig
+
+
+def bits(config: IdentityConfig) -> dict[str, int]:
+    """Return the bit of each rule in an edge's mask: identifier types first, blocking rules after."""
+    names = [*config.identifiers, *("+".join(rule) for rule in config.blocking)]
+    return {name: 1 << position for position, name in enumerate(names)}
+
+
+def worth_of(config: IdentityConfig, name: str) -> Evidence:
+    """Return what sharing a value of this type is worth."""
+    kind = config.identifiers[name]
+    return config.evidence.anonymous if kind.anonymous else getattr(config.evidence, kind.strength)
+
+
+def log_odds(probability: float) -> float:
+    """Return a probability in bits: one more doubles the odds."""
+    return log2(probability / (1 - probability))
