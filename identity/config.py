@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from identity.cluster import Rules
 from identity.comparisons import COMPARISONS
+from identity.health import Borders
 from identity.model import MICRO
 from infra.identifiers import IdentifierType
 from infra.workspace import Workspace
@@ -79,6 +80,17 @@ class Limits(_Section):
     profile_size: int = Field(default=150, ge=2, description="larger profiles are held at publishing")
 
 
+class Health(_Section):
+    """Beyond these a profile is held: its former version stays served, and a steward is asked. Null holds nobody."""
+
+    density: float | None = Field(default=0.15, ge=0, le=1, description="share of pairs inside that evidence joins")
+    weakest: float | None = Field(default=None, description="bits of the weakest tie inside")
+    negative_share: float | None = Field(default=0.5, ge=0, le=1, description="share of ties that a comparison denies")
+    births: int | None = Field(default=3, ge=1, description="different dates of birth")
+    forenames: int | None = Field(default=5, ge=1, description="different given names")
+    phones: int | None = Field(default=8, ge=1, description="different phone numbers")
+
+
 class ModelRule(_Section):
     """When the model is trained: once, and again when the records have grown by a factor."""
 
@@ -119,6 +131,7 @@ class IdentityConfig(_Section):
     evidence: EvidenceByStrength = EvidenceByStrength()
     thresholds: Thresholds = Thresholds()
     limits: Limits = Limits()
+    health: Health = Health()
     model: ModelRule = ModelRule()
     cookies: Cookies = Cookies()
 
@@ -163,4 +176,18 @@ def rules(config: IdentityConfig) -> Rules:
         margin=round(borders.margin * MICRO),
         follow_margin=borders.follow_margin,
         limits={name: kind.limit for name, kind in config.identifiers.items() if kind.limit},
+    )
+
+
+def health_borders(config: IdentityConfig) -> Borders:
+    """Return what the configuration says about profiles too large or too strange to publish."""
+    said = config.health
+    return Borders(
+        size=config.limits.profile_size,
+        density=said.density,
+        weakest_micro=None if said.weakest is None else round(said.weakest * MICRO),
+        negative_share=said.negative_share,
+        births=said.births,
+        forenames=said.forenames,
+        phones=said.phones,
     )

@@ -11,8 +11,8 @@ from consent import funnel
 from consent.config import load_policy
 from consent.screen import record_decisions
 from consent.tables import CONSENT_EVENT
-from identity import frequencies, lineage, pairing, registry, scoring, store, training, transforms
-from identity.config import IdentityConfig, load_identity, rules
+from identity import frequencies, labelled, lineage, pairing, registry, scoring, store, training, transforms
+from identity.config import IdentityConfig, health_borders, load_identity, rules
 from identity.intervals import cookie_intervals
 from identity.registry import MatchModel
 from identity.tables import (
@@ -46,6 +46,9 @@ def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]
     runtime.say("comparing records")
     connection = scoring.connect()
     described = scoring.load_features(connection, shelf.parquet_files(runtime.workspace.lake_path, RECORD_FEATURES))
+    if "labels" in arguments:
+        taken = labelled.load(connection, labelled.read(Path(arguments["labels"])))
+        runtime.say(f"{taken.used} labels teach, {taken.unknown} speak of records that are not compared")
     model = _model(runtime, connection, config, described, anew=arguments.get("train") == "true")
     work = _work(runtime)
     wishes = [s.constraint for s in store.standing(runtime.database, runtime.run.started_at)]
@@ -116,7 +119,7 @@ def _model(
 ) -> MatchModel:
     """Return the frozen model, or one learnt now where there is none, it has been outgrown, or somebody asked."""
     lake = runtime.workspace.lake_path
-    rows = shelf.dataset(lake, MODEL_REGISTRY).to_table(columns=["batch", "model"]).to_pylist()
+    rows = shelf.reader(lake, MODEL_REGISTRY, columns=["batch", "model"]).read_all().to_pylist()
     newest = max(rows, key=lambda row: int(row["batch"]), default=None)
     mine = newest is not None and newest["batch"] == runtime.run.number
     fits = newest is not None and registry.usable(
@@ -158,7 +161,13 @@ def _settle(runtime: Runtime, config: IdentityConfig, model: MatchModel, work: p
     lake.overwrite(
         PROFILE_INDEX,
         transforms.profile_index(
-            members, features, lake.read(EDGES), lake.read_base(PROFILE_INDEX), run.number, config.limits.profile_size
+            members,
+            features,
+            lake.read(EDGES),
+            lake.read(CONSTRAINTS),
+            lake.read_base(PROFILE_INDEX),
+            run.number,
+            health_borders(config),
         ),
     )
     old_aliases = lake.read_base(PROFILE_ALIAS)

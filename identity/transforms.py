@@ -13,6 +13,7 @@ from pyspark.sql.types import StructType
 from identity.cluster import Rules
 from identity.components import resolved_bucket
 from identity.features import Value, features
+from identity.health import Borders
 from identity.intervals import event_assignments as event_assignments  # noqa: PLC0414 - profiles asks for it here
 from identity.intervals import interval_key
 from infra.identifiers import IdentifierType
@@ -142,9 +143,18 @@ def settled_edges(scored: DataFrame, verdicts: DataFrame, model_version: str) ->
 
 
 def profile_index(
-    members: DataFrame, features_: DataFrame, edges: DataFrame, before: DataFrame, batch: int, largest: int
+    members: DataFrame,
+    features_: DataFrame,
+    edges: DataFrame,
+    constraints: DataFrame,
+    before: DataFrame,
+    batch: int,
+    borders: Borders,
 ) -> DataFrame:
-    """Return every profile with its health: how dense and how contradicted the evidence inside it is."""
+    """Return every profile with its health: how dense and how contradicted the evidence inside it is.
+
+    A profile beyond a border is held; `identity.health.status` is the twin in Python.
+    """
     inside = edges.where("state = 'kept'").join(
         members.select(f.col("record_key").alias("left_key"), "profile_id"), "left_key"
     )
@@ -166,14 +176,36 @@ def profile_index(
     size = f.col("size")
     possible = size * (size - 1) / 2
     confidence = f.when(size == 1, 1.0).otherwise(1 / (1 + f.pow(f.lit(2.0), -f.coalesce("mean_bits", f.lit(0.0)))))
-    return people.join(webs, "profile_id", "left").join(old, "profile_id", "left").select(
+    measured = people.join(webs, "profile_id", "left").join(old, "profile_id", "left").select(
         "profile_id", f.col("profile_id").alias("anchor"), "size", "known", f.round(confidence, 4).alias("confidence"),
         f.round(f.when(size == 1, 1.0).otherwise(f.coalesce("pairs", f.lit(0)) / possible), 4).alias("density"),
         "weakest_micro", f.round(f.coalesce("negative_share", f.lit(0.0)), 4).alias("negative_share"), "births",
-        "forenames", "phones", _status(size, largest).alias("status"),
-        f.coalesce("_since", f.lit(batch)).cast("bigint").alias("since_batch"),
+        "forenames", "phones", f.coalesce("_since", f.lit(batch)).cast("bigint").alias("since_batch"),
     )  # fmt: skip
+    judged = measured.join(_vouched(members, constraints), "profile_id", "left")
+    return judged.select(*measured.columns, _status(borders).alias("status"))
 
 
-def _status(size: Column, largest: int) -> Column:
-    return f.when(size > largest, "held").otherwise("live")
+def _vouched(members: DataFrame, constraints: DataFrame) -> DataFrame:
+    """Return the profiles inside which a steward tied two records, and so looked at them."""
+    sides = [
+        members.select(f.col("record_key").alias(f"{side}_key"), f.col("profile_id").alias(side))
+        for side in ("left", "right")
+    ]
+    tied = constraints.where("kind = 'must_link'").join(sides[0], "left_key").join(sides[1], "right_key")
+    return (
+        tied.where("left = right").select(f.col("left").alias("profile_id"), f.lit(True).alias("_vouched")).distinct()
+    )
+
+
+def _status(borders: Borders) -> Column:
+    strange = f.lit(False)
+    for name, border in (("density", borders.density), ("weakest_micro", borders.weakest_micro)):
+        if border is not None:
+            strange = strange | f.coalesce(f.col(name) < border, f.lit(False))
+    for name in ("negative_share", "births", "forenames", "phones"):
+        border = getattr(borders, name)
+        if border is not None:
+            strange = strange | (f.col(name) > border)
+    large = f.col("size") > borders.size
+    return f.when(large | (strange & f.col("_vouched").isNull()), "held").otherwise("live")

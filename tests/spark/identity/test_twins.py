@@ -73,3 +73,56 @@ def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
     pure = features(attributes, [Value("email", "zoe@example.org", "1:t")], types, date(2026, 11, 1))
     for name in ("given_name", "family_name", "birth_date", "street", "unit", "emails", "bare", "given_known"):
         assert row[name] == getattr(pure, name)
+
+
+def test_health_holds_whom_the_pure_rule_holds(spark: Any) -> None:
+    from identity import transforms
+    from identity.health import Borders, Health, beyond, status
+
+    # profile: (birth dates, given names, ties as (weight in bits, conflict in bits)), all between its records
+    told = {
+        "one": (["1980-01-01"], ["ann"], []),
+        "fit": (["1980-01-01"] * 3, ["ann"] * 3, [(5.0, 0.0), (7.0, 1.0), (9.0, -1.0)]),
+        "born": (["1980-01-01", "1981-01-01", "1982-01-01"], ["ann"] * 3, [(5.0, 0.0), (7.0, 1.0), (9.0, 0.0)]),
+        "named": ([None] * 3, ["ann", "bea", "cora"], [(5.0, 0.0), (7.0, 1.0), (9.0, 0.0)]),
+        "thin": ([None] * 4, [None] * 4, [(5.0, 0.0), (7.0, 1.0)]),
+        "torn": ([None] * 3, [None] * 3, [(5.0, -2.0), (-7.0, -3.0), (9.0, 0.0)]),
+        "weak": ([None] * 3, [None] * 3, [(0.5, 0.0), (7.0, 1.0), (9.0, 0.0)]),
+        "tied": (["1980-01-01", "1981-01-01", "1982-01-01"], ["a", "b", "c"], [(-5.0, -2.0)]),
+        "many": ([None] * 6, ["ann"] * 6, [(9.0, 0.0)] * 15),
+    }
+    members, features, edges = [], [], []
+    for name, (births, forenames, ties) in told.items():
+        keys = [f"{name}{n}" for n in range(len(births))]
+        members += [(key, name, name, True, 1) for key in keys]
+        features += [
+            (key, b, g, [f"+1555010{n}"]) for n, (key, b, g) in enumerate(zip(keys, births, forenames, strict=True))
+        ]
+        pairs = [(a, b) for a in keys for b in keys if a < b]
+        edges += [(*pair, int(w * 1e6), int(c * 1e6), "kept") for pair, (w, c) in zip(pairs, ties, strict=False)]
+    borders = Borders(size=5, density=0.4, weakest_micro=1_000_000, negative_share=0.5, births=2, forenames=2, phones=5)
+    constraints = spark.createDataFrame(
+        [("must_link", "tied0", "tied1"), ("cannot_link", "born0", "born1"), ("must_link", "one0", "fit0")],
+        "kind string, left_key string, right_key string",
+    )
+    rows = transforms.profile_index(
+        spark.createDataFrame(
+            members, "record_key string, profile_id string, component string, known boolean, since_batch int"
+        ),
+        spark.createDataFrame(
+            features, "record_key string, birth_date string, given_name string, phones array<string>"
+        ),
+        spark.createDataFrame(
+            edges, "left_key string, right_key string, weight_micro long, conflict_micro long, state string"
+        ),
+        constraints,
+        spark.createDataFrame([], "profile_id string, since_batch bigint"),
+        1,
+        borders,
+    ).collect()
+    found = {r["profile_id"]: r["status"] for r in rows}
+    measures = ("size", "density", "weakest_micro", "negative_share", "births", "forenames", "phones")
+    health = {r["profile_id"]: Health(*(r[name] for name in measures)) for r in rows}
+    assert found == {name: status(h, borders, vouched=name == "tied") for name, h in health.items()}
+    assert {name for name, s in found.items() if s == "held"} == {"born", "named", "thin", "torn", "weak", "many"}
+    assert beyond(health["tied"], borders) == ("density", "negative_share", "births", "forenames")
