@@ -1,6 +1,6 @@
 """What can go wrong when somebody asks who is who."""
 
-from infra.errors import Broken, Missing, Refused
+from infra.errors import Broken, Malformed, Missing, Refused
 
 
 class Contradiction(Refused):
@@ -41,3 +41,34 @@ class UnevenModel(Broken):
         super().__init__(
             f"the stored model has {stored} levels for {comparison}, the configuration {declared}; run `kindred train`"
         )
+
+
+class ForeignModel(Broken):
+    """A stored model that this Kindred cannot weigh with: another format, or comparisons that it does not know."""
+
+    def __init__(self, version: str, because: str) -> None:
+        self.version, self.because = version, because
+        super().__init__(
+            f"the stored model {version} cannot be used: {because}; run `kindred train` to learn a new one, or use the "
+            "Kindred that stored it"
+        )
+
+
+class UnknownModel(Missing):
+    """A model version that the registry does not hold, or a beginning that fits several."""
+
+    def __init__(self, version: str, fitting: int) -> None:
+        several = f"{fitting} models begin" if fitting else "no model begins"
+        super().__init__(f"{several} with {version}; `kindred models list` shows them")
+
+
+class BadLabels(Malformed):
+    """A file of labelled pairs that cannot be meant as it stands; line and reason, no value of it."""
+
+    def __init__(self, file: str, line: int, wrong: str, right: str) -> None:
+        self.file, self.line = file, line
+        super().__init__(f"{file}:{line}: {wrong}; {right}")
+
+    def facts(self) -> dict[str, object]:
+        """Return file and line beside the sentence."""
+        return {**super().facts(), "file": self.file, "line": self.line}

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from identity import frequencies, households
+from identity import frequencies, households, labelled
 from identity.comparisons import COMPARISONS, Comparison
 from identity.config import IdentityConfig
 from identity.linkage import linker_for, quiet, score
@@ -29,15 +29,18 @@ _ALONE = 0.9
 
 
 def train(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> MatchModel:
-    """Return a model learnt from the table `described` (records that describe somebody) without any labels.
+    """Return a model learnt from the table `described` (records that describe somebody), and `labels` where it is there.
 
     u comes from seeded random pairs, m from expectation maximisation in several blockings, frequencies from the
     records; leaves the frozen frequencies in the table `frequencies` (field, value_hash, frequency). Too few
     records teach nothing: then what is declared stands.
     """
     untrained = declared(connection, config)
-    if untrained.records < _FEWEST_RECORDS:
-        return untrained
+    enough = untrained.records >= _FEWEST_RECORDS
+    return labelled.taught(connection, _unlabelled(connection, config, untrained) if enough else untrained)
+
+
+def _unlabelled(connection: duckdb.DuckDBPyConnection, config: IdentityConfig, untrained: MatchModel) -> MatchModel:
     connection.execute(f"CREATE OR REPLACE TABLE training AS {frequencies.with_frequencies(untrained, 'described')}")
     with quiet():
         linker = linker_for(connection, "training", untrained, learnt=False)

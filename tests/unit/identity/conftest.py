@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -120,3 +121,17 @@ def must_link() -> Callable[[str, str], Constraint]:
 @pytest.fixture
 def told() -> type[Told]:
     return Told
+
+
+@pytest.fixture
+def opened(tmp_path: Path, identity_config: IdentityConfig) -> Callable[[Sequence[Told]], duckdb.DuckDBPyConnection]:
+    """Return told records as a connection that holds their features, as a job has them."""
+
+    def run(records: Sequence[Told]) -> duckdb.DuckDBPyConnection:
+        path = tmp_path / "features.parquet"
+        pq.write_table(pa.Table.from_pylist([_row(r, identity_config) for r in records], schema=SCHEMA), path)
+        connection = scoring.connect()
+        scoring.load_features(connection, [str(path)])
+        return connection
+
+    return run
