@@ -5,9 +5,12 @@ models have equal names and a stored one cannot be changed unseen.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
-from identity.errors import UnevenModel
+from identity.comparisons import COMPARISONS
+from identity.errors import ForeignModel, UnevenModel
 from infra.ids import content_digest
 
 FORMAT = 1
@@ -66,8 +69,11 @@ def as_text(model: MatchModel) -> str:
 
 
 def from_text(text: str) -> MatchModel:
-    """Return the model that `as_text` wrote."""
+    """Return the model that `as_text` wrote; raise `ForeignModel` where weights with it would mean something else."""
     raw = json.loads(text)
+    because = _foreign(raw)
+    if because:
+        raise ForeignModel(content_digest(raw)[:16], because)
     return MatchModel(
         prior=raw["prior"],
         one_person_at_home=raw["one_person_at_home"],
@@ -82,7 +88,24 @@ def from_text(text: str) -> MatchModel:
 
 
 def usable(text: str, comparisons: tuple[str, ...], records: int, grown: float | None) -> bool:
-    """Say whether a stored model still serves: same format, same comparisons, and records not grown beyond."""
+    """Say whether a stored model still serves: ours to read, same comparisons, and records not grown beyond."""
     raw = json.loads(text)
-    same = raw.get("format") == FORMAT and tuple(c["name"] for c in raw["comparisons"]) == comparisons
+    same = not _foreign(raw) and tuple(c["name"] for c in raw["comparisons"]) == comparisons
     return same and (grown is None or records < grown * max(raw["records"], 1))
+
+
+def _foreign(raw: Mapping[str, Any]) -> str:
+    """Return why a stored model cannot be read here, or an empty string."""
+    stored = raw.get("format")
+    if stored != FORMAT:
+        return f"it is of format {stored}, and this Kindred reads format {FORMAT}"
+    missing = sorted({field.name for field in fields(MatchModel)} - set(raw))
+    if missing:
+        return f"it lacks {', '.join(missing)}"
+    for comparison in raw["comparisons"]:
+        declared = COMPARISONS.get(comparison["name"])
+        if declared is None:
+            return f"it compares {comparison['name']}, which this Kindred does not know"
+        if [level["label"] for level in comparison["levels"]] != [level.label for level in declared.all_levels()]:
+            return f"its levels of {comparison['name']} are not those that this Kindred compares"
+    return ""

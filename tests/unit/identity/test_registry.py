@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from identity.errors import UnevenModel
+from identity.errors import ForeignModel, UnevenModel
 from identity.registry import MatchModel, TrainedComparison, TrainedLevel, as_text, from_text, usable
 
 MODEL = MatchModel(
@@ -35,6 +35,28 @@ def test_a_model_serves_until_it_is_outgrown() -> None:
     assert usable(text, ("sex",), 10**9, None)
     assert not usable(text, ("sex", "suffix"), 100, 3.0)
     assert not usable(text.replace('"format":1', '"format":0'), ("sex",), 100, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("stored", "found", "says"),
+    [
+        ('"format":1', '"format":0', "it is of format 0, and this Kindred reads format 1"),
+        ('"name":"sex"', '"name":"age"', "it compares age, which this Kindred does not know"),
+        ('"label":"same"', '"label":"equal"', "its levels of sex are not those that this Kindred compares"),
+        ('"prior":0.001', '"priors":0.001', "it lacks prior"),
+    ],
+)
+def test_a_model_of_another_kindred_is_refused_and_told_what_to_do(stored: str, found: str, says: str) -> None:
+    text = as_text(MODEL)
+    assert stored in text
+    with pytest.raises(ForeignModel, match=says) as caught:
+        from_text(text.replace(stored, found))
+    assert "run `kindred train` to learn a new one" in str(caught.value)
+    assert not usable(text.replace(stored, found), ("sex",), 100, 3.0)
+
+
+def test_a_model_without_a_comparison_that_is_declared_now_is_learnt_anew() -> None:
+    assert not usable(as_text(replace(MODEL, comparisons=())), ("sex",), 100, 3.0)
 
 
 def test_levels_that_do_not_fit_the_comparison_are_told() -> None:
