@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from activation.store import decisions
 from activation.tables import DECISIONS
+from infra import shelf
 from infra.runtime import Runtime
-from infra.shelf import dataset
 
 _SCHEMA = (
     ("id", pa.string()),
@@ -33,7 +33,7 @@ def mirror_decisions(runtime: Runtime) -> int:
     _export(file, _batches(runtime))
     runtime.lake.overwrite(DECISIONS, runtime.lake.spark.read.parquet(str(file)))
     file.unlink()
-    return int(dataset(runtime.workspace.lake_path, DECISIONS).count_rows())
+    return shelf.count(runtime.workspace.lake_path, DECISIONS)
 
 
 def _batches(runtime: Runtime) -> Iterator[pa.Table]:

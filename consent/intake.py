@@ -32,13 +32,12 @@ def take_in(database: Engine, lake: Path, *, controller: str, draw: Draw) -> int
         return 0
     done = progress(database, _INBOX_PROGRESS)
     # The newest batch is read again: a run may have added another source's rows to it.
-    scanner = shelf.dataset(lake, CONSENT_INBOX).scanner(filter=pc.field("batch") >= done, batch_size=_ROWS)
-    new = 0
-    for batch in scanner.to_batches():
-        rows = batch.to_pylist()
+    new, newest = 0, done
+    for batch in shelf.batches(lake, CONSENT_INBOX):
+        rows = batch.filter(pc.greater_equal(batch.column("batch"), done)).to_pylist()
         new += append(database, [said(row, controller) for row in rows], draw)
-        done = max([done, *(row["batch"] for row in rows)])
-    advance(database, {_INBOX_PROGRESS: done})
+        newest = max([newest, *(row["batch"] for row in rows)])
+    advance(database, {_INBOX_PROGRESS: newest})
     return new
 
 
@@ -77,7 +76,7 @@ def is_mirrored(database: Engine, lake: Path, run: int) -> bool:
     """
     if progress(database, _MIRROR_RUN) == run:
         return True
-    rows = shelf.dataset(lake, CONSENT_EVENT).count_rows()
+    rows = shelf.count(lake, CONSENT_EVENT)
     return mirrored_through(database) == last_sequence(database) and rows == entries(database)
 
 

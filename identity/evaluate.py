@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from identity import costs, groupings, scoring
 from identity.errors import NoTruth
@@ -85,7 +86,7 @@ def score(lake: Path, truth: Path) -> Scorecard:
         raise NoTruth("records.csv")
     connection = scoring.connect()
     for table, at in ((RECORD_FEATURES, "features"), (MEMBERSHIP, "membership")):
-        _load(connection, at, shelf.parquet_files(lake, table))
+        _load(connection, at, shelf.reader(lake, table))
     _load_truth(connection, truth)
     groupings.make_groupings(connection)
     accuracy = {name: _accuracy(connection, name) for name in GROUPINGS}
@@ -96,8 +97,9 @@ def score(lake: Path, truth: Path) -> Scorecard:
     return Scorecard(**sizes, accuracy=accuracy, traps=traps, costs=prices)
 
 
-def _load(connection: duckdb.DuckDBPyConnection, name: str, files: list[str]) -> None:
-    connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM read_parquet(?)", [files])
+def _load(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.RecordBatchReader) -> None:
+    connection.register("rows", rows)
+    connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM rows")
 
 
 def _load_truth(connection: duckdb.DuckDBPyConnection, truth: Path) -> None:

@@ -115,9 +115,7 @@ def _evidence(desk: Desk, members: list[RecordKey]) -> tuple[list[Node], list[Ed
 
 
 def _rows(desk: Desk, table: Table, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (
-        shelf.dataset(desk.lake, table).to_table(filter=pc.field(column).isin(list(values))).to_pylist()
-    )
+    found: list[dict[str, Any]] = shelf.lookup(desk.lake, table, pc.field(column).isin(list(values))).to_pylist()
     return found
 
 

@@ -1,30 +1,26 @@
 """Identifier types, one spelling for each value, and keyed tokens that stand for values without telling them."""
 
+import base64
+import binascii
 import hashlib
 import hmac
 import re
 import uuid
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-import phonenumbers
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from infra import emails, phones, placeholders
 from infra.ids import Token
 from infra.workspace import Workspace
 
 Normaliser = Literal["email", "phone", "code", "uuid", "text", "sha256"]
 Strength = Literal["decisive", "strong", "weak"]
+Sort = Literal["role", "disposable", "service"]
 
-# Local part and domain as people have them, RFC 5321 lengths; quoted local parts and address literals are
-# left out on purpose: in customer data they are typing errors far more often than addresses.
-_EMAIL = re.compile(r"[^\s@\"<>(),:;\\\[\]]{1,64}@(?=.{4,253}$)(?:[^\s@.]{1,63}\.)+[^\s@.]{2,63}")
-_ATTACHED = re.compile(r"\.\.|^\.|\.@")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-# Providers that ignore dots in the local part, and those that cut it at a plus sign.
-_DOTLESS = {"gmail.com"}
-_PLUS_TAGGED = {"gmail.com", "outlook.com", "hotmail.com", "icloud.com", "proton.me", "fastmail.com"}
 
 
 class IdentifierType(BaseModel):
@@ -38,6 +34,17 @@ class IdentifierType(BaseModel):
     limit: int | None = Field(default=None, ge=1, description="distinct values that one profile may have")
     fan_out: int = Field(default=12, ge=1, description="records above which a value counts as shared")
     blocked: tuple[str, ...] = ()
+    placeholders: bool = Field(default=True, description="values that stand for nobody anywhere are blocked too")
+    attribute_only: tuple[Sort, ...] = Field(
+        default=("role", "disposable", "service"), description="addresses and lines that are kept and identify nobody"
+    )
+    digest_of: str | None = Field(default=None, description="the type whose values' SHA-256 this type holds")
+
+    @model_validator(mode="after")
+    def _digests_are_sha256(self) -> "IdentifierType":
+        if self.digest_of is not None and self.normaliser != "sha256":
+            raise ValueError("digest_of is for normaliser: sha256")
+        return self
 
     @field_validator("blocked")
     @classmethod
@@ -51,10 +58,21 @@ class IdentifierType(BaseModel):
         return values
 
 
+def _digests_have_values(kinds: dict[str, IdentifierType]) -> dict[str, IdentifierType]:
+    for name, kind in kinds.items():
+        digested = kinds.get(kind.digest_of) if kind.digest_of is not None else None
+        if kind.digest_of is not None and (digested is None or digested.normaliser not in ("email", "phone")):
+            raise ValueError(f"{name}: digest_of must name a declared type with normaliser email or phone")
+    return kinds
+
+
+IdentifierTypes = Annotated[dict[str, IdentifierType], AfterValidator(_digests_have_values)]
+
+
 class _IdentitySection(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    identifiers: dict[str, IdentifierType]
+    identifiers: IdentifierTypes
 
 
 def load_identifier_types(workspace: Workspace) -> dict[str, IdentifierType]:
@@ -65,8 +83,8 @@ def load_identifier_types(workspace: Workspace) -> dict[str, IdentifierType]:
 def normalise(normaliser: str, raw: str, region: str = "US") -> str | None:
     """Return the one spelling of an identifier value, or None where it is no valid value.
 
-    email: trimmed, lower case, domain in IDNA form. phone: E.164 (ITU), `region` for national numbers.
-    code: letters and digits, upper case. uuid: RFC 9562 text form. sha256: 64 hex digits. text: trimmed.
+    email: lower case, domain in IDNA form. phone: E.164 (ITU), `region` for national numbers. code: letters and
+    digits, upper case. uuid: RFC 9562 text form. sha256: 64 hex digits, from hex or base64. text: trimmed.
     Applying it to its own answer changes nothing.
     """
     value = raw.strip()
@@ -76,27 +94,7 @@ def normalise(normaliser: str, raw: str, region: str = "US") -> str | None:
 
 
 def _email(value: str, _region: str) -> str | None:
-    value = value.casefold().removeprefix("mailto:")
-    local, at, domain = value.rpartition("@")
-    if not at or _ATTACHED.search(value):
-        return None
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode("ascii")
-        except UnicodeError:
-            return None
-    value = f"{local}@{domain}"
-    return value if _EMAIL.fullmatch(value) else None
-
-
-def _phone(value: str, region: str) -> str | None:
-    try:
-        number = phonenumbers.parse(value, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number) or number.extension:
-        return None
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return emails.strict(value)
 
 
 def _code(value: str, _region: str) -> str | None:
@@ -111,8 +109,20 @@ def _uuid(value: str, _region: str) -> str | None:
 
 
 def _sha256(value: str, _region: str) -> str | None:
-    value = value.lower()
-    return value if re.fullmatch(r"[0-9a-f]{64}", value) else None
+    if _HEX.fullmatch(value.lower()):
+        return value.lower()
+    if not _BASE64.fullmatch(value):
+        return None
+    try:
+        return base64.b64decode(value[:43].translate(_URL_SAFE) + "=", validate=True).hex()
+    except binascii.Error:
+        return None
+
+
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
+# 32 bytes, in either alphabet of RFC 4648, with its padding or without.
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{43}=?")
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
 def _text(value: str, _region: str) -> str | None:
@@ -122,7 +132,7 @@ def _text(value: str, _region: str) -> str | None:
 
 _SPELLINGS = {
     "email": _email,
-    "phone": _phone,
+    "phone": phones.e164,
     "code": _code,
     "uuid": _uuid,
     "sha256": _sha256,
@@ -130,36 +140,58 @@ _SPELLINGS = {
 }
 
 
-def email_canonical(strict: str) -> str:
-    """Return the mailbox behind an address: dots and plus tags cut where the provider ignores them (UID2)."""
-    local, _, domain = strict.rpartition("@")
-    domain = "gmail.com" if domain == "googlemail.com" else domain
-    if domain in _PLUS_TAGGED:
-        local = local.partition("+")[0] or local
-    if domain in _DOTLESS:
-        local = local.replace(".", "") or local
-    return f"{local}@{domain}"
-
-
 @lru_cache(maxsize=256)
 def _blocking(patterns: tuple[str, ...]) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
-    literal = frozenset(p.casefold() for p in patterns if not (p.startswith("/") and p.endswith("/")))
+    literal = frozenset(placeholders.fold(p) for p in patterns if not (p.startswith("/") and p.endswith("/")))
     return literal, tuple(re.compile(p[1:-1], re.IGNORECASE) for p in patterns if p.startswith("/") and p.endswith("/"))
 
 
 def is_blocked(kind: IdentifierType, value: str) -> bool:
-    """Say whether a value stands for nobody: a placeholder that people or systems type to get past a form."""
+    """Say whether a value stands for nobody: a placeholder that people or systems type to get past a form.
+
+    Neither case nor blanks around a value make a difference; its type's own list comes on top of the one for all.
+    """
+    folded = placeholders.fold(value)
+    if kind.placeholders and placeholders.stands_for_nobody(kind.normaliser, folded):
+        return True
     literal, expressions = _blocking(kind.blocked)
-    return value.casefold() in literal or any(e.fullmatch(value) for e in expressions)
+    return folded in literal or any(e.fullmatch(folded) for e in expressions)
+
+
+def is_evidence(kind: IdentifierType, value: str) -> bool:
+    """Say whether a normalised value may say who somebody is.
+
+    A role's address, a throw-away one and a service line may be all that is known of a person, and are kept as such;
+    several people have them, so they bring nobody together.
+    """
+    return not is_blocked(kind, value) and not _sorts(kind.normaliser, value).intersection(kind.attribute_only)
+
+
+@lru_cache(maxsize=65_536)
+def _sorts(normaliser: str, value: str) -> frozenset[Sort]:
+    if normaliser == "email":
+        return frozenset(emails.flags(value))
+    return frozenset({"service"} if normaliser == "phone" and phones.line(value) == "service" else ())
 
 
 def usable(kinds: Mapping[str, IdentifierType], kind: str, raw: str, region: str = "US") -> str | None:
     """Return the normalised value of an identifier that may identify somebody, else None (invalid or blocked)."""
     declared = kinds[kind]
-    if is_blocked(declared, raw.strip()):
+    if is_blocked(declared, raw):
         return None
     value = normalise(declared.normaliser, raw, region)
-    return None if value is None or is_blocked(declared, value) else value
+    return value if value is not None and is_evidence(declared, value) else None
+
+
+def digests(kinds: Mapping[str, IdentifierType], kind: str, value: str) -> tuple[tuple[str, str], ...]:
+    """Return type and SHA-256 of a normalised value under every type that is declared to hold its digests.
+
+    Who has only the hash of an address or number hashed one of two forms: the strict one or the canonical one (UID2),
+    E.164 with or without its plus. Both are answered, so that either meets.
+    """
+    forms = dict.fromkeys((value, emails.canonical(value) if "@" in value else value.removeprefix("+")))
+    hashed = [hashlib.sha256(form.encode()).hexdigest() for form in forms]
+    return tuple((name, one) for name, declared in kinds.items() if declared.digest_of == kind for one in hashed)
 
 
 def token(key: bytes, kind: str, value: str) -> Token:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import DeltaTable
+from deltalake import DeltaTable, QueryBuilder
 
-from infra.errors import Missing
+from infra.errors import Broken, Missing
 from infra.tables import Table
 
 
@@ -29,24 +30,54 @@ def newest_versions(lake: Path) -> dict[str, int]:
     return {path.name: int(DeltaTable(str(path)).version()) for path in paths}
 
 
-def dataset(lake: Path, table: Table, at: int | None = None) -> ds.Dataset:
-    """Return a table (at a version) as an Arrow dataset."""
-    found: ds.Dataset = _open(lake, table, at).to_pyarrow_dataset()
-    return found
+def reader(
+    lake: Path, table: Table, at: int | None = None, columns: Sequence[str] | None = None
+) -> pa.RecordBatchReader:
+    """Return a table's rows (at a version) as a stream of Arrow batches, in no order; to be read once.
+
+    Reads tables with deletion vectors too, which Arrow datasets and plain Parquet readers do not know.
+    """
+    opened = _open(lake, table, at)
+    declared = pa.schema(opened.schema().to_arrow())
+    wanted = list(columns) if columns is not None else declared.names
+    names = ", ".join(f'"{name}"' for name in wanted)
+    stream = pa.RecordBatchReader.from_stream(
+        QueryBuilder().register("rows", opened).execute(f"SELECT {names} FROM rows")
+    )
+    # the engine answers in string views, for which half of Arrow's functions have no kernel
+    return stream.cast(pa.schema([declared.field(name) for name in wanted]))
 
 
 def batches(
     lake: Path, table: Table, at: int | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Yield a table's rows in Arrow batches, a bounded number in memory at a time."""
-    scanner = dataset(lake, table, at).scanner(
-        columns=list(columns) if columns is not None else None, batch_size=8192, batch_readahead=2, fragment_readahead=1
-    )
-    yield from scanner.to_batches()
+    yield from reader(lake, table, at, columns)
+
+
+def lookup(
+    lake: Path, table: Table, wanted: pc.Expression, columns: Sequence[str] | None = None, at: int | None = None
+) -> pa.Table:
+    """Return the rows that an expression wants, for answers that are small; the table itself streams by."""
+    stream = reader(lake, table, at)
+    found: pa.Table = ds.Scanner.from_batches(
+        stream, filter=wanted, columns=list(columns) if columns is not None else stream.schema.names
+    ).to_table()
+    return found
+
+
+def count(lake: Path, table: Table, at: int | None = None) -> int:
+    """Return how many rows a table has."""
+    return sum(batch.num_rows for batch in reader(lake, table, at, columns=[table.keys[0]]))
 
 
 def parquet_files(lake: Path, table: Table, at: int | None = None) -> list[str]:
-    """Return the Parquet files that make up a table, for engines that read Parquet themselves."""
+    """Return the Parquet files that make up a table, for engines that read Parquet themselves.
+
+    Raise `Broken` for a table whose files hold rows that are deleted: only `reader` knows which.
+    """
+    if table.merged:
+        raise Broken(f"the files of {table.name} hold deleted rows; read it with shelf.reader")
     return sorted(_open(lake, table, at).file_uris())
 
 

@@ -77,11 +77,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A Delta table: name, row type and key. Its one owner declares it in the package's `tables`."""
+    """A Delta table: name, row type and key. Its one owner declares it in the package's `tables`.
+
+    A `merged` table changes by row: deletion vectors spare it the copying of files (docs/adr/0018).
+    """
 
     name: str
     row: type
     keys: tuple[str, ...]
+    merged: bool = False
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns in order."""
@@ -115,6 +119,7 @@ class Table:
             "delta.deletedFileRetentionDuration": "interval 7 days",
             "delta.logRetentionDuration": "interval 8 days",
             "delta.enableInCommitTimestamps": "true",
+            **({"delta.enableDeletionVectors": "true"} if self.merged else {}),
         }
 
     def create_sql(self) -> str:

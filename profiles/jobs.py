@@ -177,7 +177,7 @@ def _account(runtime: Runtime) -> dict[str, object]:
     counts = funnel.counts(shelf.batches(lake, PROFILE_CONSENT, columns=funnel.COLUMNS))
     for line in funnel.told(runtime.database, runtime.run.id, "build", counts):
         runtime.say(line)
-    return {table.name: shelf.dataset(lake, table).count_rows() for table in TABLES}
+    return {table.name: shelf.count(lake, table) for table in TABLES}
 
 
 def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Filler] = ()) -> dict[str, object]:

@@ -84,7 +84,7 @@ def publish_edition(edition: Edition, fillers: Sequence[Filler] = ()) -> dict[st
         }
         manifest = {"generation": edition.name, **edition.run, "tables": versions, "counts": counts}
         writer.put(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS))
-    wanted = shelf.dataset(edition.lake, PROFILE_VIEWS, versions[PROFILE_VIEWS.name]).count_rows()
+    wanted = shelf.count(edition.lake, PROFILE_VIEWS, versions[PROFILE_VIEWS.name])
     if counts["views"] != wanted:
         raise GenerationTorn(wanted, counts["views"])
     generations.publish(edition.name)

@@ -75,10 +75,15 @@ def _rows(connection: duckdb.DuckDBPyConnection, lake: Path, name: str) -> duckd
     if name in _JOINS:
         query, tables = _JOINS[name]
         for table in tables:
-            connection.register(table.name, shelf.dataset(lake, table))
+            _load(connection, lake, table)
         return connection.sql(query)
     known = {table.name: table for table in TABLES}
     if name not in known:
         raise Missing(f"there is no table {name}; the tables are {', '.join(names())}")
-    connection.register(name, shelf.dataset(lake, known[name]))
+    _load(connection, lake, known[name])
     return connection.table(name)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, lake: Path, table: Table) -> None:
+    connection.register("stream", shelf.reader(lake, table))
+    connection.execute(f"CREATE TABLE {table.name} AS SELECT * FROM stream")

@@ -202,7 +202,7 @@ def record_keys(lake: Path, text: str) -> list[str]:
     if not colon:
         return [text]
     wanted = (pc.field("source") == source) & (pc.field("key") == key)
-    found = shelf.dataset(lake, RECORD_FEATURES).to_table(columns=["record_key"], filter=wanted)
+    found = shelf.lookup(lake, RECORD_FEATURES, wanted, columns=["record_key"])
     if not found.num_rows:
         # The key may be a person's; the source is ours.
         raise Missing(f"no record of {source} has this key; `kindred export assignments` lists what there is")

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.spark
 
 
 def rows(runtime: Any, table: Any) -> list[dict[str, Any]]:
-    found = shelf.dataset(runtime.workspace.lake_path, table).to_table().to_pylist()
+    found = shelf.reader(runtime.workspace.lake_path, table).read_all().to_pylist()
     return sorted(found, key=str)
 
 

@@ -171,7 +171,7 @@ def tells_whom_each_purpose_is_served(runtime: Any) -> None:
     from profiles.jobs import publish
     from profiles.tables import PROFILE_VIEWS
 
-    views = shelf.dataset(runtime.workspace.lake_path, PROFILE_VIEWS).to_table(columns=["purpose"]).to_pylist()
+    views = shelf.reader(runtime.workspace.lake_path, PROFILE_VIEWS, columns=["purpose"]).read_all().to_pylist()
     told = funnel(runtime.database, runtime.run.id)
     assert list(told) == ["build", "serve"]
     for purpose in {one.purpose for one in told["build"]}:

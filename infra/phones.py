@@ -1,0 +1,53 @@
+"""Phone numbers: one spelling (E.164), and what sort of line it is. Pure, total and idempotent."""
+
+from typing import Final, Literal
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberType, ValidationResult
+
+Line = Literal["mobile", "landline", "service", "unknown"]
+
+_LINES: Final[dict[int, Line]] = {
+    PhoneNumberType.MOBILE: "mobile",
+    PhoneNumberType.PAGER: "mobile",
+    PhoneNumberType.FIXED_LINE: "landline",
+    PhoneNumberType.TOLL_FREE: "service",
+    PhoneNumberType.PREMIUM_RATE: "service",
+    PhoneNumberType.SHARED_COST: "service",
+    PhoneNumberType.UAN: "service",
+    PhoneNumberType.VOICEMAIL: "service",
+}
+
+
+def e164(text: str, region: str = "US") -> str | None:
+    """Return a number in E.164 form, `region` (ISO 3166) for national ones; None where it is none.
+
+    A number without its area code is none: it rings somebody else in every town. So is an extension, which names a
+    desk behind a switchboard, and whatever reads as another number once it is written out.
+    """
+    value = _written(_number(text, region))
+    return value if value is not None and _written(_number(value, None)) == value else None
+
+
+def _number(text: str, region: str | None) -> PhoneNumber | None:
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    whole = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
+    return number if whole and not number.extension else None
+
+
+def _written(number: PhoneNumber | None) -> str | None:
+    if number is None:
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def line(value: str) -> Line:
+    """Return what sort of line an E.164 number is: a landline rings a household, a service line a company.
+
+    In North America a number does not tell whether it moves; it is unknown there, as everything without a plan is.
+    """
+    number = _number(value, None)
+    return "unknown" if number is None else _LINES.get(phonenumbers.number_type(number), "unknown")
