@@ -102,10 +102,20 @@ def resolve(workspace: WorkspaceOption = Path(), at: AtOption = None) -> None:
 
 
 @app.command()
-def train(workspace: WorkspaceOption = Path()) -> None:
-    """Train a new version of the identity model from the records, without labels."""
+def train(
+    workspace: WorkspaceOption = Path(),
+    labels: Annotated[
+        Path | None, typer.Option(help="A CSV of judged pairs: source_a, key_a, source_b, key_b, same.")
+    ] = None,
+) -> None:
+    """Train a new version of the identity model from the records, without labels or with them, and resolve with it."""
     with reporting():
-        hand_over(open_world(workspace), "train", {})
+        world = open_world(workspace)
+        if labels is not None:
+            from identity import labelled
+
+            labelled.read(labels)  # what is wrong with it is told before a run begins
+        hand_over(world, "train", {"labels": str(labels.resolve())} if labels is not None else {})
 
 
 @app.command()
