@@ -1,13 +1,17 @@
 """`identity.yaml`: identifier types, comparisons, blocking rules, evidence, thresholds, limits."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from identity.cluster import Rules
 from identity.comparisons import COMPARISONS
 from identity.health import Borders
 from identity.model import MICRO
+from infra.errors import ConfigurationError
 from infra.identifiers import IdentifierType
 from infra.workspace import Workspace
 
@@ -164,6 +168,28 @@ class IdentityConfig(_Section):
 def load_identity(workspace: Workspace) -> IdentityConfig:
     """Return the workspace's identity configuration."""
     return workspace.load("identity.yaml", IdentityConfig)
+
+
+def overridden(config: IdentityConfig, keys: Mapping[str, str]) -> IdentityConfig:
+    """Return the configuration with single keys changed (`thresholds.merge`: `2`); raise `ConfigurationError` for a wrong one."""
+    tree = config.model_dump()
+    for path, text in keys.items():
+        *above, last = path.split(".")
+        node: Any = tree
+        for step in above:
+            node = node.get(step) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            known = ", ".join(IdentityConfig.model_fields)
+            raise ConfigurationError("--set", None, path, "unknown key", f"a path of identity.yaml, such as {known}")
+        try:
+            node[last] = YAML(typ="safe").load(text)
+        except YAMLError:
+            raise ConfigurationError("--set", None, path, "broken YAML", "write a number, a word or a list") from None
+    try:
+        return IdentityConfig.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ConfigurationError("--set", None, ".".join(map(str, first["loc"])), first["msg"]) from None
 
 
 def rules(config: IdentityConfig) -> Rules:

@@ -72,3 +72,29 @@ class BadLabels(Malformed):
     def facts(self) -> dict[str, object]:
         """Return file and line beside the sentence."""
         return {**super().facts(), "file": self.file, "line": self.line}
+
+
+class Uncompiled(Broken):
+    """A condition in SQL that says more than the Python scorer can."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"no Python for {what} of a SQL condition; add it to identity/conditions.py")
+
+
+class Unresolved(Missing):
+    """A lake in which nobody has been resolved yet."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody has been resolved here yet; `kindred run` does it")
+
+
+class TooManyChanges(Refused):
+    """A rehearsal that found more changes than were allowed."""
+
+    def __init__(self, changed: int, allowed: int) -> None:
+        self.changed, self.allowed = changed, allowed
+        super().__init__(
+            f"{changed:,} profile ids would change, and --at-most allows {allowed:,}; look at the examples, then mend the "
+            "rules or allow more"
+        )

@@ -135,3 +135,14 @@ def opened(tmp_path: Path, identity_config: IdentityConfig) -> Callable[[Sequenc
         return connection
 
     return run
+
+
+@pytest.fixture(scope="session")
+def row_of() -> Callable[..., dict[str, Any]]:
+    """Return what makes a row of `record_features` of a told record."""
+    return _row
+
+
+@pytest.fixture(scope="session")
+def features_schema() -> pa.Schema:
+    return SCHEMA

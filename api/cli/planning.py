@@ -1,0 +1,77 @@
+"""`kindred plan`: what other rules, limits, thresholds or another model would change, before anything is written."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.console import ERR, as_json, reporting, say
+from api.cli.options import JsonOption, WorkspaceOption
+from api.cli.world import open_world
+from identity import store
+from identity.config import IdentityConfig, load_identity, overridden
+from identity.errors import TooManyChanges
+from infra.clock import system_clock
+from infra.errors import Malformed
+from infra.workspace import Workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def plan(
+    identity: Annotated[Path | None, typer.Option(help="An identity.yaml to try in place of the workspace's.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A key to try, as thresholds.merge=2; may be repeated.")
+    ] = None,
+    train: Annotated[bool, typer.Option("--train", help="Try a model learnt anew from the records.")] = False,
+    labels: Annotated[Path | None, typer.Option(help="Labelled pairs that a model learnt anew hears too.")] = None,
+    at_most: Annotated[
+        int | None, typer.Option(help="Leave with exit code 4 where more profile ids than this would change.", min=0)
+    ] = None,
+    workspace: WorkspaceOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Rehearse a resolution with other rules or another model: merges, splits, held profiles; nothing is written."""
+    from rich.status import Status
+
+    from identity import labelled
+    from identity.dryrun import Wanted, rehearse
+
+    with reporting():
+        world = open_world(workspace)
+        now = load_identity(world.workspace)
+        then = overridden(_tried(world.workspace, identity), _keys(set_ or ()))
+        standing = [s.constraint for s in store.standing(world.database, system_clock())]
+        taught = labelled.read(labels) if labels else ()
+        wanted = Wanted(now, then, standing, train=train or bool(taught), labels=taught)
+        folder = Path(tempfile.mkdtemp(prefix="kindred-plan-"))
+        try:
+            with Status("rehearsing", console=ERR):
+                found = rehearse(world.workspace.lake_path, wanted, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if json:
+            as_json(found.facts())
+        else:
+            for line in found.lines():
+                say(line)
+        if at_most is not None and found.changed_ids > at_most:
+            raise TooManyChanges(found.changed_ids, at_most)
+
+
+def _tried(workspace: Workspace, file: Path | None) -> IdentityConfig:
+    if file is None:
+        return load_identity(workspace)
+    path = file.resolve()
+    return Workspace(path.parent, workspace.settings, workspace.environ).load(path.name, IdentityConfig)
+
+
+def _keys(said: list[str] | tuple[()]) -> dict[str, str]:
+    pairs = [one.partition("=") for one in said]
+    wrong = next((name for name, equals, _ in pairs if not (name and equals)), None)
+    if wrong is not None:
+        raise Malformed(f"--set {wrong}: write key=value, for example thresholds.merge=2")
+    return {name.strip(): value for name, _, value in pairs}

@@ -1,0 +1,275 @@
+"""A resolution rehearsed on the lake as it is, with other rules or another model: nothing is written there, no JVM.
+
+DuckDB and the pure rules do here what the job does with Spark: the same candidates, weights and components, each
+component settled by `identity.components`, names by the rule of `identity.ids`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from identity import components, frequencies, labelled, pairing, registry, scoring, training
+from identity.cluster import Rules
+from identity.config import IdentityConfig, health_borders, rules
+from identity.errors import Unresolved
+from identity.health import Health, status
+from identity.labelled import Label
+from identity.model import MICRO, Constraint
+from identity.plan import Before, Example, Plan, Tie, size_class, unheard
+from identity.registry import MatchModel
+from identity.tables import MEMBERSHIP, MODEL_REGISTRY, PROFILE_INDEX, RECORD_FEATURES, TF_SNAPSHOT
+from infra import shelf
+from infra.identifiers import is_blocked
+from infra.ids import ProfileId, RecordKey
+from infra.tables import Table
+
+_ROWS = 40_000
+_EXAMPLES = 5
+_RECORDS_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to rehearse: the configuration as it is and as it would be, stewards' words, and whether to learn anew."""
+
+    now: IdentityConfig
+    then: IdentityConfig
+    constraints: Sequence[Constraint] = ()
+    train: bool = False
+    labels: Sequence[Label] = ()
+
+
+def rehearse(lake: Path, wanted: Wanted, folder: Path) -> Plan:
+    """Return what a resolution would change; work files go to a folder, and nothing into the lake."""
+    if not shelf.exists(lake, MEMBERSHIP):
+        raise Unresolved
+    connection = scoring.connect()
+    connection.execute(f"SET temp_directory = '{folder}'")
+    described = scoring.load_features(connection, shelf.parquet_files(lake, RECORD_FEATURES))
+    _block(connection, wanted)
+    model, before_it = _model(connection, lake, wanted, described)
+    work = pairing.Work(edges=folder / "edges.parquet", parts=folder / "parts.parquet")
+    counts = pairing.pair_up(connection, model, wanted.then, wanted.constraints, work)
+    settle(work.parts, folder / "settled.parquet", rules(wanted.then))
+    _name(connection, lake, folder / "settled.parquet")
+    _measure(connection, work.edges, wanted.constraints)
+    plan = _plan(connection, lake, wanted, (model.version, before_it), counts.candidates)
+    connection.close()
+    return plan
+
+
+def settle(parts: Path, settled: Path, borders: Rules) -> None:
+    """Write what every component settles to, some thousands of rows in memory at a time."""
+    with pq.ParquetFile(parts) as file, pq.ParquetWriter(settled, components.SETTLED) as out:
+        for table in whole_components(file.iter_batches(batch_size=_ROWS)):
+            out.write_table(components.resolved_bucket(table, borders))
+
+
+def whole_components(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield rows that are ordered by component in tables that cut none of them apart."""
+    held: list[pa.Table] = []
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        begun = pc.index(table["component"], table["component"][-1]).as_py()
+        if begun:
+            yield pa.concat_tables([*held, table.slice(0, begun)])
+            held = []
+        held.append(table.slice(begun))
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _block(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
+    """Take newly blocked values from the features, as normalising would have left them out."""
+    connection.execute("CREATE OR REPLACE TABLE struck (type VARCHAR, value VARCHAR)")
+    for name, kind in wanted.then.identifiers.items():
+        was = wanted.now.identifiers.get(name)
+        if was is None or set(kind.blocked) <= set(was.blocked):
+            continue
+        held = connection.execute(
+            "SELECT DISTINCT i.value FROM (SELECT unnest(identifiers) AS i FROM features) WHERE i.type = ?", [name]
+        ).fetchall()
+        rows = [(name, value) for (value,) in held if is_blocked(kind, value)]
+        if rows:
+            connection.executemany("INSERT INTO struck VALUES (?, ?)", rows)
+    if not scoring.count(connection, "struck"):
+        return
+    connection.execute(
+        "UPDATE features SET identifiers = list_filter(identifiers, lambda i: NOT list_contains(pairs, i.type || chr(0) || i.value)), "
+        "emails = list_filter(emails, lambda e: NOT list_contains(gone, e)), "
+        "phones = list_filter(phones, lambda p: NOT list_contains(gone, p)) "
+        "FROM (SELECT list(type || chr(0) || value) AS pairs, list(value) AS gone FROM struck)"
+    )
+    # a mailbox is called by the emails there are
+    connection.execute("UPDATE features SET handle = NULL, mail_year = NULL WHERE len(emails) = 0")
+    connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
+
+
+def _model(
+    connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted, records: int
+) -> tuple[MatchModel, str | None]:
+    """Return the model that a run would use, learnt now where it would learn one, and the version of the present one."""
+    rows = [
+        row for batch in shelf.batches(lake, MODEL_REGISTRY, columns=["batch", "model"]) for row in batch.to_pylist()
+    ]
+    newest = max(rows, key=lambda row: int(row["batch"]), default=None)
+    present = None if newest is None else registry.from_text(newest["model"])
+    config = wanted.then
+    fits = newest is not None and registry.usable(
+        newest["model"], config.comparisons, records, config.model.retrain_when_grown
+    )
+    if present is not None and fits and not wanted.train:
+        frequencies.load(connection, shelf.parquet_files(lake, TF_SNAPSHOT), present.frequencies_digest)
+        return present, present.version
+    if wanted.labels:
+        labelled.load(connection, wanted.labels)
+    return training.train(connection, config), None if present is None else present.version
+
+
+def _name(connection: duckdb.DuckDBPyConnection, lake: Path, settled: Path) -> None:
+    """Make `moves` (record_key, was, now): each record's profile as it is and as it would be."""
+    connection.execute("CREATE OR REPLACE TABLE settled AS SELECT * FROM read_parquet(?)", [str(settled)])
+    _load(connection, "before", lake, MEMBERSHIP, ["record_key", "profile_id"])
+    connection.execute(
+        "CREATE OR REPLACE TABLE after AS SELECT f.record_key, first_value(f.record_key) OVER ("
+        "PARTITION BY coalesce(s.cluster, f.record_key) ORDER BY f.known DESC, f.arrival, f.source, f.record_key) AS profile_id "
+        "FROM features f LEFT JOIN settled s ON s.kind = 'node' AND s.left_key = f.record_key"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TABLE moves AS SELECT record_key, b.profile_id AS was, a.profile_id AS now "
+        "FROM before b FULL JOIN after a USING (record_key)"
+    )
+
+
+def _measure(connection: duckdb.DuckDBPyConnection, edges: Path, constraints: Sequence[Constraint]) -> None:
+    """Make `measured`: the health of every profile-to-be, as `identity.transforms.profile_index` has it."""
+    connection.execute("CREATE OR REPLACE TABLE tied (left_key VARCHAR, right_key VARCHAR)")
+    tied = [(c.left, c.right) for c in constraints if c.kind == "must_link"]
+    if tied:
+        connection.executemany("INSERT INTO tied VALUES (?, ?)", tied)
+    connection.execute(
+        "CREATE OR REPLACE TABLE measured AS WITH web AS (SELECT a.profile_id, count(*) AS pairs, "
+        "min(e.weight_micro) FILTER (e.weight_micro > 0) AS weakest, avg(CAST(e.conflict_micro < 0 AS DOUBLE)) AS negative "
+        "FROM read_parquet(?) e JOIN settled s ON s.kind = 'edge' AND s.state = 'kept' "
+        "AND s.left_key = e.left_key AND s.right_key = e.right_key "
+        "JOIN after a ON a.record_key = e.left_key GROUP BY a.profile_id), "
+        "people AS (SELECT a.profile_id, count(*) AS size, count(DISTINCT birth_date) AS births, "
+        "count(DISTINCT given_name) AS forenames, len(list_distinct(flatten(list(phones)))) AS phones "
+        "FROM after a JOIN features USING (record_key) GROUP BY a.profile_id), "
+        "vouched AS (SELECT DISTINCT l.profile_id FROM tied JOIN after l ON l.record_key = left_key "
+        "JOIN after r ON r.record_key = right_key AND r.profile_id = l.profile_id) "
+        "SELECT p.profile_id, p.size, round(CASE WHEN p.size = 1 THEN 1.0 ELSE coalesce(w.pairs, 0) / (p.size * (p.size - 1) / 2) END, 4) "
+        "AS density, w.weakest, round(coalesce(w.negative, 0.0), 4) AS negative, p.births, p.forenames, p.phones, "
+        "v.profile_id IS NOT NULL AS vouched FROM people p LEFT JOIN web w USING (profile_id) LEFT JOIN vouched v USING (profile_id)",
+        [str(edges)],
+    )
+
+
+def _plan(
+    connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted, versions: tuple[str, str | None], candidates: int
+) -> Plan:
+    held = _held(connection, wanted.then)
+    index = shelf.batches(lake, PROFILE_INDEX, columns=["profile_id", "status"])
+    held_before = {row["profile_id"] for batch in index for row in batch.to_pylist() if row["status"] == "held"}
+    merges = _uniting(connection, "now", "was")
+    splits = _uniting(connection, "was", "now")
+    ids = connection.execute(
+        "SELECT (SELECT count(*) FROM (SELECT now FROM moves WHERE now IS NOT NULL EXCEPT SELECT was FROM moves)), "
+        "(SELECT count(*) FROM (SELECT was FROM moves WHERE was IS NOT NULL EXCEPT SELECT now FROM moves)), "
+        "count(*) FILTER (was IS DISTINCT FROM now), count(*) FROM moves"
+    ).fetchone()
+    created, retired, moved, records = ids or (0, 0, 0, 0)
+    return Plan(
+        model=versions[0],
+        model_before=versions[1],
+        learnt=versions[0] != versions[1],
+        records=int(records),
+        candidates=candidates,
+        before=_state(connection, "was", held_before),
+        after=_state(connection, "now", held),
+        merges=len(merges),
+        united=sum(others for _, others in merges),
+        splits=len(splits),
+        created=int(created),
+        retired=int(retired),
+        moved=int(moved),
+        newly_held=tuple(sorted(held - held_before)),
+        released=tuple(sorted(held_before - held)),
+        merged_examples=_examples(connection, merges, "now", "was"),
+        split_examples=_examples(connection, splits, "was", "now"),
+        unheard=unheard(wanted.now, wanted.then),
+    )
+
+
+def _held(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> set[ProfileId]:
+    borders = health_borders(config)
+    rows = connection.execute(
+        "SELECT size, density, weakest, negative, births, forenames, phones, vouched, profile_id FROM measured WHERE size > 1"
+    )
+    found = set()
+    while batch := rows.fetchmany(_ROWS):
+        found |= {r[8] for r in batch if status(Health(*r[:7]), borders, vouched=r[7]) == "held"}
+    return found
+
+
+def _state(connection: duckdb.DuckDBPyConnection, column: str, held: set[ProfileId]) -> Before:
+    rows = connection.execute(
+        f"SELECT size, count(*) FROM (SELECT count(*) AS size FROM moves WHERE {column} IS NOT NULL GROUP BY {column}) "
+        "GROUP BY size ORDER BY size"
+    ).fetchall()
+    sizes: dict[str, int] = {}
+    for size, profiles in rows:
+        sizes[size_class(size)] = sizes.get(size_class(size), 0) + int(profiles)
+    return Before(sum(sizes.values()), max((size for size, _ in rows), default=0), sizes, frozenset(held))
+
+
+def _uniting(connection: duckdb.DuckDBPyConnection, whole: str, parts: str) -> list[tuple[ProfileId, int]]:
+    """Return the profiles of one side that hold records of several of the other, the largest first."""
+    return [
+        (ProfileId(profile), int(others))
+        for profile, others in connection.execute(
+            f"SELECT {whole}, count(DISTINCT {parts}) FROM moves WHERE was IS NOT NULL AND now IS NOT NULL "
+            f"GROUP BY {whole} HAVING count(DISTINCT {parts}) > 1 ORDER BY count(*) DESC, {whole}"
+        ).fetchall()
+    ]
+
+
+def _examples(
+    connection: duckdb.DuckDBPyConnection, found: list[tuple[ProfileId, int]], whole: str, parts: str
+) -> tuple[Example, ...]:
+    """Return the largest changes and some in the middle: what is wrong is wrong in the large, usual is the small."""
+    step = max(1, len(found) // _EXAMPLES)
+    return tuple(_example(connection, profile, whole, parts) for profile, _ in found[::step][:_EXAMPLES])
+
+
+def _example(connection: duckdb.DuckDBPyConnection, profile: ProfileId, whole: str, parts: str) -> Example:
+    connection.execute(
+        f"CREATE OR REPLACE TABLE shown AS SELECT record_key, {parts} AS part FROM moves WHERE {whole} = ?", [profile]
+    )
+    rows = connection.execute("SELECT record_key, part FROM shown ORDER BY part, record_key").fetchall()
+    tie = connection.execute(
+        "SELECT w.left_key, w.right_key, w.weight_micro, coalesce(s.why, 'below_threshold') FROM weighed w JOIN shown a ON a.record_key = w.left_key "
+        "JOIN shown b ON b.record_key = w.right_key AND b.part <> a.part "
+        "LEFT JOIN settled s ON s.kind = 'edge' AND s.left_key = w.left_key AND s.right_key = w.right_key "
+        "ORDER BY w.weight_micro DESC, w.left_key, w.right_key LIMIT 1"
+    ).fetchone()
+    others = tuple(ProfileId(p) for p in sorted({part for _, part in rows if part is not None} - {profile}))
+    return Example(
+        profile,
+        others,
+        tuple(RecordKey(key) for key, _ in rows[:_RECORDS_SHOWN]),
+        Tie(tie[0], tie[1], round(tie[2] / MICRO, 3), tie[3]) if tie else None,
+    )
+
+
+def _load(connection: duckdb.DuckDBPyConnection, name: str, lake: Path, table: Table, columns: list[str]) -> None:
+    batches = list(shelf.batches(lake, table, columns=columns))
+    schema = pa.schema([(column, pa.string()) for column in columns])
+    connection.register("incoming", pa.Table.from_batches(batches) if batches else schema.empty_table())
+    connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
+    connection.unregister("incoming")
