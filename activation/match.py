@@ -8,13 +8,13 @@ import hashlib
 from collections.abc import Iterable
 
 from activation.model import identifier_type
-from infra.identifiers import email_canonical
+from infra import emails
 
 
 def match_key(key_type: str, value: str) -> str:
     """Return the digest of a normalised identifier value in the key type's spelling."""
     if key_type == "email_canonical":
-        value = email_canonical(value)
+        value = emails.canonical(value)
     elif key_type == "phone_digits":
         value = value.lstrip("+")
     return hashlib.sha256(value.encode()).hexdigest()

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from identity import addresses, dates, names
-from infra.identifiers import IdentifierType, email_canonical, is_blocked
+from infra import emails
+from infra.identifiers import IdentifierType, is_blocked, is_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,9 @@ def features(
 def _usable(identifiers: Iterable[Value], types: Mapping[str, IdentifierType]) -> Iterable[Value]:
     for one in identifiers:
         kind = types.get(one.type)
-        if kind is None or not one.value or is_blocked(kind, one.value):
+        if kind is None or not one.value or not is_evidence(kind, one.value):
             continue
-        value = email_canonical(one.value) if kind.normaliser == "email" else one.value
+        value = emails.canonical(one.value) if kind.normaliser == "email" else one.value
         if not is_blocked(kind, value):
             yield Value(one.type, value, one.token)
 

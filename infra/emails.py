@@ -2,7 +2,7 @@
 
 Pure, total and idempotent. The line is drawn at what customers have: a dot-atom before the @, a domain name of two
 labels or more after it. Quoted local parts, comments and address literals are allowed by RFC 5322 and are typing
-errors in customer data; tests/unit/infra/test_emails.py holds every vector of isemail to this line.
+errors in customer data. A test holds every vector of isemail to this line.
 """
 
 import re

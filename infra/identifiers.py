@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Final, Literal
 
@@ -130,7 +130,7 @@ def _text(value: str, _region: str) -> str | None:
     return value if value.isascii() or not _SURROGATES.search(value) else None
 
 
-_SPELLINGS = {
+_SPELLINGS: Final[Mapping[str, Callable[[str, str], str | None]]] = {
     "email": _email,
     "phone": phones.e164,
     "code": _code,
@@ -171,7 +171,7 @@ def is_evidence(kind: IdentifierType, value: str) -> bool:
 def _sorts(normaliser: str, value: str) -> frozenset[Sort]:
     if normaliser == "email":
         return frozenset(emails.flags(value))
-    return frozenset({"service"} if normaliser == "phone" and phones.line(value) == "service" else ())
+    return frozenset({"service"} if normaliser == "phone" and phones.is_service(value) else ())
 
 
 def usable(kinds: Mapping[str, IdentifierType], kind: str, raw: str, region: str = "US") -> str | None:

@@ -17,6 +17,8 @@ _LINES: Final[dict[int, Line]] = {
     PhoneNumberType.UAN: "service",
     PhoneNumberType.VOICEMAIL: "service",
 }
+# Toll-free and premium codes of the North American plan, where most numbers are: no need to look them up.
+_NORTH_AMERICAN: Final = frozenset({"800", "822", "833", "844", "855", "866", "877", "888", "900"})
 
 
 def e164(text: str, region: str = "US") -> str | None:
@@ -51,3 +53,8 @@ def line(value: str) -> Line:
     """
     number = _number(value, None)
     return "unknown" if number is None else _LINES.get(phonenumbers.number_type(number), "unknown")
+
+
+def is_service(value: str) -> bool:
+    """Say whether an E.164 number is a company's by its kind: toll-free, premium, shared cost, voicemail."""
+    return value[2:5] in _NORTH_AMERICAN if value.startswith("+1") else line(value) == "service"

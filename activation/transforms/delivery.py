@@ -8,10 +8,9 @@ from pyspark.sql import functions as f
 from activation.declarations import Destination
 from activation.model import identifier_type
 from infra.columns import content_hash
+from infra.emails import PROVIDERS, Provider
 
 KEY = ("destination", "audience", "key_type", "match_key")
-# The providers of `infra.identifiers.email_canonical`; a property test holds the two spellings equal.
-_PLUS_TAGGED = ("gmail.com", "outlook.com", "hotmail.com", "icloud.com", "proton.me", "fastmail.com")
 
 
 def wanted(members: DataFrame, audiences: DataFrame, views: DataFrame, destination: Destination) -> DataFrame:
@@ -120,10 +119,22 @@ def _payload(traits: Sequence[str]) -> Column:
 
 
 def _canonical(email: Column) -> Column:
-    domain = f.regexp_replace(f.substring_index(email, "@", -1), r"\Agooglemail\.com\z", "gmail.com")
+    """Return the mailbox behind an address, as `infra.emails.canonical`: one branch for each provider."""
+    domain = f.substring_index(email, "@", -1)
     local = f.regexp_extract(email, r"(?s)\A(.*)@[^@]*\z", 1)
-    before_plus = f.substring_index(local, "+", 1)
-    local = f.when(domain.isin(*_PLUS_TAGGED) & (before_plus != ""), before_plus).otherwise(local)
-    dotless = f.regexp_replace(local, r"\.", "")
-    local = f.when((domain == "gmail.com") & (dotless != ""), dotless).otherwise(local)
-    return f.concat(local, f.lit("@"), domain)
+    found = f.lit(None).cast("string")
+    for provider in PROVIDERS:
+        home = f.lit(provider.home) if provider.home else domain
+        mailbox = f.concat(_mailbox(local, provider), f.lit("@"), home)
+        found = f.when(domain.isin(*provider.domains), mailbox).otherwise(found)
+    return f.coalesce(found, email)
+
+
+def _mailbox(local: Column, provider: Provider) -> Column:
+    name = f.substring_index(local, provider.tag, 1)
+    cut = f.concat(name, f.lit(provider.tag)) if provider.parted else name
+    kept = f.when((name != "") & (name != local), cut).otherwise(local)
+    for sign in provider.ignored:
+        bare = f.replace(kept, f.lit(sign), f.lit(""))
+        kept = f.when(bare != "", bare).otherwise(kept)
+    return kept

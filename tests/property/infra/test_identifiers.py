@@ -1,27 +1,107 @@
 """One spelling for each value, and tokens that say nothing."""
 
-from hypothesis import given
+import base64
+import hashlib
+from collections.abc import Callable
+
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from infra.identifiers import IdentifierType, email_canonical, is_blocked, normalise, token, usable
+from infra import emails, phones, placeholders
+from infra.identifiers import IdentifierType, digests, is_blocked, normalise, token, usable
 
 NORMALISERS = st.sampled_from(["email", "phone", "code", "uuid", "text", "sha256"])
-LOCAL = st.text("abcdefghijklmnopqrstuvwxyz0123456789.+-", min_size=1, max_size=12)
+REGIONS = st.sampled_from(["US", "GB", "DE", "FR", "NL", "JP", "IT", "AU", "BR", "CN", "XX"])
+LOCAL = st.text("abcdefghijklmnopqrstuvwxyz0123456789.+-_", min_size=1, max_size=12)
+ADDRESS = st.builds(
+    "{}@{}".format,
+    st.text("aZäßİ\u0131\u017fΣς\u200bﬁ٣\uff20.+-'", min_size=1, max_size=8),
+    st.text("aZäßİ\u0131Σ。\uff0e.-xn0\uff20ﬁ\u00ad", min_size=1, max_size=8).map(lambda name: f"{name}.example"),
+)
+NUMBER = st.text("0123456789+-() /;x#*٣", min_size=1, max_size=18)
+RAW = st.text(max_size=60) | ADDRESS | NUMBER
 
 
-@given(NORMALISERS, st.text(max_size=60))
-def test_a_spelling_is_final(normaliser: str, raw: str) -> None:
-    value = normalise(normaliser, raw)
-    assert value is None or normalise(normaliser, value) == value
+@given(NORMALISERS, RAW, REGIONS, REGIONS)
+@example("phone", "000000", "DE", "US")
+@example("phone", "+0 6145550101", "IT", "US")
+@example("email", "Ann <ANN@Bücher.example>", "US", "US")
+@example("sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", "US", "US")
+def test_a_spelling_is_final_wherever_it_is_read_again(normaliser: str, raw: str, region: str, other: str) -> None:
+    value = normalise(normaliser, raw, region)
+    assert value is None or normalise(normaliser, value, other) == value
 
 
-@given(LOCAL, st.sampled_from(["gmail.com", "googlemail.com", "example.org", "outlook.com"]))
+@given(LOCAL, st.sampled_from([*(d for one in emails.PROVIDERS for d in one.domains), "example.org"]))
 def test_a_mailbox_is_final_and_an_address_of_itself(local: str, domain: str) -> None:
     strict = normalise("email", f"{local}@{domain}")
     if strict is None:
         return
-    assert email_canonical(email_canonical(strict)) == email_canonical(strict)
-    assert email_canonical(strict).count("@") == 1
+    mailbox = emails.canonical(strict)
+    assert emails.canonical(mailbox) == mailbox
+    assert mailbox.count("@") == 1
+    if domain == "gmail.com" and mailbox[0] != "+":
+        assert emails.canonical(strict.replace("@", "+tag@")) == mailbox
+
+
+@given(RAW)
+def test_an_address_is_in_ascii_behind_the_at_and_short_enough(raw: str) -> None:
+    value = emails.strict(raw)
+    if value is not None:
+        local, _, domain = value.rpartition("@")
+        assert (domain.isascii(), domain.islower(), "." in domain) == (True, True, True)
+        assert max(len(local.encode()) - 64, len(value.encode()) - 254) <= 0
+        assert emails.flags(value) <= {"role", "disposable"}
+
+
+@given(st.text(max_size=20) | NUMBER)
+def test_every_text_has_a_sort_of_line(text: str) -> None:
+    assert phones.line(text) in {"mobile", "landline", "service", "unknown"}
+    assert isinstance(phones.is_service(text), bool)
+
+
+PADDING = st.text(" \t\n\u00a0", max_size=3)
+NOBODY = st.sampled_from(
+    [*sorted(placeholders.WORDS), "", "0000", "----", "00000000-0000-0000-0000-000000000000", "test@test.com",
+     "noreply@example.org", "Do-Not-Reply@example.org", "+15555555555", "+11234567890", "000-000-0000", "xxx",
+     hashlib.sha256(b"").hexdigest(), hashlib.sha256(b"test@test.com").hexdigest()]
+)  # fmt: skip
+
+
+@given(NORMALISERS, NOBODY | st.text(max_size=12), PADDING, PADDING)
+def test_what_is_blocked_stays_blocked_under_case_and_padding(kind: str, value: str, left: str, right: str) -> None:
+    declared = IdentifierType(normaliser=kind, blocked=("Nobody Here", "/x.*y/"))
+    for written in (value.upper(), value.lower(), f"{left}{value}{right}", f"{left}{value.swapcase()}"):
+        assert is_blocked(declared, written) or not is_blocked(declared, value)
+
+
+@given(NOBODY)
+def test_a_placeholder_is_blocked_for_every_type_unless_that_is_switched_off(value: str) -> None:
+    kind = (
+        "email"
+        if "@" in value
+        else "phone"
+        if value.startswith("+") or value[3:4] == "-"
+        else "sha256"
+        if len(value) == 64
+        else "text"
+    )
+    assert is_blocked(IdentifierType(normaliser=kind), value)
+    assert not is_blocked(IdentifierType(normaliser=kind, placeholders=False), value)
+
+
+@given(st.sampled_from(["ann.other+x@gmail.com", "ann@example.org"]), st.sampled_from([str.strip, str.upper]))
+def test_digests_meet_whoever_hashed_either_form(address: str, typed: Callable[[str], str]) -> None:
+    kinds = {
+        "email": IdentifierType(normaliser="email"),
+        "email_sha256": IdentifierType(normaliser="sha256", digest_of="email"),
+    }
+    ours = digests(kinds, "email", normalise("email", typed(address)) or "")
+    for form in (address, emails.canonical(address)):
+        raw = hashlib.sha256(form.encode())
+        for given_as in (raw.hexdigest(), raw.hexdigest().upper(), base64.b64encode(raw.digest()).decode()):
+            assert ("email_sha256", normalise("sha256", given_as)) in ours
+    assert digests(kinds, "phone", "+16145550101") == ()
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

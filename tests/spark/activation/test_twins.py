@@ -117,8 +117,9 @@ def test_one_match_key(spark: Any) -> None:
 
     from activation.transforms.delivery import match_key as in_spark
 
-    locals_ = ("ann", "a.n.n", "ann+x", "+x", "a+b+c", ".", "..", "a.b+c.d", "ä", "a@b")
+    locals_ = ("ann", "a.n.n", "ann+x", "+x", "a+b+c", "a-b", "-b", "_-.", ".", "..", "a.b+c.d", "ä", "a@b")
     domains = ("gmail.com", "googlemail.com", "outlook.com", "example.org", "fastmail.com", "notgmail.com", "gmail.net")
+    domains += ("me.com", "proton.me", "yahoo.com", "ya.ru", "zoho.com")
     values = [f"{local}@{domain}" for local in locals_ for domain in domains] + ["+15555550100", "15555550100", "++1"]
     kinds = ("email", "email_canonical", "phone_digits", "loyalty")
     frame = spark.createDataFrame([(value,) for value in values], "value string")
