@@ -4,20 +4,21 @@ The only spelling is `infra.identifiers.normalise`; this file brings it to whole
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from infra.identifiers import IdentifierType, is_blocked, normalise, token
+from infra.identifiers import IdentifierType, digests, is_blocked, is_evidence, normalise, token
 from ingestion.check import Check, breaks, trimmed
 
-# A raw value's one spelling, the token that stands for it, and why there is none.
-Spelled = tuple[str | None, str | None, str | None]
+# A raw value's one spelling, the token that stands for it, why there is none, and whether it may say who somebody is.
+Spelled = tuple[str | None, str | None, str | None, bool]
 
 IDENTIFIER: Final = pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())])
+ASIDE: Final = pa.struct([("type", pa.string()), ("value", pa.string())])
 IDENTIFIED: Final = pa.schema(
     [
         ("identifiers", pa.list_(IDENTIFIER)),
@@ -29,6 +30,7 @@ IDENTIFIED: Final = pa.schema(
         ("anonymous_id", pa.string()),
         ("suppressed", pa.bool_()),
         ("dropped", pa.list_(pa.string())),
+        ("aside", pa.list_(ASIDE)),
     ]
 )
 
@@ -63,6 +65,7 @@ class Naming:
             _Column(kind, self.kinds[kind].anonymous, *self._spread(kind, column, batch.column(column), spelled))
             for kind, column in self.columns
         ]
+        columns += [derived for column in columns for derived in self._digested(column)]
         return pa.RecordBatch.from_arrays(
             [*batch.columns, *self._made(columns, batch)], schema=pa.schema([*batch.schema, *IDENTIFIED])
         )
@@ -70,7 +73,7 @@ class Naming:
     def _spread(
         self, kind: str, column: str, raw: pa.Array, spelled: dict[tuple[str, str], Spelled]
     ) -> tuple[pa.Array, ...]:
-        """Return value, token and note of each row, each distinct raw value spelled once."""
+        """Return value, token, note and worth of each row, each distinct raw value spelled once."""
         encoded = raw.dictionary_encode()
         parts = []
         for value in encoded.dictionary.to_pylist():
@@ -78,37 +81,61 @@ class Naming:
             if found is None:
                 found = spelled[column, value] = self._spelled(kind, column, value)
             parts.append(found)
-        values, tokens, notes = zip(*parts, strict=True) if parts else ((), (), ())
-        return tuple(pa.array(part, pa.string()).take(encoded.indices) for part in (values, tokens, notes))
+        values, tokens, notes, names = zip(*parts, strict=True) if parts else ((), (), (), ())
+        texts = [pa.array(part, pa.string()).take(encoded.indices) for part in (values, tokens, notes)]
+        return *texts, pa.array(names, pa.bool_()).take(encoded.indices)
+
+    def _digested(self, column: "_Column") -> Iterator["_Column"]:
+        """Yield the digests by which others may know a column's values, for the types that are declared to hold them.
+
+        They come last, so nobody is named by a hash who is named by more; a refusal under a hash reaches the address.
+        """
+        holders = [name for name, kind in self.kinds.items() if kind.digest_of == column.kind]
+        if not holders:
+            return
+        encoded = column.who().dictionary_encode()
+        made = [digests(self.kinds, column.kind, value) for value in encoded.dictionary.to_pylist()]
+        for holder in holders:
+            mine = [[digest for name, digest in found if name == holder] for found in made]
+            for place in range(max(map(len, mine), default=0)):
+                hashed = [found[place] if place < len(found) else None for found in mine]
+                tokens = [None if one is None else token(self.key, holder, one) for one in hashed]
+                value, tokened = (pa.array(part, pa.string()).take(encoded.indices) for part in (hashed, tokens))
+                note = pa.nulls(len(value), pa.string())
+                yield _Column(holder, self.kinds[holder].anonymous, value, tokened, note, pc.is_valid(value))
 
     def _spelled(self, kind: str, column: str, raw: str) -> Spelled:
         declared, text = self.kinds[kind], trimmed(raw)
         if text is None or any(breaks(check, text, self.zone) for check in self.soft.get(column, ())):
-            return None, None, None
+            return None, None, None, False
         if is_blocked(declared, text):
-            return None, None, f"identifier {kind}: blocked"
+            return None, None, f"identifier {kind}: blocked", False
         value = normalise(declared.normaliser, text, self.region)
         if value is None:
-            return None, None, f"identifier {kind}: invalid"
+            return None, None, f"identifier {kind}: invalid", False
         if is_blocked(declared, value):
-            return None, None, f"identifier {kind}: blocked"
-        return value, token(self.key, kind, value), None
+            return None, None, f"identifier {kind}: blocked", False
+        return value, token(self.key, kind, value), None, is_evidence(declared, value)
 
     def _made(self, columns: Sequence["_Column"], batch: pa.RecordBatch) -> list[pa.Array]:
         count = batch.num_rows
         known = [c for c in columns if not c.anonymous]
         # A consent speaks for the first identifier it names; an event is somebody's before it is a browser's.
+        # What only describes (a role's address) is nobody's name, but it is what a consent may speak for.
         ranked = [*known, *(c for c in columns if c.anonymous)] if self.known_first else columns
+        if self.known_first:
+            ranked = [c.naming() for c in ranked]
         return [
             _listed([c.type_array(count) for c in columns], columns, count),
             _first([c.subject() for c in ranked], count),
             _first([c.kind_where_present() for c in ranked], count),
             _first([c.value for c in ranked], count),
             _first([c.token for c in ranked], count),
-            pc.is_valid(_first([c.value for c in known], count)),
+            pc.is_valid(_first([c.who() for c in known], count)),
             _first([c.value for c in columns if c.anonymous], count),
             self._suppressed(columns, batch),
             _notes([c.note for c in columns], count),
+            _aside(columns, count),
         ]
 
     def _suppressed(self, columns: Sequence["_Column"], batch: pa.RecordBatch) -> pa.Array:
@@ -139,6 +166,16 @@ class _Column:
     value: pa.Array
     token: pa.Array
     note: pa.Array
+    names: pa.Array
+
+    def who(self) -> pa.Array:
+        """Return the values that may say who somebody is."""
+        return pc.if_else(self.names, self.value, pa.scalar(None, pa.string()))
+
+    def naming(self) -> "_Column":
+        """Return the column with only the values, and their tokens, that may say who somebody is."""
+        tokens = pc.if_else(self.names, self.token, pa.scalar(None, pa.string()))
+        return replace(self, value=self.who(), token=tokens)
 
     def subject(self) -> pa.Array:
         return pc.binary_join_element_wise(pa.scalar(self.kind), self.value, pa.scalar(":"))
@@ -178,6 +215,22 @@ def _notes(notes: Sequence[pa.Array], count: int) -> pa.Array:
     present = np.column_stack([np.asarray(pc.is_valid(note)) for note in notes])
     places, offsets = _places(present, count)
     return pa.ListArray.from_arrays(offsets, pa.concat_arrays(notes).take(places))
+
+
+def _aside(columns: Sequence[_Column], count: int) -> pa.Array:
+    """Return what each row tells of how to reach its person that identifies nobody, where it tells nothing better."""
+    kept: dict[str, pa.Array] = {}
+    for kind in dict.fromkeys(c.kind for c in columns):
+        mine = [c for c in columns if c.kind == kind]
+        other = _first([pc.if_else(c.names, pa.scalar(None, pa.string()), c.value) for c in mine], count)
+        better = pc.is_valid(_first([c.who() for c in mine], count))
+        kept[kind] = pc.if_else(better, pa.scalar(None, pa.string()), other)
+    if all(values.null_count == count for values in kept.values()):
+        return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1), pa.int32()), pa.array([], ASIDE))
+    places, offsets = _places(np.column_stack([np.asarray(pc.is_valid(values)) for values in kept.values()]), count)
+    parts = [[pa.repeat(kind, count) for kind in kept], list(kept.values())]
+    struct = pa.StructArray.from_arrays([pa.concat_arrays(part).take(places) for part in parts], fields=list(ASIDE))
+    return pa.ListArray.from_arrays(offsets, struct)
 
 
 def _places(present: "np.ndarray[Any, np.dtype[np.bool_]]", count: int) -> tuple[pa.Array, pa.Array]:

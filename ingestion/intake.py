@@ -17,7 +17,7 @@ from ingestion.store import Books, Taken
 from ingestion.survey import survey
 
 # Raised when rows would be understood differently by newer code: files are then read again.
-_RULES = 1
+_RULES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def intake(runtime: Runtime, source: Source, terms: Terms, books: Books) -> Inta
 
 def _declaration(source: Source, terms: Terms, zone: str, region: str) -> str:
     """Return the digest of everything that decides what a source's rows come to."""
-    kinds = {name: terms.kinds[name].model_dump(mode="json") for name in source.identifiers}
+    named = [n for n, kind in terms.kinds.items() if n in source.identifiers or kind.digest_of in source.identifiers]
+    kinds = {name: terms.kinds[name].model_dump(mode="json") for name in named}
     words = terms.words if source.record == "consent" else {}
     return content_digest([_RULES, source.model_dump(mode="json"), kinds, words, zone, region])
 

@@ -22,7 +22,7 @@ _FRONT: Final = "file string, position bigint, lines int, fault string, payload 
 _IDENTIFIED: Final = (
     "identifiers array<struct<type:string,value:string,token:string>>, subject string, subject_kind string, "
     "subject_value string, subject_token string, known boolean, anonymous_id string, suppressed boolean, "
-    "dropped array<string>"
+    "dropped array<string>, aside array<struct<type:string,value:string>>"
 )
 _WHOLE: Final = 1e15
 
@@ -106,6 +106,7 @@ def _nothing(field: StructField) -> Column:
     empty: Mapping[str, Column] = {
         "identifiers": f.array(),
         "dropped": f.array(),
+        "aside": f.array(),
         "known": f.lit(False),
         "suppressed": f.lit(False),
     }

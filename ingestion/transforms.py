@@ -86,6 +86,12 @@ def _map(entries: Mapping[str, Column]) -> Column:
     return f.map_filter(f.create_map(*pairs), lambda _, value: value.isNotNull())
 
 
+def _with_aside(attributes: Column) -> Column:
+    """Return attributes with the addresses and numbers that identify nobody, under their type's name."""
+    told = f.map_filter(f.map_from_entries("aside"), lambda kind, _: ~f.map_contains_key(attributes, kind))
+    return f.when(f.size("aside") > 0, f.map_concat(attributes, told)).otherwise(attributes)
+
+
 def _flags(reading: Reading) -> dict[str, Column]:
     if reading.source.on_violation != "accept_and_flag":
         return {}
@@ -103,7 +109,7 @@ def _moment(reading: Reading, name: str | None) -> Column:
 
 
 def _person(reading: Reading) -> list[Column]:
-    attributes = _map({**_fields(reading), **_flags(reading)})
+    attributes = _with_aside(_map({**_fields(reading), **_flags(reading)}))
     return [_moment(reading, reading.source.observed_at).alias("at"), attributes.alias("attributes")]
 
 
@@ -119,7 +125,7 @@ def _event(reading: Reading) -> list[Column]:
     properties = {property_name(column): reading.clean(column) for column in source.properties}
     return [
         conform.moment_of(reading.value(source.occurred_at or ""), reading.zone).alias("at"),
-        _map(_fields(reading)).alias("attributes"),
+        _with_aside(_map(_fields(reading))).alias("attributes"),
         reading.told(event.type if event else None).alias("type"),
         reading.told(event.name if event else None).alias("name"),
         _map({**properties, **_flags(reading)}).alias("properties"),

@@ -1,5 +1,7 @@
 """Identifiers of whole batches: spelled once, placeholders left out, the subject chosen, the restricted suppressed."""
 
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
@@ -20,12 +22,12 @@ COLUMNS = (("cookie", "c"), ("email", "e"), ("email", "e2"), ("phone", "p"))
 
 @pytest.fixture
 def name(token_key: Any) -> Any:
-    def run(*rows: Any, columns: Any = COLUMNS, **more: Any) -> Any:
+    def run(*rows: Any, columns: Any = COLUMNS, kinds: Any = KINDS, **more: Any) -> Any:
         names = ["key", *(f"i{i}" for i in range(len(columns)))]
         arrays = [pa.array([str(n) for n in range(len(rows))])]
         arrays += [pa.array([row[i] for row in rows], pa.string()) for i in range(len(columns))]
         placed = tuple((kind, f"i{i}") for i, (kind, _) in enumerate(columns))
-        naming = Naming("web", placed, KINDS, "US", token_key, **more)
+        naming = Naming("web", placed, kinds, "US", token_key, **more)
         (batch,) = naming.identified([pa.RecordBatch.from_arrays(arrays, names=names)])
         batch.validate(full=True)
         assert batch.schema.names == [*names, *IDENTIFIED.names]
@@ -73,6 +75,64 @@ def test_placeholders_and_nonsense_are_left_out_and_told(name: Any) -> None:
         "identifier email: invalid",
         "identifier phone: blocked",
     ]
+
+
+def test_an_address_of_a_role_is_kept_and_names_nobody(name: Any, token_key: Any) -> None:
+    alone, beside, twice = name(
+        ("c1", "Info@example.org", None, None),
+        ("c2", "info@example.org", "ann@example.org", None),
+        (None, None, "ann@mailinator.com", "1-800-555-0199"),
+    )
+    assert (alone["subject"], alone["known"]) == ("cookie:c1", False)
+    assert [i["value"] for i in alone["identifiers"]] == ["c1", "info@example.org"]
+    assert alone["aside"] == [{"type": "email", "value": "info@example.org"}]
+    assert (beside["subject"], beside["subject_token"]) == (
+        "email:ann@example.org",
+        token(token_key, "email", "ann@example.org"),
+    )
+    assert beside["aside"] == []  # there is a better one
+    assert (twice["subject"], twice["known"]) == (None, False)
+    assert [i["type"] for i in twice["aside"]] == ["email", "phone"]
+
+
+def test_a_role_may_speak_of_its_own_address(name: Any) -> None:
+    (row,) = name((None, "info@example.org", None, None), known_first=False)
+    assert row["subject"] == "email:info@example.org"
+
+
+def test_digests_stand_beside_what_they_are_made_of_and_name_nobody(name: Any, token_key: Any) -> None:
+    hashed = KINDS | {"email_sha256": IdentifierType(normaliser="sha256", digest_of="email")}
+    columns = (("email_sha256", "h"), ("email", "e"), ("email", "e2"))
+    strict, canonical, other = (
+        sha256(value.encode()).hexdigest() for value in ("a.nn+x@gmail.com", "ann@gmail.com", "bob@example.org")
+    )
+    both, bare, role = name(
+        (None, "A.nn+x@gmail.com", "bob@example.org"),
+        (b64encode(bytes.fromhex(canonical)).decode(), None, None),
+        (None, "info@example.org", None),
+        columns=columns,
+        kinds=hashed,
+    )
+    assert both["subject"] == "email:a.nn+x@gmail.com"
+    found = {(i["type"], i["value"]) for i in both["identifiers"]}
+    assert found == {
+        ("email", "a.nn+x@gmail.com"),
+        ("email", "bob@example.org"),
+        *(("email_sha256", one) for one in (strict, canonical, other)),
+    }
+    assert all(i["token"] == token(token_key, i["type"], i["value"]) for i in both["identifiers"])
+    assert [(i["type"], i["value"]) for i in bare["identifiers"]] == [("email_sha256", canonical)]
+    assert bare["subject"] == f"email_sha256:{canonical}"
+    assert [i["type"] for i in role["identifiers"]] == ["email"]
+    restricted = frozenset({token(token_key, "email_sha256", canonical)})
+    rows = name(
+        (None, "ann@gmail.com", None),
+        (None, "bob@example.org", None),
+        columns=columns,
+        kinds=hashed,
+        restricted=restricted,
+    )
+    assert [row["suppressed"] for row in rows] == [True, False]
 
 
 def test_rows_of_restricted_people_are_suppressed_by_any_identifier(name: Any, token_key: Any) -> None:
