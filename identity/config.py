@@ -12,7 +12,7 @@ from identity.comparisons import COMPARISONS
 from identity.health import Borders
 from identity.model import MICRO
 from infra.errors import ConfigurationError
-from infra.identifiers import IdentifierType
+from infra.identifiers import IdentifierTypes
 from infra.workspace import Workspace
 
 BLOCKING_KEYS = {
@@ -118,7 +118,7 @@ class Cookies(_Section):
 class IdentityConfig(_Section):
     """The whole of `identity.yaml`."""
 
-    identifiers: dict[str, IdentifierType]
+    identifiers: IdentifierTypes
     comparisons: tuple[str, ...] = tuple(COMPARISONS)
     blocking: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = (
         ("birth_date",),

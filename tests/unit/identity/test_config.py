@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from identity.comparisons import COMPARISONS
 from identity.config import IdentityConfig, load_identity
 from infra.errors import ConfigurationError
-from infra.identifiers import is_blocked
+from infra.identifiers import is_blocked, is_evidence
 from infra.workspace import Workspace
 
 TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "identity.yaml"
@@ -30,7 +30,6 @@ def test_the_template_is_valid_and_states_the_defaults() -> None:
     [
         ("email", "test@test.com"),
         ("email", "noreply@example.com"),
-        ("email", "info@example.com"),
         ("phone", "+10000000000"),
         ("phone", "+15555555555"),
         ("phone", "+11234567890"),
@@ -43,9 +42,27 @@ def test_placeholders_stand_for_nobody(kind: str, value: str) -> None:
     assert is_blocked(template().identifiers[kind], value)
 
 
-@pytest.mark.parametrize(("kind", "value"), [("email", "testa.rossa@example.com"), ("phone", "+16145550101")])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("email", "info@example.com"), ("email", "ann@mailinator.com"), ("phone", "+18005550199")]
+)
+def test_what_many_share_describes_and_identifies_nobody(kind: str, value: str) -> None:
+    declared = template().identifiers[kind]
+    assert not is_blocked(declared, value)
+    assert not is_evidence(declared, value)
+    assert is_evidence(declared.model_copy(update={"attribute_only": ()}), value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("email", "testa.rossa@example.com"),
+        ("email", "ann@example.org"),
+        ("phone", "+16145550101"),
+        ("customer", "10023"),
+    ],
+)
 def test_real_values_pass(kind: str, value: str) -> None:
-    assert not is_blocked(template().identifiers[kind], value)
+    assert is_evidence(template().identifiers[kind], value)
 
 
 def workspace(root: Path, identity: str) -> Workspace:
