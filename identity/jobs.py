@@ -11,7 +11,7 @@ from consent import funnel
 from consent.config import load_policy
 from consent.screen import record_decisions
 from consent.tables import CONSENT_EVENT
-from identity import frequencies, labelled, lineage, pairing, registry, scoring, store, training, transforms
+from identity import album, frequencies, labelled, lineage, pairing, registry, scoring, store, training, transforms
 from identity.config import IdentityConfig, health_borders, load_identity, rules
 from identity.intervals import cookie_intervals
 from identity.registry import MatchModel
@@ -60,8 +60,9 @@ def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]
 
 
 def train(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
-    """Learn a new model from the records as they are and resolve with it."""
-    return resolve(runtime, {**arguments, "train": "true"})
+    """Learn a new model from the records as they are, resolve with it, and tell what it has learnt."""
+    summary = resolve(runtime, {**arguments, "train": "true"})
+    return summary | {"learnt": album.tell(runtime)}
 
 
 def _prepare(runtime: Runtime, config: IdentityConfig) -> None:

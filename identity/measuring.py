@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from identity.blocking import Cost, Pattern, Rule, candidates, identifier
 from identity.config import BLOCKING_KEYS, IdentityConfig
@@ -14,7 +12,6 @@ from identity.evidence import bits
 from identity.model import MICRO
 from identity.tables import EDGES, RECORD_FEATURES
 from infra import shelf
-from infra.errors import Missing
 from infra.tables import Table
 
 SAMPLE = 50_000
@@ -44,17 +41,16 @@ def candidate_rules(config: IdentityConfig) -> tuple[Rule, ...]:
 
 def load(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
     """Make `described` and `stored_edges` from the last resolved run."""
-    _load(connection, lake, RECORD_FEATURES, _COLUMNS, "loaded")
+    load_table(connection, lake, RECORD_FEATURES, "loaded", _COLUMNS)
     connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM loaded WHERE NOT bare")
-    _load(connection, lake, EDGES, ("left_key", "right_key", "weight_micro", "rule_mask"), "stored_edges")
+    load_table(connection, lake, EDGES, "stored_edges", ("left_key", "right_key", "weight_micro", "rule_mask"))
 
 
-def _load(connection: duckdb.DuckDBPyConnection, lake: Path, table: Table, columns: Sequence[str], into: str) -> None:
-    stream = shelf.batches(lake, table, columns=columns)
-    first = next(stream, None)
-    if first is None:
-        raise Missing(f"the table {table.name} is empty; `kindred run` resolves the records first")
-    connection.from_arrow(pa.RecordBatchReader.from_batches(first.schema, chain([first], stream))).create(into)
+def load_table(
+    connection: duckdb.DuckDBPyConnection, lake: Path, table: Table, into: str, columns: Sequence[str] | None = None
+) -> None:
+    """Make the table `into` from a table of the lake."""
+    connection.from_arrow(shelf.reader(lake, table, columns=columns)).create(into)
 
 
 def measured(

@@ -2,7 +2,20 @@
 
 import typer
 
-from api.cli import blocking, consents, demo, demo_data, jobs, keys, looking, persons, planning, scaffold, serving
+from api.cli import (
+    blocking,
+    consents,
+    demo,
+    demo_data,
+    jobs,
+    keys,
+    looking,
+    models,
+    persons,
+    planning,
+    scaffold,
+    serving,
+)
 
 app = typer.Typer(
     name="kindred",
@@ -16,6 +29,7 @@ for part in (scaffold.app, jobs.app, serving.app, persons.app, planning.app, loo
 app.add_typer(consents.app, name="consent", help="The consent ledger: record, show, decide.")
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 app.add_typer(blocking.app, name="blocking", help="Blocking rules: what each costs and finds, which the data propose.")
+app.add_typer(models.app, name="models", help="The trained models: list, show, compare, draw.")
 app.add_typer(demo.app, name="demo", help="The demo and its acts.")
 
 
