@@ -17,6 +17,15 @@ def worth_of(config: IdentityConfig, name: str) -> Evidence:
     return config.evidence.anonymous if kind.anonymous else getattr(config.evidence, kind.strength)
 
 
+def veils(config: IdentityConfig) -> dict[str, int]:
+    """Return for each identifier type the bits beside which it says nothing new, 0 for most.
+
+    Who shares an address shares its digest too: it counts only where the address itself is not shared.
+    """
+    mask = bits(config)
+    return {name: mask[kind.digest_of] if kind.digest_of else 0 for name, kind in config.identifiers.items()}
+
+
 def log_odds(probability: float) -> float:
     """Return a probability in bits: one more doubles the odds."""
     return log2(probability / (1 - probability))

@@ -12,7 +12,7 @@ import duckdb
 from identity import linkage
 from identity.comparisons import COMPARISONS
 from identity.config import BLOCKING_KEYS, IdentityConfig
-from identity.evidence import bits, log_odds, worth_of
+from identity.evidence import bits, log_odds, veils, worth_of
 from identity.model import MICRO
 from identity.registry import MatchModel
 
@@ -115,15 +115,16 @@ def _reason(comparison: str, level: str, weight: str) -> str:
 
 def _identifier_sql(config: IdentityConfig, side: str, worth: str = "stranger") -> str:
     """Return SQL for the worth of the identifiers that a pair shares, as a sum or (no side) as reasons."""
-    mask = bits(config)
+    mask, beside = bits(config), veils(config)
+    told = {
+        name: f"rule_mask & {mask[name]} > 0" + (f" AND rule_mask & {beside[name]} = 0" if beside[name] else "")
+        for name in config.identifiers
+    }
     if side:
-        worths = [(mask[n], round(MICRO * getattr(worth_of(config, n), side))) for n in config.identifiers]
-        return (
-            " + ".join(f"CASE WHEN rule_mask & {bit} > 0 THEN {value} ELSE 0 END" for bit, value in worths if value)
-            or "0"
-        )
+        worths = [(told[n], round(MICRO * getattr(worth_of(config, n), side))) for n in config.identifiers]
+        return " + ".join(f"CASE WHEN {holds} THEN {value} ELSE 0 END" for holds, value in worths if value) or "0"
     rows = [
-        f"CASE WHEN rule_mask & {mask[n]} > 0 THEN [{_reason(n, 'shared', str(round(MICRO * getattr(worth_of(config, n), worth))))}] ELSE [] END"
+        f"CASE WHEN {told[n]} THEN [{_reason(n, 'shared', str(round(MICRO * getattr(worth_of(config, n), worth))))}] ELSE [] END"
         for n in config.identifiers
     ]
     return " || ".join(rows)

@@ -1,7 +1,7 @@
 """Records told in a line, resolved in process: no JVM, the same rules."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,7 @@ from identity import components, pairing, scoring, training
 from identity.config import IdentityConfig, rules
 from identity.features import Value, features
 from identity.model import Constraint
+from infra.identifiers import digests, is_evidence
 from infra.ids import RecordKey
 
 TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "identity.yaml"
@@ -100,7 +101,7 @@ def resolved(tmp_path: Path, identity_config: IdentityConfig) -> Callable[..., R
 
 
 def _row(told: Told, config: IdentityConfig) -> dict[str, Any]:
-    held = [Value(kind, value, f"1:{kind}:{value}") for kind, value in told.identifiers.items()]
+    held = [Value(kind, value, f"1:{kind}:{value}") for kind, value in _named(told, config)]
     made = features(told.attributes, held, config.identifiers, date(2026, 11, 1))
     plain = {
         "record_key": told.key,
@@ -111,6 +112,14 @@ def _row(told: Told, config: IdentityConfig) -> dict[str, Any]:
         "arrival": 0,
     }
     return {**plain, **asdict(made)}
+
+
+def _named(told: Told, config: IdentityConfig) -> Iterator[tuple[str, str]]:
+    """Yield a record's identifiers and their digests, as ingestion names them."""
+    for kind, value in told.identifiers.items():
+        yield kind, value
+        if is_evidence(config.identifiers[kind], value):
+            yield from digests(config.identifiers, kind, value)
 
 
 @pytest.fixture
