@@ -71,12 +71,15 @@ def linker_for(connection: duckdb.DuckDBPyConnection, table: str, model: MatchMo
     return Linker(frame, _settings(model, learnt=learnt), log_level=None, validate_settings=False)
 
 
-def score(connection: duckdb.DuckDBPyConnection, model: MatchModel, pairs: str, into: str) -> None:
+def score(
+    connection: duckdb.DuckDBPyConnection, model: MatchModel, pairs: str, into: str, *, raw: bool = False
+) -> None:
     """Fill the table `into` with Splink's comparison of each pair of the table `pairs` (left_key, right_key).
 
     Reads the records from `described` and the frozen frequencies from `frequencies`. The answer's columns:
     left_key, right_key, and for each comparison gamma_<name> (level, best highest, -1 unknown) and micro_<name>
-    (weight with the frequency adjustment, whole micro-bits).
+    (weight with the frequency adjustment, whole micro-bits); with `raw` also raw_<name> (the same in bits, unrounded).
+    `identity.compiled` is the twin for single pairs.
     """
     connection.execute(f"CREATE OR REPLACE TABLE scoring AS {frequencies.with_frequencies(model, 'described')}")
     connection.execute(
@@ -90,6 +93,7 @@ def score(connection: duckdb.DuckDBPyConnection, model: MatchModel, pairs: str, 
         scored = linker.inference.predict()
     names = [c.name for c in model.comparisons]
     weights = [f"{_weight(name)} AS micro_{name}, gamma_{name}" for name in names]
+    weights += [f"{_raw(name)} AS raw_{name}" for name in names if raw]
     connection.execute(
         f"CREATE OR REPLACE TABLE {into} AS SELECT record_key_l AS left_key, record_key_r AS right_key, "
         f"{', '.join(weights)} FROM {scored.physical_name}"
@@ -101,9 +105,12 @@ def _weight(name: str) -> str:
     comparison = COMPARISONS[name]
     levels = comparison.all_levels()
     elsewhere = [str(len(levels) - 1 - n) for n, level in enumerate(levels) if not level.counted]
-    adjusted = f" + mw_tf_adj_{name}" if comparison.frequency else ""
-    micro = f"CAST(round(1e6 * (mw_{name}{adjusted})) AS BIGINT)"
+    micro = f"CAST(round(1e6 * ({_raw(name)})) AS BIGINT)"
     return f"CASE WHEN gamma_{name} IN ({', '.join(elsewhere)}) THEN 0 ELSE {micro} END" if elsewhere else micro
+
+
+def _raw(name: str) -> str:
+    return f"mw_{name} + mw_tf_adj_{name}" if COMPARISONS[name].frequency else f"mw_{name}"
 
 
 def components(connection: duckdb.DuckDBPyConnection, nodes: str, edges: str, into: str) -> None:
