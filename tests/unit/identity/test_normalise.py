@@ -49,6 +49,12 @@ def test_a_nickname_has_its_formal_names_but_not_their_other_nicknames() -> None
         ("1984-03-09T00:00:00Z", "1984-03-09"),
         ("Mar 9, 1984", "1984-03-09"),
         ("03/09/84", "1984-03-09"),
+        ("25/12/1984", "1984-12-25"),
+        ("22-12-2972", ""),
+        ("31-JAN-84", "1984-01-31"),
+        ("1901-01-01", ""),
+        ("9999-12-31", ""),
+        ("00/00/0000", ""),
         ("1984-02-31", ""),
         ("1900-01-01", ""),
         ("2030-01-01", ""),
@@ -64,7 +70,9 @@ def test_a_two_digit_year_is_never_tomorrow() -> None:
     assert dates.birth_date("05/06/68", date(2026, 11, 1)) == "1968-05-06"
 
 
-@pytest.mark.parametrize(("text", "expected"), [("Female", "f"), ("M", "m"), ("X", ""), ("", "")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("Female", "f"), ("M", "m"), ("männlich", "m"), ("Vrouw", "f"), ("X", ""), ("", "")]
+)
 def test_only_a_stated_sex_is_evidence(text: str, expected: str) -> None:
     assert dates.sex(text) == expected
 
