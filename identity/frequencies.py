@@ -32,9 +32,12 @@ def freeze(connection: duckdb.DuckDBPyConnection, columns: list[str], rare: int)
 
 
 def load(connection: duckdb.DuckDBPyConnection, files: list[str], snapshot: str) -> None:
-    """Make the table `frequencies` from the frozen ones of a snapshot."""
+    """Make the table `frequencies` from the frozen ones of a snapshot.
+
+    Models learnt from equal names have one snapshot, stored with each of them: a value twice would pair records twice.
+    """
     connection.execute(
-        "CREATE OR REPLACE TABLE frequencies AS SELECT field, value_hash, frequency FROM read_parquet(?) "
+        "CREATE OR REPLACE TABLE frequencies AS SELECT DISTINCT field, value_hash, frequency FROM read_parquet(?) "
         "WHERE snapshot = ? ORDER BY ALL",
         [files, snapshot],
     )

@@ -8,6 +8,8 @@ from datetime import datetime
 from math import log2
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from identity.comparisons import COMPARISONS
 from identity.errors import UnknownModel
 from identity.evidence import log_odds
@@ -75,10 +77,11 @@ class Change:
 
 
 def stored(lake: Path) -> tuple[StoredModel, ...]:
-    """Return every model of the registry, the newest first."""
-    rows = [row for batch in shelf.batches(lake, MODEL_REGISTRY) for row in batch.to_pylist()]
+    """Return every model of the registry, the newest first; one that was learnt again stands where it came up last."""
+    rows = sorted(shelf.reader(lake, MODEL_REGISTRY).read_all().to_pylist(), key=lambda row: int(row["batch"]))
     models = (StoredModel(r["model_version"], r["trained_at"], r["records"], r["batch"], r["model"]) for r in rows)
-    return tuple(sorted(models, key=lambda m: (-m.batch, m.version)))
+    newest = {model.version: model for model in models}
+    return tuple(sorted(newest.values(), key=lambda m: (-m.batch, m.version)))
 
 
 def live(lake: Path) -> str | None:
@@ -120,13 +123,11 @@ def changes(before: MatchModel, after: MatchModel) -> tuple[Change, ...]:
 
 def frequencies_kept(lake: Path, model: MatchModel) -> dict[str, int]:
     """Return by field how many values are common enough for their frequency to be kept."""
-    kept: Counter[str] = Counter(dict.fromkeys(model.floors, 0))
-    for batch in shelf.batches(lake, TF_SNAPSHOT, columns=["snapshot", "field"]):
-        columns = batch.to_pydict()
-        kept.update(
-            f for s, f in zip(columns["snapshot"], columns["field"], strict=True) if s == model.frequencies_digest
-        )
-    return dict(sorted(kept.items()))
+    mine = pc.field("snapshot") == model.frequencies_digest
+    # models of equal names share a snapshot that each of them stored
+    found = shelf.lookup(lake, TF_SNAPSHOT, mine, columns=["field", "value_hash"]).group_by(["field", "value_hash"])
+    kept = Counter(found.aggregate([]).column("field").to_pylist())
+    return {field: kept[field] for field in sorted(model.floors)}
 
 
 def one_in(probability: float) -> str:

@@ -42,14 +42,12 @@ def newer() -> MatchModel:
 
 @pytest.fixture
 def lake(tmp_path: Path, newer: MatchModel) -> Path:
-    put(tmp_path, MODEL_REGISTRY, [row(MODEL, 1), row(newer, 3)])
+    put(tmp_path, MODEL_REGISTRY, [row(MODEL, 1), row(newer, 2), row(newer, 3)])
     put(tmp_path, EDGES, [{"left_key": "a", "right_key": "b", "model_version": MODEL.version}])
     frequencies = [("abc", "given_name"), ("abc", "given_name"), ("old", "given_name")]
-    put(
-        tmp_path,
-        TF_SNAPSHOT,
-        [{"snapshot": s, "field": f, "value_hash": str(n)} for n, (s, f) in enumerate(frequencies)],
-    )
+    again: list[dict[str, object]] = [{"snapshot": "abc", "field": "given_name", "value_hash": "0"}]
+    kept = [{"snapshot": s, "field": f, "value_hash": str(n)} for n, (s, f) in enumerate(frequencies)]
+    put(tmp_path, TF_SNAPSHOT, kept + again)
     return tmp_path
 
 
@@ -57,6 +55,7 @@ def test_the_newest_comes_first_and_the_one_that_weighed_the_edges_is_live(lake:
     found = modelbook.stored(lake)
     assert [m.version for m in found] == [newer.version, MODEL.version]
     assert [m.format for m in found] == [1, 1]
+    assert found[0].batch == 3
     assert modelbook.live(lake) == MODEL.version
     assert found[1].model() == MODEL
 
