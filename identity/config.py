@@ -95,6 +95,13 @@ class Health(_Section):
     phones: int | None = Field(default=8, ge=1, description="different phone numbers")
 
 
+class Review(_Section):
+    """What stewards are asked: pairs within `window` bits of the border, and at most so many of a kind at a time."""
+
+    window: float = Field(default=1.0, ge=0, description="bits on either side of `thresholds.merge`")
+    most: int = Field(default=200, ge=1)
+
+
 class ModelRule(_Section):
     """When the model is trained: once, and again when the records have grown by a factor."""
 
@@ -136,6 +143,7 @@ class IdentityConfig(_Section):
     thresholds: Thresholds = Thresholds()
     limits: Limits = Limits()
     health: Health = Health()
+    review: Review = Review()
     model: ModelRule = ModelRule()
     cookies: Cookies = Cookies()
 

@@ -50,7 +50,7 @@ def rehearse(lake: Path, wanted: Wanted, folder: Path) -> Plan:
         raise Unresolved
     connection = scoring.connect()
     connection.execute(f"SET temp_directory = '{folder}'")
-    described = scoring.load_features(connection, shelf.parquet_files(lake, RECORD_FEATURES))
+    described = scoring.load_features(connection, shelf.reader(lake, RECORD_FEATURES))
     _block(connection, wanted)
     model, before_it = _model(connection, lake, wanted, described)
     work = pairing.Work(edges=folder / "edges.parquet", parts=folder / "parts.parquet")
@@ -267,9 +267,17 @@ def _example(connection: duckdb.DuckDBPyConnection, profile: ProfileId, whole: s
     )
 
 
+def _copied(lake: Path, table: Table, folder: Path) -> Path:
+    """Return a Parquet file of a table's rows: its own files may hold rows that are deleted."""
+    path = folder / f"{table.name}.parquet"
+    rows = shelf.reader(lake, table)
+    with pq.ParquetWriter(path, rows.schema, compression="zstd") as out:
+        for batch in rows:
+            out.write_batch(batch)
+    return path
+
+
 def _load(connection: duckdb.DuckDBPyConnection, name: str, lake: Path, table: Table, columns: list[str]) -> None:
-    batches = list(shelf.batches(lake, table, columns=columns))
-    schema = pa.schema([(column, pa.string()) for column in columns])
-    connection.register("incoming", pa.Table.from_batches(batches) if batches else schema.empty_table())
+    connection.register("incoming", shelf.reader(lake, table, columns=columns))
     connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
     connection.unregister("incoming")

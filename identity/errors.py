@@ -98,3 +98,18 @@ class TooManyChanges(Refused):
             f"{changed:,} profile ids would change, and --at-most allows {allowed:,}; look at the examples, then mend the "
             "rules or allow more"
         )
+
+
+class UnknownTask(Missing):
+    """A question that is not in the review queue."""
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(f"there is no question {task_id}; `kindred review list` shows what waits")
+
+
+class NotParted(Refused):
+    """Two that are to be parted, and one record is on both sides."""
+
+    def __init__(self) -> None:
+        super().__init__("one record carries both, so nothing can part them; `kindred split` takes whole records out")

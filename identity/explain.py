@@ -94,6 +94,17 @@ def why_not(edge: Evidence | None) -> str:
     return _WHY_NOT.get(edge.why, edge.why)
 
 
+def strongest(edges: Iterable[Evidence]) -> Evidence | None:
+    """Return the edge that speaks most for one person; ties go by record keys."""
+    return next(iter(_strongest(list(edges))), None)
+
+
+def apart(edges: Iterable[Evidence], ours: Iterable[RecordKey], theirs: Iterable[RecordKey]) -> Evidence | None:
+    """Return the strongest edge between two profiles, which some gate refused; None where nothing joins them."""
+    left, right = set(ours), set(theirs)
+    return strongest(e for e in edges if (e.left in left and e.right in right) or (e.left in right and e.right in left))
+
+
 def how(members: Iterable[RecordKey], edges: Sequence[Evidence], constraints: Iterable[Constraint] = ()) -> How:
     """Return how a profile came about: its strongest links that hold it together, in the order of their strength."""
     inside = set(members)

@@ -1,6 +1,6 @@
 """A steward's desk: link, unlink and split, stored in the database and obeyed by every resolution after."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow.compute as pc
 from sqlalchemy import Engine
 
-from identity import stewardship, store
-from identity.cluster import Rules
-from identity.errors import UnknownIdentity
+from identity import inbox, stewardship, store
+from identity.cluster import Rules, bound_together, clusters
+from identity.errors import Contradiction, NotParted, UnknownIdentity
 from identity.model import Constraint, ConstraintKind, Edge, Node
+from identity.review import Answer, Task
 from identity.store import StoredConstraint
 from identity.tables import EDGES, MEMBERSHIP, PROFILE_ALIAS, RECORD_FEATURES
 from infra import shelf
@@ -41,12 +42,51 @@ class Wish:
 
 def link(desk: Desk, a: str, b: str, wish: Wish) -> tuple[StoredConstraint, ...]:
     """Bind two records (or profiles, by their anchors) together; raise `Contradiction` where that is forbidden."""
-    return _store(desk, [_made("must_link", anchor(desk, a), anchor(desk, b), wish)], wish.at)
+    left, right = anchor(desk, a), anchor(desk, b)
+    made = _made("must_link", left, right, wish)
+    # whole persons are tied: what parts any record of one from any of the other forbids it
+    sides = [set(_members(desk, _profile(desk, key))) for key in (left, right)]
+    parted = next(
+        (s.constraint for s in store.standing(desk.engine, wish.at)
+         if s.constraint.kind == "cannot_link" and _crosses(s.constraint, *sides)),
+        None,
+    )  # fmt: skip
+    if parted is not None and sides[0] != sides[1]:
+        raise Contradiction("must_link", left, right, f"{parted.left} and {parted.right} must stay apart")
+    return _store(desk, [made], wish.at)
 
 
 def unlink(desk: Desk, a: str, b: str, wish: Wish) -> tuple[StoredConstraint, ...]:
     """Keep two records (or profiles, by their anchors) apart; raise `Contradiction` where they are bound."""
-    return _store(desk, [_made("cannot_link", anchor(desk, a), anchor(desk, b), wish)], wish.at)
+    return part(desk, [anchor(desk, a)], [anchor(desk, b)], wish)
+
+
+def part(desk: Desk, left: Collection[str], right: Collection[str], wish: Wish) -> tuple[StoredConstraint, ...]:
+    """Keep every record of one side apart from every one of the other.
+
+    A steward's tie between the two sides, or between what the evidence puts with them, ends: the newest word counts.
+    Raise `Contradiction` where they are bound over a third.
+    """
+    ours, theirs = ({RecordKey(key) for key in side} for side in (left, right))
+    if ours & theirs:
+        raise NotParted
+    wanted = stewardship.apart(
+        ours, theirs, actor=wish.actor, reason=wish.reason, at=wish.at, expires_at=wish.expires_at
+    )
+    standing = store.standing(desk.engine, wish.at)
+    groups = _groups(desk, ours | theirs, [*(s.constraint for s in standing), *wanted])
+    mine, others = ({groups.get(key, key) for key in side} for side in (ours, theirs))
+    ended = [
+        s.id
+        for s in standing
+        if s.constraint.kind == "must_link" and _crosses(_between(s.constraint, groups), mine, others)
+    ]
+    kept = [_between(s.constraint, groups) for s in standing if s.constraint.kind == "must_link" and s.id not in ended]
+    bound = bound_together(kept)
+    for key, other in ((x, y) for x in sorted(mine) for y in sorted(others)):
+        if bound.get(key, key) == bound.get(other, other):
+            raise Contradiction("cannot_link", min(ours), min(theirs), "they are bound by must-links")
+    return _store(desk, wanted, wish.at, ended)
 
 
 def split(desk: Desk, reference: str, wish: Wish, records: Sequence[str] = ()) -> tuple[StoredConstraint, ...]:
@@ -74,6 +114,43 @@ def split(desk: Desk, reference: str, wish: Wish, records: Sequence[str] = ()) -
 def withdraw(desk: Desk, constraint_id: str, at: datetime) -> None:
     """End a constraint; what it held is judged by the evidence again at the next resolution."""
     store.add(desk.engine, [], [constraint_id], at)
+
+
+def decide(desk: Desk, task: Task, answer: Answer, wish: Wish) -> tuple[StoredConstraint, ...]:
+    """Answer a question of the review queue and keep the answer; what cannot be done is raised, and nothing is kept."""
+    made: tuple[StoredConstraint, ...] = ()
+    if answer != "skip":
+        made = _answered(desk, task, answer, wish)
+    inbox.record(desk.engine, inbox.Decided(task.id, answer, wish.actor, wish.reason, wish.at, wish.expires_at))
+    return made
+
+
+def _answered(desk: Desk, task: Task, answer: Answer, wish: Wish) -> tuple[StoredConstraint, ...]:
+    if task.left and task.right:
+        return (
+            link(desk, task.left, task.right, wish) if answer == "same" else unlink(desk, task.left, task.right, wish)
+        )
+    if answer == "different":
+        return split(desk, task.profile_id, wish)
+    profile = _profile(desk, task.profile_id)
+    return _store(
+        desk, [_made("must_link", RecordKey(profile), key, wish) for key in _members(desk, profile) if key != RecordKey(profile)],
+        wish.at,
+    )  # fmt: skip
+
+
+def _groups(desk: Desk, keys: set[RecordKey], constraints: Sequence[Constraint]) -> Mapping[RecordKey, RecordKey]:
+    """Return what the evidence alone, and what keeps apart, makes of the profiles that these records are in."""
+    profiles = sorted({row["profile_id"] for row in _rows(desk, MEMBERSHIP, "record_key", sorted(keys))})
+    members = sorted(RecordKey(row["record_key"]) for row in _rows(desk, MEMBERSHIP, "profile_id", profiles))
+    nodes, edges = _evidence(desk, members)
+    parted = [c for c in constraints if c.kind == "cannot_link"]
+    return clusters(nodes, edges, parted, desk.rules).cluster_of
+
+
+def _between(wish: Constraint, groups: Mapping[RecordKey, RecordKey]) -> Constraint:
+    left, right = sorted((groups.get(wish.left, wish.left), groups.get(wish.right, wish.right)))
+    return Constraint(wish.kind, left, right)
 
 
 def anchor(desk: Desk, reference: str) -> RecordKey:

@@ -4,7 +4,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, Connection, Engine, Index, MetaData, String, Table, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    insert,
+    select,
+    update,
+)
 
 from identity.model import Constraint
 from infra.database import UtcDateTime, writing
@@ -24,6 +37,33 @@ STEWARD_CONSTRAINT = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
     Index("steward_constraint_pair", "left_key", "right_key"),
+)
+
+REVIEW_TASK = Table(
+    "review_task",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("profile_id", String(32), nullable=False),
+    Column("other_id", String(32)),
+    Column("left_key", String(32)),
+    Column("right_key", String(32)),
+    Column("weight_micro", BigInteger),
+    Column("place", Integer, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+)
+
+REVIEW_DECISION = Table(
+    "review_decision",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("task_id", String(16), nullable=False, index=True),
+    Column("answer", String(16), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("reason", String(2000), nullable=False),
+    Column("decided_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
 )
 
 

@@ -17,7 +17,7 @@ from api.cli.client import Client
 from api.cli.console import OUT, say, table
 from api.cli.demo_data import make_data
 from api.cli.jobs import hand_over
-from api.cli.persons import bench
+from api.cli.stewarding import bench
 from api.cli.tables import TABLES
 from api.cli.world import World, open_world
 from identity import steward

@@ -9,8 +9,8 @@ import typer
 
 import consent.funnel
 from api.cli.console import as_json, reporting, say, table
+from api.cli.naming import Named, named
 from api.cli.options import JsonOption, WorkspaceOption
-from api.cli.persons import Named, named
 from api.cli.world import World, open_world
 from consent import officer
 from consent.officer import Desk, Inquiry, Statement

@@ -7,14 +7,17 @@ from api.cli import (
     consents,
     demo,
     demo_data,
+    explaining,
     jobs,
     keys,
     looking,
     models,
     persons,
     planning,
+    reviewing,
     scaffold,
     serving,
+    stewarding,
 )
 
 app = typer.Typer(
@@ -24,12 +27,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (scaffold.app, jobs.app, serving.app, persons.app, planning.app, looking.app, demo_data.app):
-    app.add_typer(part)
+_TOP = (scaffold, jobs, serving, persons, explaining, stewarding, planning, looking, demo_data)
+for part in _TOP:
+    app.add_typer(part.app)
 app.add_typer(consents.app, name="consent", help="The consent ledger: record, show, decide.")
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 app.add_typer(blocking.app, name="blocking", help="Blocking rules: what each costs and finds, which the data propose.")
 app.add_typer(models.app, name="models", help="The trained models: list, show, compare, draw.")
+app.add_typer(reviewing.app, name="review", help="Questions for stewards: list, show, decide.")
 app.add_typer(demo.app, name="demo", help="The demo and its acts.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import activation.jobs
 import activation.serving
 import consent.jobs
+import identity.asking
 import identity.jobs
 import ingestion.jobs
 import profiles.jobs
@@ -19,6 +20,7 @@ from infra.runtime import Job, Runtime
 _FACTS: tuple[tuple[str, Job], ...] = (("ingest", ingestion.jobs.ingest), ("consents", consent.jobs.mirror))
 _PERSONS: tuple[tuple[str, Job], ...] = (
     ("resolve", identity.jobs.resolve),
+    ("review", identity.asking.review),
     ("build", profiles.jobs.build),
     ("recommend", activation.jobs.recommend),
     ("audiences", activation.jobs.audiences),

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.http.ports import Known
+from identity.explain import Evidence
+from identity.model import MICRO, Reason
+from infra.ids import RecordKey
 
 Edge = Mapping[str, Any]
 _Step = tuple[float, int, int, str, tuple[str, Edge] | None]
@@ -57,6 +60,13 @@ def _back(came: Mapping[str, tuple[str, Edge] | None], record: str) -> list[Edge
         path.append(edge)
         origin = came[record]
     return path[::-1]
+
+
+def evidence_of(edge: Edge) -> Evidence:
+    """Return an edge of a served graph as evidence that can be said in words."""
+    reasons = tuple(Reason(r["comparison"], r["level"], round(r["weight"] * MICRO)) for r in edge["reasons"])
+    left, right = RecordKey(edge["left"]), RecordKey(edge["right"])
+    return Evidence(left, right, round(edge["weight"] * MICRO), edge["state"], edge["why"], reasons)
 
 
 def records_of(graph: Mapping[str, Any], keys: Sequence[str]) -> list[Mapping[str, Any]]:

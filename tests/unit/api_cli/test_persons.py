@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from api.cli.persons import record_keys
+from api.cli.naming import record_keys
 from identity.tables import RECORD_FEATURES
 from infra.errors import Missing
 
