@@ -96,9 +96,8 @@ class Scorer:
         self._prior = round(MICRO * (log_odds(model.prior) - config.thresholds.caution))
         self._home = round(MICRO * log_odds(model.one_person_at_home))
         self._before = Reason("prior", "before anything is known", self._prior)
-        mask = bits(config)
-        self._bits = [(name, mask[name]) for name in config.identifiers]
-        self._any_identifier = sum(bit for _, bit in self._bits)
+        mask, beside = bits(config), veils(config)
+        self._bits = [(name, mask[name], beside[name]) for name in config.identifiers]
         self._config = config
         self._shared: dict[int, _Shared] = {}
 

@@ -22,7 +22,9 @@ from identity.features import Value, features
 from identity.registry import MatchModel, TrainedLevel
 
 TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "identity.yaml"
-CONFIG = IdentityConfig.model_validate(YAML(typ="safe").load(TEMPLATE.read_text(encoding="utf-8")))
+TREE = YAML(typ="safe").load(TEMPLATE.read_text(encoding="utf-8"))
+TREE["identifiers"]["email_sha256"] = {"normaliser": "sha256", "digest_of": "email"}
+CONFIG = IdentityConfig.model_validate(TREE)
 TODAY = date(2026, 11, 1)
 LISTS = ("given_forms", "emails", "phones")
 VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
