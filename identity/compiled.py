@@ -155,8 +155,7 @@ class Scorer:
         return (self._shared.get(mask) or self._shares(mask)).follow
 
     def _shares(self, mask: int) -> _Shared:
-        beside = veils(self._config)
-        shared = [name for name, bit in self._bits if mask & bit and not mask & beside[name]]
+        shared = [name for name, bit, veil in self._bits if mask & bit and not mask & veil]
         held = [(name, worth_of(self._config, name)) for name in shared]
         micro = {name: round(MICRO * worth.follow) for name, worth in held}
         following = tuple(Reason(name, "shared", micro[name]) for name, _ in held)
