@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from consent.config import known_purposes, load_policy
 from consent.model import ACTIONS, MECHANISMS, Policy
+from infra.dates import Order
 from infra.errors import ConfigurationError
 from infra.identifiers import IdentifierType, load_identifier_types
 from infra.workspace import Workspace
@@ -237,6 +238,7 @@ class Source(Section):
     trust: float = Field(default=0.5, ge=0, le=1)
     jurisdiction: str | None = None
     time_zone: Zone | None = None
+    date_order: Order | None = None
     fields: dict[str, str] = {}
     identifiers: dict[str, Columns] = {}
     contract: dict[str, FieldContract] = {}
@@ -262,6 +264,13 @@ class Source(Section):
         if stray:
             raise ValueError(f"`free_text` is for record: person or event, not for {self.record}; leave it out")
         return self
+
+    def dates(self) -> tuple[str, ...]:
+        """Return the columns whose days are read by `date_order`: births, and what the contract calls a date."""
+        if self.date_order is None:
+            return ()
+        promised = [column for column, rules in self.contract.items() if rules.type == "date"]
+        return tuple(dict.fromkeys([*promised, *(c for name, c in self.fields.items() if name == "birth_date")]))
 
     def columns(self) -> tuple[str, ...]:
         """Return every column (or path) of the source that the declaration names, each once."""

@@ -5,12 +5,15 @@ The only spelling is `infra.identifiers.normalise`; this file brings it to whole
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from infra import dates
+from infra.dates import Order
 from infra.identifiers import IdentifierType, digests, is_blocked, is_evidence, normalise, token
 from ingestion.check import Check, breaks, trimmed
 
@@ -35,12 +38,18 @@ IDENTIFIED: Final = pa.schema(
 )
 
 
+def day_column(column: str) -> str:
+    """Return the name of the column that holds the days which a batch column's texts mean: `r3` → `d3`."""
+    return "d" + column.lstrip("_r")
+
+
 @dataclass(frozen=True, slots=True)
 class Naming:
     """What it takes to name the people of a source: its identifier columns in order of priority, types and keys.
 
     `columns` are pairs of identifier type and batch column; `keys` the batch columns of a record that may be known
-    by its own key; `soft` the checks whose breach drops a column's value.
+    by its own key; `soft` the checks whose breach drops a column's value. `dates` are the columns that hold days,
+    written in this `order`, with years of two digits up to `today`.
     """
 
     source: str
@@ -53,6 +62,9 @@ class Naming:
     known_first: bool = True
     soft: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
     zone: str = "UTC"
+    dates: tuple[str, ...] = ()
+    order: Order = "month_first"
+    today: date | None = None
 
     def identified(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the batches with what their identifier columns name beside them."""
@@ -65,10 +77,18 @@ class Naming:
             _Column(kind, self.kinds[kind].anonymous, *self._spread(kind, column, batch.column(column), spelled))
             for kind, column in self.columns
         ]
+        days = [self._days(batch.column(name)) for name in self.dates]
         columns += [derived for column in columns for derived in self._digested(column)]
         return pa.RecordBatch.from_arrays(
-            [*batch.columns, *self._made(columns, batch)], schema=pa.schema([*batch.schema, *IDENTIFIED])
+            [*batch.columns, *days, *self._made(columns, batch)],
+            schema=pa.schema([*batch.schema, *((day_column(name), pa.string()) for name in self.dates), *IDENTIFIED]),
         )
+
+    def _days(self, raw: pa.Array) -> pa.Array:
+        """Return the days that a column's values mean, each distinct value read once; null where one means none."""
+        encoded = raw.dictionary_encode()
+        read = [dates.day(text, self.order, self.today) or None for text in encoded.dictionary.to_pylist()]
+        return pa.array(read, pa.string()).take(encoded.indices)
 
     def _spread(
         self, kind: str, column: str, raw: pa.Array, spelled: dict[tuple[str, str], Spelled]

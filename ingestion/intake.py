@@ -98,6 +98,9 @@ def _naming(runtime: Runtime, reading: Reading, terms: Terms) -> Naming:
         known_first=source.record != "consent",
         soft={_place(reading, c): tuple(k for k in reading.checks if k.column == c) for c in dropped},
         zone=reading.zone,
+        dates=tuple(_place(reading, column) for column in source.dates() if column in reading.columns),
+        order=source.date_order or "month_first",
+        today=reading.received_at.date(),
     )
 
 

@@ -27,6 +27,10 @@ class Reading:
     jurisdiction: str | None
     received_at: datetime
 
+    def day(self, name: str) -> Column | None:
+        """Return a source column as the day that it means, null where it means none; None for what is no date."""
+        return f.col(f"d{self.columns.index(name)}") if name in self.source.dates() else None
+
     def raw(self, name: str) -> Column:
         """Return a source column as it was read."""
         return f.col(f"r{self.columns.index(name)}")

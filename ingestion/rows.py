@@ -13,7 +13,7 @@ from pyspark.sql import functions as f
 from pyspark.sql.types import DataType, DoubleType, FloatType, StringType, StructField, StructType, TimestampType
 
 from ingestion.config import Source
-from ingestion.identify import Naming
+from ingestion.identify import Naming, day_column
 from ingestion.judge import Reading
 from ingestion.model import SourceFile
 from ingestion.read import csv_batches, ndjson_batches
@@ -52,7 +52,8 @@ def raw_rows(
         return _named(_parquet(spark, root, reading, files), naming, keep)
     make = _csv_tasks if reading.source.connector.format == "csv" else _ndjson_tasks
     tasks = make(root, reading, files)
-    schema = ", ".join([_FRONT, *(f"r{index} string" for index in range(len(reading.columns))), _IDENTIFIED])
+    texts = [*(f"r{index}" for index in range(len(reading.columns))), *(day_column(name) for name in naming.dates)]
+    schema = ", ".join([_FRONT, *(f"{name} string" for name in texts), _IDENTIFIED])
     # One task a file or stretch: the task's number travels, the readers fetch the bytes themselves.
     numbers = spark.range(0, len(tasks), 1, max(len(tasks), 1))
     return numbers.mapInArrow(_reader(tasks, naming), schema)
@@ -85,8 +86,9 @@ def _ndjson_tasks(root: Path, reading: Reading, files: Sequence[SourceFile]) -> 
 
 def _named(rows: DataFrame, naming: Naming, keep: Keep) -> DataFrame:
     """Return rows that the JVM read, named: each combination of raw identifiers goes through Python once."""
-    columns = list(dict.fromkeys([*(column for _, column in naming.columns), *naming.keys]))
-    made = cast("StructType", StructType.fromDDL(_IDENTIFIED)).fields
+    columns = list(dict.fromkeys([*(column for _, column in naming.columns), *naming.keys, *naming.dates]))
+    days = [StructField(day_column(name), StringType()) for name in naming.dates]
+    made = [*days, *cast("StructType", StructType.fromDDL(_IDENTIFIED)).fields]
     if not columns:
         return rows.withColumns({field.name: _nothing(field) for field in made})
     aside = {column: f"_{column}" for column in columns}
@@ -94,6 +96,7 @@ def _named(rows: DataFrame, naming: Naming, keep: Keep) -> DataFrame:
         naming,
         columns=tuple((kind, aside[column]) for kind, column in naming.columns),
         keys=tuple(aside[column] for column in naming.keys),
+        dates=tuple(aside[column] for column in naming.dates),
     )
     schema = StructType([*(StructField(name, StringType()) for name in aside.values()), *made])
     raw = rows.select(*(f.col(column).alias(name) for column, name in aside.items())).distinct()

@@ -59,6 +59,9 @@ def understood(raw: DataFrame, reading: Reading) -> DataFrame:
 def _cleaned(reading: Reading, name: str) -> Column:
     # A number or moment written out has no blanks around it.
     text = reading.raw(name) if name in reading.natives else conform.trimmed(reading.raw(name))
+    day = reading.day(name)
+    if day is not None:
+        text = f.coalesce(day, text)
     return text.alias(f"c{reading.columns.index(name)}")
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as f
 from sqlalchemy import delete
@@ -180,6 +182,42 @@ def _consents_and_catalogue(shop: Any) -> None:
     assert (inbox["e2"].kind, inbox["e2"].expires_at is None) == ("cookie", False)
     products = {r.key: r.attributes for r in shop.read(CATALOGUE).collect()}
     assert products == {"1": {"name": "Caf\u00e9"}, "2": {"name": "Tea", "size": "5 kg"}}
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+def test_a_source_says_how_it_writes_days_and_what_describes_stays_an_attribute(
+    world: Callable[..., Any], format_: str
+) -> None:
+    shop = world("crm")
+    declared = (
+        (shop.root / "sources/crm.yaml").read_text().replace("*.csv, format: csv", f"*.{format_}, format: {format_}")
+    )
+    (shop.root / "sources/crm.yaml").write_text(declared + "date_order: day_first\n")
+    rows = [
+        ("C1", "Ann", "03/02/1980", "info@example.org"),
+        ("C2", "Bob", "3. Feb 1980", "bob@example.org"),
+        ("C3", "Cy", "31/31/1980", "cy@mailinator.com"),
+    ]
+    if format_ == "csv":
+        lines = [f"{','.join(row)},,2026-01-01" for row in rows]
+        shop.write(
+            "data/crm/people.csv", "\n".join(["customer_id,first_name,dob,email,mobile,updated_at", *lines]) + "\n"
+        )
+    else:
+        names = ("customer_id", "first_name", "dob", "email")
+        table = pa.Table.from_pylist(
+            [{**dict(zip(names, r, strict=True)), "mobile": None, "updated_at": "2026-01-01"} for r in rows]
+        )
+        shop.write("data/crm/people.parquet", b"")
+        pq.write_table(table, shop.root / "data/crm/people.parquet")
+    assert counts(shop.run()["crm"]) == (3, 2, 0, 0, 1, 0, 0)
+    found = {row.key: row for row in shop.read(RECORDS).collect()}
+    assert found["C1"].attributes == {"given_name": "Ann", "birth_date": "1980-02-03", "email": "info@example.org"}
+    assert [i.value for i in found["C1"].identifiers] == ["info@example.org", "C1"]
+    assert found["C2"].attributes == {"given_name": "Bob", "birth_date": "1980-02-03"}
+    (rejected,) = shop.read(QUARANTINE).collect()
+    assert (rejected.field, rejected.rule) == ("dob", "type")
+    assert "31/31/1980" in rejected.payload
 
 
 def test_a_changed_file_brings_only_its_changes(world: Callable[..., Any]) -> None:

@@ -1,6 +1,7 @@
 """Identifiers of whole batches: spelled once, placeholders left out, the subject chosen, the restricted suppressed."""
 
 from base64 import b64encode
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
@@ -98,6 +99,15 @@ def test_an_address_of_a_role_is_kept_and_names_nobody(name: Any, token_key: Any
 def test_a_role_may_speak_of_its_own_address(name: Any) -> None:
     (row,) = name((None, "info@example.org", None, None), known_first=False)
     assert row["subject"] == "email:info@example.org"
+
+
+def test_days_are_read_by_the_order_of_their_source(token_key: Any) -> None:
+    texts = ["3/2/1980", "3. Feb 1980", "yesterday", None, "3/2/27"]
+    for order, days in (("day_first", ("1980-02-03", "1927-02-03")), ("month_first", ("1980-03-02", "1927-03-02"))):
+        naming = Naming("crm", (), KINDS, "US", token_key, dates=("r4",), order=order, today=date(2026, 11, 1))
+        (batch,) = naming.identified([pa.RecordBatch.from_arrays([pa.array(texts)], names=["r4"])])
+        assert batch.column("d4").to_pylist() == [days[0], "1980-02-03", None, None, days[1]]
+        assert batch.column("r4").to_pylist() == texts
 
 
 def test_digests_stand_beside_what_they_are_made_of_and_name_nobody(name: Any, token_key: Any) -> None:
