@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from identity import costs, groupings, scoring
+from identity.breakdown import Breakdown, breakdown
 from identity.errors import NoTruth
 from identity.groupings import GROUPINGS
 from identity.tables import MEMBERSHIP, RECORD_FEATURES
@@ -43,10 +44,11 @@ class Scorecard:
     accuracy: Mapping[str, Accuracy]
     traps: Mapping[str, Mapping[str, tuple[int, int]]]
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    breakdown: Breakdown | None = None
 
     def facts(self) -> dict[str, object]:
         """Return it all as JSON-able data."""
-        return asdict(self)
+        return asdict(self) | {"breakdown": self.breakdown.facts() if self.breakdown else None}
 
     def lines(self) -> Iterator[str]:
         """Yield it as tables for a terminal."""
@@ -59,6 +61,8 @@ class Scorecard:
                 f"{name:14}{a.precision:10.4f}{a.recall:8.4f}{a.f1:8.4f}{a.cubed_precision:9.4f}"
                 f"{a.cubed_recall:8.4f}{a.cubed_f1:8.4f}{a.groups:10,}{a.largest:9,}"
             )
+        if self.breakdown:
+            yield from self.breakdown.lines()
         yield from self._trap_lines()
         yield from self._cost_lines()
 
@@ -91,10 +95,11 @@ def score(lake: Path, truth: Path) -> Scorecard:
     groupings.make_groupings(connection)
     accuracy = {name: _accuracy(connection, name) for name in GROUPINGS}
     traps = _traps(connection, truth) if (truth / "traps.csv").is_file() else {}
+    closer = breakdown(connection, truth, tuple(GROUPINGS))
     prices = costs.all_costs(connection, lake, truth, tuple(GROUPINGS))
     sizes = _sizes(connection)
     connection.close()
-    return Scorecard(**sizes, accuracy=accuracy, traps=traps, costs=prices)
+    return Scorecard(**sizes, accuracy=accuracy, traps=traps, costs=prices, breakdown=closer)
 
 
 def _load(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.RecordBatchReader) -> None:

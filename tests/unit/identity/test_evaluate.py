@@ -9,8 +9,10 @@ import pytest
 from deltalake import write_deltalake
 
 from identity import costs, evaluate, groupings
+from identity.breakdown import Housemates, Rates
 from identity.errors import NoTruth
 
+STREETS = {"a1": "1 OAK", "a2": "1 OAK", "b1": "1 OAK", "a3": "2 ELM"}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
 # key, email, true person, shared, profile
@@ -30,7 +32,7 @@ def lake(tmp_path: Path) -> Path:
     rows = [
         {
             "record_key": key, "source": "crm", "key": key, "bare": False, "given_name": person, "family_name": "x",
-            "birth_date": None, "postcode": None, "phones": [], "emails": [email] if email else [],
+            "birth_date": None, "postcode": None, "street": STREETS.get(key), "phones": [], "emails": [email] if email else [],
             "identifiers": [{"type": "email", "value": email, "token": f"1:{email}"}] if email else [],
         }
         for key, email, person, _, _ in PEOPLE
@@ -38,7 +40,7 @@ def lake(tmp_path: Path) -> Path:
     schema = pa.schema(
         [
             (n, pa.string())
-            for n in ("record_key", "source", "key", "given_name", "family_name", "birth_date", "postcode")
+            for n in ("record_key", "source", "key", "given_name", "family_name", "birth_date", "postcode", "street")
         ]
         + [("bare", pa.bool_()), ("emails", pa.list_(pa.string())), ("phones", pa.list_(pa.string()))]
         + [("identifiers", VALUES)]
@@ -116,9 +118,25 @@ def test_traps_and_costs_are_counted_by_hand(lake: Path, truth: Path) -> None:
     assert set(card.costs[costs.SEGMENT]) == set(groupings.GROUPINGS)
 
 
+def test_clusters_sources_places_and_housemates_are_counted_by_hand(lake: Path, truth: Path) -> None:
+    (truth / "people.csv").write_text("person_id,household_id\nann,h1\nbob,h1\n")
+    told = scored(lake, truth).breakdown
+    assert told is not None
+    assert told.clusters["kindred"] == Rates(0, 3, 2)
+    assert told.clusters["exact_email"] == Rates(1, 3, 2)
+    assert told.sources["crm + crm"]["kindred"] == Rates(1, 3, 4)
+    # a1, a2 and b1 say the same street; a3 says another, b2 none
+    assert told.places["at one address"]["kindred"] == Rates(1, 3, 1)
+    assert told.places["elsewhere"]["kindred"] == Rates(0, 0, 3)
+    assert told.housemates["kindred"] == Housemates(wrong_at_home=2, wrong_across=0, pairs=6)
+    assert told.facts()["clusters"]["exact_email"]["f1"] == pytest.approx(2 / 5)
+    (truth / "people.csv").write_text("person_id\nann\n")
+    assert scored(lake, truth).breakdown.housemates == {}
+
+
 def test_it_prints_as_tables(lake: Path, truth: Path) -> None:
     text = "\n".join(scored(lake, truth).lines())
-    for word in ("precision", "B³ F1", "kindred", "spouses (same)", costs.MAILED):
+    for word in ("precision", "B³ F1", "whole clusters", "crm + crm", "kindred", "spouses (same)", costs.MAILED):
         assert word in text
     assert scored(lake, truth).facts()["records"] == 5
 
