@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from identity.blocking import Cost, Pattern, Rule, candidates, identifier
+from identity.blocking import SUBJECTS, Cost, Pattern, Rule, candidates, identifier
 from identity.config import BLOCKING_KEYS, IdentityConfig
 from identity.evidence import bits
 from identity.model import MICRO
@@ -39,6 +39,16 @@ def candidate_rules(config: IdentityConfig) -> tuple[Rule, ...]:
     return tuple(dict.fromkeys((*candidates(BLOCKING_KEYS, _SEVERAL), *config.blocking)))
 
 
+def kinds(config: IdentityConfig) -> dict[str, Rule]:
+    """Return what stands for each identifier type among the rules: two types of one field are one, so is a digest's."""
+    found = {}
+    for name, kind in config.identifiers.items():
+        of = config.identifiers[kind.digest_of] if kind.digest_of else kind
+        field = of.normaliser if of.normaliser in SUBJECTS.values() else kind.digest_of or name
+        found[name] = identifier(field)
+    return found
+
+
 def load(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
     """Make `described` and `stored_edges` from the last resolved run."""
     load_table(connection, lake, RECORD_FEATURES, "loaded", _COLUMNS)
@@ -65,18 +75,17 @@ def measured(
     connection.execute("CREATE OR REPLACE TABLE caught (rule INTEGER, pair BIGINT)")
     wanted = list(rules)
     costs = [_cost(connection, number, rule, cap) for number, rule in enumerate(wanted)]
-    kinds = [identifier(name) for name in config.identifiers]
-    mask = bits(config)
-    for number, name in enumerate(config.identifiers, len(wanted)):
+    by_kind, mask = kinds(config), bits(config)
+    for number, name in enumerate(by_kind, len(wanted)):
         connection.execute(f"INSERT INTO caught SELECT {number}, pair FROM likely WHERE rule_mask & {mask[name]} > 0")
-    named = [*wanted, *kinds]
+    named = [*wanted, *by_kind.values()]
     rows = connection.execute(
         "SELECT rules, count(*) FROM (SELECT pair, list(rule ORDER BY rule) AS rules FROM caught GROUP BY pair) "
         "GROUP BY rules ORDER BY rules"
     ).fetchall()
     patterns = tuple(Pattern(frozenset(named[n] for n in numbers), pairs) for numbers, pairs in rows)
     # what was found by a rule that is not declared was found by chance of another: only declared rules are catchers
-    catchers = tuple(rule for rule in named if rule in config.blocking or rule in kinds)
+    catchers = tuple(dict.fromkeys((*(rule for rule in wanted if rule in config.blocking), *by_kind.values())))
     return Measured(records, likely, tuple(costs), patterns, catchers)
 
 

@@ -72,7 +72,7 @@ def _measured(workspace: Path, config: IdentityConfig, cap: int, *, all_rules: b
 
 
 def _kinds(config: IdentityConfig) -> tuple[Rule, ...]:
-    return tuple(blocking.identifier(name) for name in config.identifiers)
+    return tuple(dict.fromkeys(measuring.kinds(config).values()))
 
 
 def _rows(measured: Measured, rules: Sequence[Rule]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 from identity import blocking, measuring, training
 from identity.config import BLOCKING_KEYS, IdentityConfig
 from identity.scoring import make_candidates, weigh
+from infra.identifiers import IdentifierType
 
 Opened = Callable[..., Any]
 
@@ -83,6 +84,21 @@ def test_keys_of_one_field_and_two_lists_make_no_pair() -> None:
     assert all(len(blocking.subjects(rule)) == len(rule) for rule in rules)
     assert set(blocking.SUBJECTS) == set(BLOCKING_KEYS)
     assert len(rules) <= len(BLOCKING_KEYS) + len(list(combinations(BLOCKING_KEYS, 2)))
+
+
+def test_types_of_one_field_and_its_digest_are_one_catcher(identity_config: IdentityConfig) -> None:
+    types = {
+        "mail": IdentifierType(normaliser="email"),
+        "mail_digest": IdentifierType(normaliser="sha256", digest_of="mail"),
+        "mobile": IdentifierType(normaliser="phone"),
+        "card": IdentifierType(normaliser="code"),
+        "card_digest": IdentifierType(normaliser="sha256", digest_of="card"),
+    }
+    found = measuring.kinds(identity_config.model_copy(update={"identifiers": types}))
+    assert found["mail"] == found["mail_digest"] == blocking.identifier("email")
+    assert blocking.subjects(found["mobile"]) == blocking.subjects(("phone",))
+    assert blocking.subjects(found["mail"]) == blocking.subjects(("handle",))
+    assert found["card"] == found["card_digest"] == blocking.identifier("card")
 
 
 def test_too_few_catches_tell_nothing() -> None:
