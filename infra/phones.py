@@ -55,6 +55,13 @@ def line(value: str) -> Line:
     return "unknown" if number is None else _LINES.get(phonenumbers.number_type(number), "unknown")
 
 
+def known_region(region: str) -> str:
+    """Return a region that has a numbering plan; raise ValueError for any other."""
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("not a region with telephone numbers; use two capital letters such as US or DE")
+    return region
+
+
 def is_service(value: str) -> bool:
     """Say whether an E.164 number is a company's by its kind: toll-free, premium, shared cost, voicemail."""
     return value[2:5] in _NORTH_AMERICAN if value.startswith("+1") else line(value) == "service"

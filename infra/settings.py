@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import phonenumbers
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from infra.errors import ConfigurationError
+from infra.phones import known_region
 
 _OVERRIDE = re.compile(r"KINDRED_([A-Z]+)__([A-Z_]+)")
 # What a machine may say otherwise than the page. The rest decides what becomes of people and stands in the page alone,
@@ -76,9 +76,7 @@ class KindredSettings(Section):
     @field_validator("region")
     @classmethod
     def _known_region(cls, value: str) -> str:
-        if value not in phonenumbers.SUPPORTED_REGIONS:
-            raise ValueError("not a region with telephone numbers; use two capital letters such as US or DE")
-        return value
+        return known_region(value)
 
 
 def overridden(settings: KindredSettings, environ: Mapping[str, str]) -> KindredSettings:

@@ -17,6 +17,7 @@ from consent.model import ACTIONS, MECHANISMS, Policy
 from infra.dates import Order
 from infra.errors import ConfigurationError
 from infra.identifiers import IdentifierType, load_identifier_types
+from infra.phones import known_region
 from infra.workspace import Workspace
 from ingestion.pattern import portable
 
@@ -81,6 +82,7 @@ def _known_zone(value: str) -> str:
 Columns = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
 Word = Annotated[str, BeforeValidator(_worded)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
+Region = Annotated[str, AfterValidator(known_region)]
 
 
 class Section(BaseModel):
@@ -239,6 +241,7 @@ class Source(Section):
     jurisdiction: str | None = None
     time_zone: Zone | None = None
     date_order: Order | None = None
+    region: Region | None = None
     fields: dict[str, str] = {}
     identifiers: dict[str, Columns] = {}
     contract: dict[str, FieldContract] = {}

@@ -48,7 +48,8 @@ def intake(runtime: Runtime, source: Source, terms: Terms, books: Books) -> Inta
     """Look a source's files over; raise what is wrong with them, before anything of any source is written."""
     settings = runtime.workspace.settings
     zone = source.time_zone or settings.time_zone
-    declaration = _declaration(source, terms, zone, settings.region)
+    region = source.region or settings.region
+    declaration = _declaration(source, terms, zone, region)
     files = survey(runtime.workspace.root, source)
     known = books.rows_taken_in(source.source, declaration, terms.restrictions())
     rows = {file.path: known.get((file.path, file.sha256)) for file in files}
@@ -70,8 +71,8 @@ def intake(runtime: Runtime, source: Source, terms: Terms, books: Books) -> Inta
         source=source,
         taken=Taken(source.source, fresh, repeated, declaration),
         reading=reading,
-        naming=_naming(runtime, reading, terms),
-        screen=Screen(tuple(source.free_text.items()), settings.region) if source.free_text else None,
+        naming=_naming(runtime, reading, terms, region),
+        screen=Screen(tuple(source.free_text.items()), region) if source.free_text else None,
     )
 
 
@@ -83,7 +84,7 @@ def _declaration(source: Source, terms: Terms, zone: str, region: str) -> str:
     return content_digest([_RULES, source.model_dump(mode="json"), kinds, words, zone, region])
 
 
-def _naming(runtime: Runtime, reading: Reading, terms: Terms) -> Naming:
+def _naming(runtime: Runtime, reading: Reading, terms: Terms, region: str) -> Naming:
     source = reading.source
     columns = tuple((kind, column) for kind, named in source.identifiers.items() for column in named)
     dropped = {column for _, column in columns if source.on_violation == "drop_field"}
@@ -91,7 +92,7 @@ def _naming(runtime: Runtime, reading: Reading, terms: Terms) -> Naming:
         source=source.source,
         columns=tuple((kind, _place(reading, column)) for kind, column in columns),
         kinds=terms.kinds,
-        region=runtime.workspace.settings.region,
+        region=region,
         key=runtime.workspace.token_key(),
         restricted=terms.restricted,
         keys=tuple(_place(reading, name) for name in source.key) if source.record == "person" else (),

@@ -192,22 +192,18 @@ def test_a_source_says_how_it_writes_days_and_what_describes_stays_an_attribute(
     declared = (
         (shop.root / "sources/crm.yaml").read_text().replace("*.csv, format: csv", f"*.{format_}, format: {format_}")
     )
-    (shop.root / "sources/crm.yaml").write_text(declared + "date_order: day_first\n")
+    (shop.root / "sources/crm.yaml").write_text(declared + "date_order: day_first\nregion: GB\n")
     rows = [
-        ("C1", "Ann", "03/02/1980", "info@example.org"),
-        ("C2", "Bob", "3. Feb 1980", "bob@example.org"),
-        ("C3", "Cy", "31/31/1980", "cy@mailinator.com"),
+        ("C1", "Ann", "03/02/1980", "info@example.org", ""),
+        ("C2", "Bob", "3. Feb 1980", "bob@example.org", "020 7946 0000"),
+        ("C3", "Cy", "31/31/1980", "cy@mailinator.com", ""),
     ]
+    names = ("customer_id", "first_name", "dob", "email", "mobile")
     if format_ == "csv":
-        lines = [f"{','.join(row)},,2026-01-01" for row in rows]
-        shop.write(
-            "data/crm/people.csv", "\n".join(["customer_id,first_name,dob,email,mobile,updated_at", *lines]) + "\n"
-        )
+        lines = [f"{','.join(row)},2026-01-01" for row in rows]
+        shop.write("data/crm/people.csv", "\n".join([",".join([*names, "updated_at"]), *lines]) + "\n")
     else:
-        names = ("customer_id", "first_name", "dob", "email")
-        table = pa.Table.from_pylist(
-            [{**dict(zip(names, r, strict=True)), "mobile": None, "updated_at": "2026-01-01"} for r in rows]
-        )
+        table = pa.Table.from_pylist([{**dict(zip(names, r, strict=True)), "updated_at": "2026-01-01"} for r in rows])
         shop.write("data/crm/people.parquet", b"")
         pq.write_table(table, shop.root / "data/crm/people.parquet")
     assert counts(shop.run()["crm"]) == (3, 2, 0, 0, 1, 0, 0)
@@ -215,6 +211,7 @@ def test_a_source_says_how_it_writes_days_and_what_describes_stays_an_attribute(
     assert found["C1"].attributes == {"given_name": "Ann", "birth_date": "1980-02-03", "email": "info@example.org"}
     assert [i.value for i in found["C1"].identifiers] == ["info@example.org", "C1"]
     assert found["C2"].attributes == {"given_name": "Bob", "birth_date": "1980-02-03"}
+    assert [i.value for i in found["C2"].identifiers] == ["bob@example.org", "+442079460000", "C2"]
     (rejected,) = shop.read(QUARANTINE).collect()
     assert (rejected.field, rejected.rule) == ("dob", "type")
     assert "31/31/1980" in rejected.payload

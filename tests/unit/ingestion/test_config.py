@@ -39,6 +39,8 @@ def test_sources_come_in_the_order_of_their_files(declare: Any) -> None:
         (("record: person", "record: event"), 1, "needs `occurred_at`"),
         (("key: customer_id", "key: customer_id\nevent: {type: x}"), 1, "`event` is for record: event, not for person"),
         (("key: customer_id", "key: customer_id\ntime_zone: Mars"), 5, "not a time zone"),
+        (("key: customer_id", "key: customer_id\nregion: XX"), 5, "not a region with telephone numbers"),
+        (("key: customer_id", "key: customer_id\ndate_order: year_first"), 5, "'month_first' or 'day_first'"),
         (("key: customer_id", "key: customer_id\ncontract: {a: {type: text, min: 3}}"), 5, "no meaning for type text"),
         (("key: customer_id", "key: customer_id\ncontract: {a: {type: enum}}"), 5, "needs `values`"),
         (("key: customer_id", "key: customer_id\ncontract: {a: {type: date, max: soon}}"), 5, "2001-12-31 or today"),
