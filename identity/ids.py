@@ -1,48 +1,51 @@
-"""Names that last: a profile is called by the birth id of its best-ranked member. Pure.
+"""Names that last: a profile is called by its best-ranked name. Pure; `identity.engine.naming` says the same in SQL.
 
-A merge keeps the better anchor and turns the other name into an alias; a split leaves the name with the part that
-holds the anchor and gives the other part its own anchor's, so undoing a wrong merge brings the old name back.
+A record's name is its birth id, for life. A merge keeps the better name and turns the other into an alias; a split
+leaves the name with the part that holds it and gives the other part its own, so undoing a wrong merge brings the old
+name back. A published name whose record is gone is held, with its rank, by the heir in the log of successions.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from identity.model import Alias, Rank
+from identity.model import Alias, Bequest, Rank
 from infra.ids import ProfileId, RecordKey
 
 
-def profile_id(members: Iterable[Rank]) -> ProfileId:
-    """Return the name of a cluster: its best-ranked member's birth id, whoever else joins or leaves."""
-    return ProfileId(min(members).record_key)
+def profile_id(names: Iterable[Rank]) -> ProfileId:
+    """Return the best of the names that a cluster's members hold, whoever else joins or leaves."""
+    return ProfileId(min(names).record_key)
 
 
 def profile_ids(
-    cluster_of: Mapping[RecordKey, RecordKey], ranks: Mapping[RecordKey, Rank]
+    cluster_of: Mapping[RecordKey, RecordKey], ranks: Mapping[RecordKey, Rank], bequests: Iterable[Bequest] = ()
 ) -> dict[RecordKey, ProfileId]:
-    """Return each record's profile id."""
-    groups: dict[RecordKey, list[RecordKey]] = defaultdict(list)
+    """Return each record's profile id; of several bequests of a name the newest counts, and none once its record is back."""
+    names: dict[RecordKey, list[Rank]] = defaultdict(list)
     for key, cluster in cluster_of.items():
-        groups[cluster].append(key)
-    named = {cluster: profile_id(ranks[key] for key in keys) for cluster, keys in groups.items()}
+        names[cluster].append(ranks[key])
+    for bequest in _newest(bequests).values():
+        if bequest.name.record_key not in cluster_of and bequest.heir in cluster_of:
+            names[cluster_of[bequest.heir]].append(bequest.name)
+    named = {cluster: profile_id(held) for cluster, held in names.items()}
     return {key: named[cluster] for key, cluster in cluster_of.items()}
 
 
 def aliases(
-    published: Iterable[ProfileId],
-    profile_of: Mapping[RecordKey, ProfileId],
-    heirs: Mapping[RecordKey, Iterable[RecordKey]],
+    published: Iterable[ProfileId], profile_of: Mapping[RecordKey, ProfileId], bequests: Iterable[Bequest] = ()
 ) -> tuple[Alias, ...]:
-    """Return whom each id ever published means now; one that lives again is no alias.
-
-    An id is its anchor's birth id: the anchor's profile is the answer, and for an anchor that is gone the profiles
-    of its `heirs` (the records that were with it, or took over its events).
-    """
+    """Return whom each id ever published means now; one that lives again is no alias, one that nobody holds means nobody."""
     living = set(profile_of.values())
+    newest = _newest(bequests)
     found: set[tuple[ProfileId, ProfileId]] = set()
     for old in set(published) - living:
-        anchor = RecordKey(old)
-        if anchor in profile_of:
-            found.add((old, profile_of[anchor]))
-            continue
-        found |= {(old, profile_of[heir]) for heir in heirs.get(anchor, ()) if heir in profile_of}
+        holder = RecordKey(old)
+        if holder not in profile_of and holder in newest:
+            holder = newest[holder].heir
+        if holder in profile_of:
+            found.add((old, profile_of[holder]))
     return tuple(Alias(old, new) for old, new in sorted(found))
+
+
+def _newest(bequests: Iterable[Bequest]) -> dict[RecordKey, Bequest]:
+    return {b.name.record_key: b for b in sorted(bequests, key=lambda b: b.batch)}

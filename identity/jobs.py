@@ -1,62 +1,72 @@
-"""Who is who, as jobs: `resolve` names every record's person, `train` learns the model anew."""
+"""Who is who, as jobs: `resolve` brings every record's person up to date, `train` learns the model anew."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
 
-from consent import funnel
-from consent.config import load_policy
-from consent.screen import record_decisions
-from consent.tables import CONSENT_EVENT
-from identity import album, frequencies, labelled, lineage, pairing, registry, scoring, store, training, transforms
+from identity import album, labelled, modelling, registry, scoring, transforms
+from identity.changes import Changes, find_changes
 from identity.config import IdentityConfig, health_borders, load_identity, rules
-from identity.intervals import cookie_intervals
+from identity.engine.batch import WRITES, Counts, Write, resolve_batch
+from identity.engine.local import Local, settle_here
 from identity.registry import MatchModel
 from identity.tables import (
     CONSTRAINTS,
-    COOKIE_INTERVAL,
     EDGES,
     IDENTITY_EVENTS,
-    MEMBERSHIP,
-    MODEL_REGISTRY,
-    PROFILE_ALIAS,
+    POSTING_INDEX,
     PROFILE_INDEX,
-    RECORD_CONSENT,
     RECORD_FEATURES,
+    RESOLUTION,
     TABLES,
-    TF_SNAPSHOT,
 )
 from infra import shelf
+from infra.arrow import nothing
+from infra.ids import content_digest
 from infra.runtime import Runtime
-from ingestion.tables import EVENTS, RECORDS
-from ingestion.transforms import current_events, current_records
+from infra.tables import Table
 
-PURPOSE = "identity_resolution"
+_PARTS_IN_PROCESS = 100_000
 _ROWS_IN_A_BUCKET = 40_000
+_WRITERS = 4
 
 
 def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
-    """Name every record's person anew from facts, model and constraints; a second run with them changes nothing."""
+    """Bring every record's person up to date with facts, consent, model and constraints, and tell what changed.
+
+    Only what a change touches is resolved; the outcome is that of doing it all, which happens when the rules or the
+    model changed, or on demand (`full`). A second run with the same facts changes nothing.
+    """
     config = load_identity(runtime.workspace)
     runtime.lake.ensure(TABLES)
-    _prepare(runtime, config)
-    runtime.say("comparing records")
-    connection = scoring.connect()
-    described = scoring.load_features(connection, shelf.parquet_files(runtime.workspace.lake_path, RECORD_FEATURES))
-    if "labels" in arguments:
-        taken = labelled.load(connection, labelled.read(Path(arguments["labels"])))
-        runtime.say(f"{taken.used} labels teach, {taken.unknown} speak of records that are not compared")
-    model = _model(runtime, connection, config, described, anew=arguments.get("train") == "true")
-    work = _work(runtime)
-    wishes = [s.constraint for s in store.standing(runtime.database, runtime.run.started_at)]
-    counts = pairing.pair_up(connection, model, config, wishes, work)
+    work = runtime.workspace.state_path / "work" / f"resolve-{runtime.run.number}"
+    work.mkdir(parents=True, exist_ok=True)
+    last = _last(runtime)
+    digests = _digests(config)
+    whole = arguments.get("full") == "yes" or last.get("features_digest") != digests["features_digest"]
+    changes = find_changes(runtime, config, work, whole=whole)
+    connection = _connect(work)
+    _load(connection, changes)
+    model = _model(runtime, connection, config, arguments)
+    same = last.get("settings_digest") == digests["settings_digest"] and last.get("model_version") == model.version
+    whole = whole or not same
+    if whole:
+        _take_all(runtime, connection)
+    runtime.say(f"comparing {scoring.count(connection, 'fresh')} records{'' if whole else ' that changed'}")
+    counts = _resolve(runtime, connection, model, config, whole=whole)
+    runtime.say(f"settled {counts.closed} records in {counts.components} groups that may be one person each")
+    _write(runtime, connection, config, work, whole=whole)
+    _finish(runtime, digests, model, counts, whole=whole)
     connection.close()
-    runtime.say(f"settling {counts.components} groups of records that may be one person")
-    _settle(runtime, config, model, work)
-    return {"model": model.version, **asdict(counts), **_summary(runtime)}
+    shutil.rmtree(work)
+    return {"model": model.version, "whole": whole, **asdict(counts), **_summary(runtime)}
 
 
 def train(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
@@ -65,119 +75,178 @@ def train(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     return summary | {"learnt": album.tell(runtime)}
 
 
-def _prepare(runtime: Runtime, config: IdentityConfig) -> None:
-    """Write intervals, consent decisions, features and the mirror of the constraints."""
-    lake, run = runtime.lake, runtime.run
-    anonymous = [name for name, kind in config.identifiers.items() if kind.anonymous]
-    runtime.say("finding out whose cookies are whose")
-    events = current_events(lake.read(EVENTS))
-    intervals = cookie_intervals(events, lake.read_base(COOKIE_INTERVAL), config.cookies, anonymous, run.salt)
-    lake.overwrite(COOKIE_INTERVAL, intervals)
-    records = lake.read(RECORDS)
-    resolvable = transforms.resolvable(
-        current_records(records), transforms.arrivals(records), lake.read(COOKIE_INTERVAL)
-    )
-    runtime.say("asking what each record may be used for")
-    policy = load_policy(runtime.workspace)
-    decisions = record_decisions(resolvable, lake.read(CONSENT_EVENT), policy, list(policy.purposes), run.started_at)
-    lake.overwrite(RECORD_CONSENT, decisions)
-    _account(runtime)
-    runtime.say("normalising names, dates and addresses")
-    allowed = transforms.allowed_for(resolvable, lake.read(RECORD_CONSENT), PURPOSE)
-    schema = lake.schema(RECORD_FEATURES)
-    today = run.started_at.date()
-    lake.overwrite(RECORD_FEATURES, transforms.record_features(allowed, config.identifiers, today, schema))
-    lake.overwrite(CONSTRAINTS, _mirror(runtime))
+def _last(runtime: Runtime) -> Mapping[str, object]:
+    """Return what the last resolution before this run was made by; empty where there was none."""
+    rows = _before(runtime, RESOLUTION).read_all().to_pylist()
+    rows.sort(key=lambda row: row["batch"])
+    return rows[-1] if rows else {}
 
 
-def _account(runtime: Runtime) -> None:
-    """Keep the consent funnel of the records for all purposes, and tell it for the one that is asked here."""
-    decided = shelf.batches(runtime.workspace.lake_path, RECORD_CONSENT, columns=funnel.COLUMNS)
-    counts = funnel.counts(decided)
-    funnel.record_funnel(runtime.database, runtime.run.id, "resolve", counts)
-    for line in funnel.lines("resolve", [count for count in counts if count.purpose == PURPOSE]):
-        runtime.say(line)
+def _before(runtime: Runtime, table: Table, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
+    """Return a table's rows as this run found them; a table that the run made itself was empty."""
+    version = runtime.run.base.get(table.name)
+    if version is None:
+        return nothing(table, columns)
+    return shelf.reader(runtime.workspace.lake_path, table, version, columns)
 
 
-def _mirror(runtime: Runtime) -> DataFrame:
-    standing = store.standing(runtime.database, runtime.run.started_at)
-    rows = [
-        (s.id, c.kind, c.left, c.right, c.actor, c.reason, c.created_at, c.expires_at)
-        for s in standing
-        for c in [s.constraint]
-    ]
-    return runtime.lake.spark.createDataFrame(rows, runtime.lake.schema(CONSTRAINTS))
+def _digests(config: IdentityConfig) -> dict[str, str]:
+    """Return digests of what features follow from, and of what weights and clusters follow from besides the model."""
+    said = config.model_dump(mode="json")
+    return {
+        "features_digest": content_digest({"format": registry.FORMAT, "identifiers": said["identifiers"]}),
+        "settings_digest": content_digest(
+            {
+                name: said[name]
+                for name in ("identifiers", "comparisons", "blocking", "evidence", "thresholds", "limits")
+            }
+        ),
+    }
 
 
-def _work(runtime: Runtime) -> pairing.Work:
-    folder = runtime.workspace.state_path / "work" / f"resolve-{runtime.run.number}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return pairing.Work(edges=folder / "edges.parquet", parts=folder / "parts.parquet")
+def _connect(work: Path) -> duckdb.DuckDBPyConnection:
+    connection = scoring.connect()
+    connection.execute(f"SET temp_directory = '{work / 'spill'}'")
+    return connection
+
+
+def _load(connection: duckdb.DuckDBPyConnection, changes: Changes) -> None:
+    for name in ("fresh", "gone", "taken"):
+        connection.execute(
+            f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?) ORDER BY ALL",
+            [f"{getattr(changes, name)}/*.parquet"],
+        )
 
 
 def _model(
-    runtime: Runtime, connection: duckdb.DuckDBPyConnection, config: IdentityConfig, records: int, *, anew: bool
+    runtime: Runtime, connection: duckdb.DuckDBPyConnection, config: IdentityConfig, arguments: Mapping[str, str]
 ) -> MatchModel:
-    """Return the frozen model, or one learnt now where there is none, it has been outgrown, or somebody asked."""
-    lake = runtime.workspace.lake_path
-    rows = shelf.reader(lake, MODEL_REGISTRY, columns=["batch", "model"]).read_all().to_pylist()
-    newest = max(rows, key=lambda row: int(row["batch"]), default=None)
-    mine = newest is not None and newest["batch"] == runtime.run.number
-    fits = newest is not None and registry.usable(
-        newest["model"], config.comparisons, records, config.model.retrain_when_grown
-    )
-    if newest is not None and (mine or (fits and not anew)):
-        model = registry.from_text(newest["model"])
-        frequencies.load(connection, shelf.parquet_files(lake, TF_SNAPSHOT), model.frequencies_digest)
+    """Return the frozen model, or one learnt from all records as they are now."""
+    connection.register("held", _before(runtime, RECORD_FEATURES, ("record_key", "bare")))
+    [(described,)] = connection.execute(
+        "SELECT count(*) FROM (SELECT record_key, bare FROM fresh UNION ALL SELECT record_key, bare FROM held "
+        "WHERE record_key NOT IN (SELECT record_key FROM fresh UNION SELECT record_key FROM gone)) WHERE NOT bare"
+    ).fetchall()
+    model = modelling.frozen(runtime, config, described, anew=arguments.get("train") == "true")
+    if model is not None:
+        modelling.load_frequencies(runtime, connection, model)
         return model
-    runtime.say(f"learning from {records} records how people agree with themselves")
-    model = training.train(connection, config)
-    _register(runtime, connection, model, _work(runtime).edges.with_name("frequencies.parquet"))
-    return model
+    runtime.say(f"learning from {described} records how people agree with themselves")
+    _take_all(runtime, connection)
+    scoring.load_features(connection, connection.sql("SELECT * FROM fresh").to_arrow_table().to_reader())
+    if "labels" in arguments:
+        taken = labelled.load(connection, labelled.read(Path(arguments["labels"])))
+        runtime.say(f"{taken.used} labels teach, {taken.unknown} speak of records that are not compared")
+    return modelling.learn(runtime, connection, config)
 
 
-def _register(runtime: Runtime, connection: duckdb.DuckDBPyConnection, model: MatchModel, path: Path) -> None:
-    """Store the frequencies first: a model is there only when all it needs is."""
-    spark, run = runtime.lake.spark, runtime.run
-    pairing.write(connection, f"SELECT '{model.frequencies_digest}' AS snapshot, * FROM frequencies", path)
-    runtime.lake.append(TF_SNAPSHOT, spark.read.parquet(str(path)))
-    row = (model.version, registry.as_text(model), run.started_at, model.records, run.number)
-    runtime.lake.append(MODEL_REGISTRY, spark.createDataFrame([row], runtime.lake.schema(MODEL_REGISTRY)))
-
-
-def _settle(runtime: Runtime, config: IdentityConfig, model: MatchModel, work: pairing.Work) -> None:
-    """Cluster every component alone, name the clusters for good, and tell what changed."""
-    lake, run = runtime.lake, runtime.run
-    parts = lake.spark.read.parquet(str(work.parts))
-    buckets = max(2, parts.count() // _ROWS_IN_A_BUCKET + 1)
-    settled_path = str(work.parts.with_name("settled"))
-    transforms.persons(parts, rules(config), buckets).write.mode("overwrite").parquet(settled_path)
-    settled = lake.spark.read.parquet(settled_path)
-    features, before = lake.read(RECORD_FEATURES), lake.read_base(MEMBERSHIP)
-    nodes = features.select("record_key", "known", "arrival", "source")
-    lake.overwrite(MEMBERSHIP, transforms.membership(nodes, settled, before, run.number))
-    members = lake.read(MEMBERSHIP)
-    scored = lake.spark.read.parquet(str(work.edges))
-    lake.overwrite(EDGES, transforms.settled_edges(scored, settled, model.version))
-    lake.overwrite(
-        PROFILE_INDEX,
-        transforms.profile_index(
-            members,
-            features,
-            lake.read(EDGES),
-            lake.read(CONSTRAINTS),
-            lake.read_base(PROFILE_INDEX),
-            run.number,
-            health_borders(config),
-        ),
+def _take_all(runtime: Runtime, connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the records that did not change count as changed too."""
+    connection.register("held", _before(runtime, RECORD_FEATURES))
+    connection.execute(
+        "INSERT INTO fresh SELECT * FROM held WHERE record_key NOT IN "
+        "(SELECT record_key FROM fresh UNION SELECT record_key FROM gone)"
     )
-    old_aliases = lake.read_base(PROFILE_ALIAS)
-    taken = lineage.takers(lake.read(COOKIE_INTERVAL), lake.read_base(COOKIE_INTERVAL))
-    lake.overwrite(PROFILE_ALIAS, lineage.aliases(members, before, old_aliases, taken, run.number))
-    changes = lineage.identity_events(
-        members, before, lake.read(PROFILE_ALIAS), old_aliases, run.number, run.started_at
+
+
+def _resolve(
+    runtime: Runtime, connection: duckdb.DuckDBPyConnection, model: MatchModel, config: IdentityConfig, *, whole: bool
+) -> Counts:
+    connection.register(
+        "mirror", shelf.reader(runtime.workspace.lake_path, CONSTRAINTS, columns=["kind", "left_key", "right_key"])
     )
-    lake.append(IDENTITY_EVENTS, changes)
+    connection.execute("CREATE TABLE wishes AS SELECT DISTINCT kind, left_key, right_key FROM mirror")
+    blank = {POSTING_INDEX.name, EDGES.name} if whole else set()
+
+    def base(table: Table, columns: Sequence[str] | None) -> pa.RecordBatchReader:
+        if table.name in blank:
+            return nothing(table, columns)
+        return _before(runtime, table, columns)
+
+    def settle(parts: str, into: str) -> None:
+        _settle(runtime, connection, config, parts, into)
+
+    engine = Local(connection.cursor(), model, config, base, settle)
+    return resolve_batch(engine, config, model.version, runtime.run.number)
+
+
+def _settle(
+    runtime: Runtime, connection: duckdb.DuckDBPyConnection, config: IdentityConfig, parts: str, into: str
+) -> None:
+    """Settle few pieces in this process, many on all cores: Spark's Python workers apply the same rule."""
+    if scoring.count(connection, parts) <= _PARTS_IN_PROCESS:
+        settle_here(connection, parts, into, rules(config))
+        return
+    folder = runtime.workspace.state_path / "work" / f"resolve-{runtime.run.number}"
+    dealt = _frame(runtime, connection, parts, folder)
+    buckets = max(2, scoring.count(connection, parts) // _ROWS_IN_A_BUCKET + 1)
+    transforms.persons(dealt, rules(config), buckets).write.mode("overwrite").parquet(str(folder / into))
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {into} AS SELECT * FROM read_parquet(?)", [f"{folder / into}/*.parquet"]
+    )
+
+
+def _frame(runtime: Runtime, connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> DataFrame:
+    path = folder / f"{name}.parquet"
+    connection.execute(f"COPY {name} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    return runtime.lake.spark.read.parquet(str(path))
+
+
+def _write(
+    runtime: Runtime, connection: duckdb.DuckDBPyConnection, config: IdentityConfig, work: Path, *, whole: bool
+) -> None:
+    """Bring what the engine made into the lake, table by table; each write happens once a run."""
+    connection.execute(
+        "CREATE OR REPLACE TABLE closed_features AS SELECT record_key, birth_date, given_name, phones FROM features "
+        "WHERE record_key IN (SELECT record_key FROM closed)"
+    )
+    names = {name for write in WRITES for name in (write.rows, write.gone) if name}
+    frames = {
+        name: _frame(runtime, connection, name, work) for name in sorted(names | {"closed_features", "profile_before"})
+    }
+    with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
+        running = [pool.submit(_write_table, runtime, write, frames, whole=whole) for write in WRITES]
+        running.append(pool.submit(_write_index, runtime, config, frames, whole=whole))
+        for one in running:
+            one.result()
+
+
+def _write_table(runtime: Runtime, write: Write, frames: Mapping[str, DataFrame], *, whole: bool) -> None:
+    rows, lake = frames[write.rows], runtime.lake
+    if write.table is IDENTITY_EVENTS:
+        rows = rows.withColumn("at", f.lit(runtime.run.started_at))
+    if not write.gone:
+        lake.append(write.table, rows)
+    elif whole:
+        lake.overwrite(write.table, rows)
+    else:
+        lake.replace(write.table, rows, frames[write.gone], write.keys)
+
+
+def _write_index(runtime: Runtime, config: IdentityConfig, frames: Mapping[str, DataFrame], *, whole: bool) -> None:
+    lake = runtime.lake
+    rows = transforms.profile_index(
+        frames["members_now"],
+        frames["closed_features"],
+        frames["edges_now"],
+        lake.read(CONSTRAINTS),
+        lake.read_base(PROFILE_INDEX),
+        runtime.run.number,
+        health_borders(config),
+    )
+    if whole:
+        lake.overwrite(PROFILE_INDEX, rows)
+    else:
+        lake.replace(PROFILE_INDEX, rows, frames["profile_before"], PROFILE_INDEX.keys)
+
+
+def _finish(runtime: Runtime, digests: Mapping[str, str], model: MatchModel, counts: Counts, *, whole: bool) -> None:
+    """Say that this resolution came to its end; the next one may build on it."""
+    run, lake = runtime.run, runtime.lake
+    row = {"batch": run.number, **digests, "model_version": model.version, "whole": whole, "changed": counts.changed}
+    schema = lake.schema(RESOLUTION)
+    values = {**row, "resolved_at": run.started_at}
+    lake.append(RESOLUTION, lake.spark.createDataFrame([tuple(values[n] for n in schema.names)], schema))
 
 
 def _summary(runtime: Runtime) -> dict[str, object]:

@@ -95,6 +95,15 @@ class Rank:
 
 
 @dataclass(frozen=True, slots=True)
+class Bequest:
+    """A name whose record is gone, with its rank, and the record that holds it since a batch (none: empty)."""
+
+    name: Rank
+    heir: RecordKey
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alias:
     """A profile id that once was published, and whom it means now."""
 

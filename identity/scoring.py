@@ -8,12 +8,14 @@ household". Relatives share surname, address, phone and card; only the second qu
 from math import log2
 
 import duckdb
+import pyarrow as pa
 
 from identity import linkage
 from identity.comparisons import COMPARISONS
-from identity.config import BLOCKING_KEYS, IdentityConfig
+from identity.config import IdentityConfig
 from identity.evidence import bits, log_odds, veils, worth_of
 from identity.model import MICRO
+from identity.postings import caps_sql, postings_sql
 from identity.registry import MatchModel
 
 _MEMORY = "2GB"
@@ -28,41 +30,36 @@ def connect(threads: int = 2) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def load_features(connection: duckdb.DuckDBPyConnection, files: list[str]) -> int:
-    """Make `features` (all) and `described` (those that describe somebody) from Parquet; return the number of the latter."""
-    connection.execute("CREATE OR REPLACE TABLE features AS SELECT * FROM read_parquet(?) ORDER BY record_key", [files])
+def load_features(connection: duckdb.DuckDBPyConnection, rows: pa.RecordBatchReader | list[str]) -> int:
+    """Make `features` (all) and `described` (those that describe somebody) from a stream or from Parquet files.
+
+    Return the number of the latter.
+    """
+    if isinstance(rows, list):
+        connection.execute(
+            "CREATE OR REPLACE TABLE features AS SELECT * FROM read_parquet(?) ORDER BY record_key", [rows]
+        )
+    else:
+        connection.register("streamed", rows)
+        connection.execute("CREATE OR REPLACE TABLE features AS SELECT * FROM streamed ORDER BY record_key")
     connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
     return count(connection, "described")
 
 
 def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     """Return how many rows a table has."""
-    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(row[0]) if row else 0
+    # to the end of the answer: DuckDB refuses other work on a connection whose last result was not read out
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(rows)
 
 
 def make_candidates(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> int:
-    """Make `candidates` (left_key, right_key, rule_mask) from postings; a block above its cap is silent."""
-    mask = bits(config)
-    connection.execute("CREATE OR REPLACE TABLE posting (rule BIGINT, block UBIGINT, record_key VARCHAR)")
-    for name, kind in config.identifiers.items():
-        connection.execute(
-            "INSERT INTO posting WITH held AS (SELECT DISTINCT record_key, kind, key, unnest(identifiers) AS i FROM features), "
-            f"named AS (SELECT record_key, hash('{name}', i.value) AS block FROM held WHERE i.type = '{name}' "
-            # an interval's own cookie is what made it an interval: it says nothing more
-            "AND NOT (kind = 'interval' AND starts_with(key, i.value || '|'))) "
-            f"SELECT DISTINCT {mask[name]}, block, record_key FROM named "
-            f"QUALIFY count(DISTINCT record_key) OVER (PARTITION BY block) BETWEEN 2 AND {kind.fan_out}"
-        )
-    for rule in config.blocking:
-        columns = ", ".join(f"{BLOCKING_KEYS[key]} AS k{n}" for n, key in enumerate(rule))
-        keys = [f"k{n}" for n in range(len(rule))]
-        connection.execute(
-            f"INSERT INTO posting WITH keyed AS (SELECT record_key, {columns} FROM described) "
-            f"SELECT DISTINCT {mask['+'.join(rule)]}, hash({', '.join(keys)}) AS block, record_key FROM keyed "
-            f"WHERE {' AND '.join(f'{k} IS NOT NULL' for k in keys)} "
-            f"QUALIFY count(DISTINCT record_key) OVER (PARTITION BY hash({', '.join(keys)})) BETWEEN 2 AND {config.limits.block}"
-        )
+    """Make `candidates` (left_key, right_key, rule_mask) from all of `features`; a block above its cap is silent."""
+    connection.execute(
+        f"CREATE OR REPLACE TABLE posting AS WITH posted AS ({postings_sql(config, 'features')}), capped AS ({caps_sql(config)}) "
+        "SELECT rule, block, record_key FROM posted JOIN capped USING (rule) "
+        "QUALIFY count(*) OVER (PARTITION BY rule, block) BETWEEN 2 AND cap"
+    )
     connection.execute(
         "CREATE OR REPLACE TABLE candidates AS "
         "SELECT a.record_key AS left_key, b.record_key AS right_key, bit_or(a.rule) AS rule_mask "

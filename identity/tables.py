@@ -139,6 +139,27 @@ class ProfileAliasRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PostingRow:
+    """A record under a key that candidates are looked for by: the rule's bit and a digest of the key."""
+
+    rule: int
+    block: Annotated[int, PERSONAL]
+    record_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessionRow:
+    """A published id whose record is no more: the record that holds it now (none: empty), and the rank that came with it."""
+
+    id: str
+    heir: str
+    anonymous: bool
+    arrival: int
+    source: str
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityEventRow:
     """What a run changed: CREATED, JOINED, LEFT, MERGED, SPLIT, RETIRED, RESTORED."""
 
@@ -148,6 +169,19 @@ class IdentityEventRow:
     other_id: str | None
     record_key: str | None
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResolutionRow:
+    """A resolution that was brought to its end: by which settings and model, and whether everything was done anew."""
+
+    batch: int
+    features_digest: str
+    settings_digest: str
+    model_version: str
+    whole: bool
+    changed: int
+    resolved_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +220,21 @@ class FrequencyRow:
 
 
 RECORD_CONSENT = Table("record_consent", RecordConsentRow, keys=("record_key", "purpose"))
-RECORD_FEATURES = Table("record_features", RecordFeaturesRow, keys=("record_key",))
+RECORD_FEATURES = Table("record_features", RecordFeaturesRow, keys=("record_key",), merged=True)
 COOKIE_INTERVAL = Table("cookie_interval", CookieIntervalRow, keys=("source", "anonymous_id", "from_at"))
-EDGES = Table("edges", EdgeRow, keys=("left_key", "right_key"))
-MEMBERSHIP = Table("membership", MembershipRow, keys=("record_key",))
-PROFILE_INDEX = Table("profile_index", ProfileIndexRow, keys=("profile_id",))
-PROFILE_ALIAS = Table("profile_alias", ProfileAliasRow, keys=("alias_id", "profile_id"))
+EDGES = Table("edges", EdgeRow, keys=("left_key", "right_key"), merged=True)
+MEMBERSHIP = Table("membership", MembershipRow, keys=("record_key",), merged=True)
+PROFILE_INDEX = Table("profile_index", ProfileIndexRow, keys=("profile_id",), merged=True)
+PROFILE_ALIAS = Table("profile_alias", ProfileAliasRow, keys=("alias_id", "profile_id"), merged=True)
 IDENTITY_EVENTS = Table("identity_events", IdentityEventRow, keys=("batch", "kind", "profile_id", "record_key"))
+POSTING_INDEX = Table("posting_index", PostingRow, keys=("rule", "block", "record_key"), merged=True)
+SUCCESSION = Table("succession", SuccessionRow, keys=("id", "batch"))
+RESOLUTION = Table("resolution", ResolutionRow, keys=("batch",))
 CONSTRAINTS = Table("constraints", ConstraintRow, keys=("id",))
 MODEL_REGISTRY = Table("model_registry", ModelRow, keys=("model_version",))
 TF_SNAPSHOT = Table("tf_snapshot", FrequencyRow, keys=("snapshot", "field", "value_hash"))
 
 TABLES = (
-    RECORD_CONSENT, RECORD_FEATURES, COOKIE_INTERVAL, EDGES, MEMBERSHIP, PROFILE_INDEX, PROFILE_ALIAS,
-    IDENTITY_EVENTS, CONSTRAINTS, MODEL_REGISTRY, TF_SNAPSHOT,
+    RECORD_CONSENT, RECORD_FEATURES, COOKIE_INTERVAL, POSTING_INDEX, EDGES, MEMBERSHIP, PROFILE_INDEX, PROFILE_ALIAS,
+    SUCCESSION, RESOLUTION, IDENTITY_EVENTS, CONSTRAINTS, MODEL_REGISTRY, TF_SNAPSHOT,
 )  # fmt: skip

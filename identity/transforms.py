@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql.types import StructType
 
@@ -16,10 +15,12 @@ from identity.features import Value, features
 from identity.health import Borders
 from identity.intervals import event_assignments as event_assignments  # noqa: PLC0414 - profiles asks for it here
 from identity.intervals import interval_key
+from identity.model import MICRO
 from infra.identifiers import IdentifierType
 
+_MOST = 20 * MICRO
 _SOURCE_COLUMNS = (
-    "record_key", "source", "key", "kind", "known", "arrival", "jurisdiction", "content_hash", "attributes", "identifiers",
+    "record_key", "source", "key", "kind", "known", "arrival", "jurisdiction", "attributes", "identifiers", "received_at",
 )  # fmt: skip
 
 
@@ -39,11 +40,24 @@ def resolvable(current: DataFrame, first: DataFrame, intervals: DataFrame) -> Da
         f.lit(False).alias("known"),
         f.unix_micros("from_at").alias("arrival"),
         f.lit(None).cast("string").alias("jurisdiction"),
-        f.lit("").alias("content_hash"),
         f.from_json(f.lit("{}"), "map<string,string>").alias("attributes"),
         "identifiers",
+        f.col("from_at").alias("received_at"),
     )
-    return known.unionByName(anonymous)
+    return known.unionByName(anonymous).withColumn("content_hash", _fingerprint())
+
+
+def _fingerprint() -> Column:
+    """Return the digest of all that a record's features and rank follow from: equal digests, equal features."""
+    return f.sha2(f.to_json(f.struct(*_SOURCE_COLUMNS)), 256)
+
+
+def changes(allowed: DataFrame, before: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Return the records that are new or say something else than in `record_features` before, and the keys of those gone."""
+    held = before.select("record_key", "content_hash")
+    fresh = allowed.join(held, ["record_key", "content_hash"], "left_anti")
+    gone = held.select("record_key").join(allowed.select("record_key"), "record_key", "left_anti")
+    return fresh, gone
 
 
 def allowed_for(records: DataFrame, decisions: DataFrame, purpose: str) -> DataFrame:
@@ -52,18 +66,16 @@ def allowed_for(records: DataFrame, decisions: DataFrame, purpose: str) -> DataF
     return records.join(yes, "record_key", "left_semi")
 
 
-def record_features(
-    records: DataFrame, types: Mapping[str, IdentifierType], today: date, schema: StructType
-) -> DataFrame:
+def record_features(records: DataFrame, types: Mapping[str, IdentifierType], schema: StructType) -> DataFrame:
     """Return each record normalised once, by the pure rules, over Arrow batches."""
     names = schema.fieldNames()
 
     def normalised(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rows = [_features_row(row, types, today) for row in batch.to_pylist()]
+            rows = [_features_row(row, types) for row in batch.to_pylist()]
             yield pa.RecordBatch.from_pylist(rows, schema=_arrow(names))
 
-    return records.select(*_SOURCE_COLUMNS).mapInArrow(normalised, schema)
+    return records.select(*_SOURCE_COLUMNS, "content_hash").mapInArrow(normalised, schema)
 
 
 _VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
@@ -84,9 +96,10 @@ def _arrow(names: list[str]) -> pa.Schema:
     return pa.schema([(name, kind(name)) for name in names])
 
 
-def _features_row(row: dict[str, Any], types: Mapping[str, IdentifierType], today: date) -> dict[str, Any]:
+def _features_row(row: dict[str, Any], types: Mapping[str, IdentifierType]) -> dict[str, Any]:
     held = [Value(i["type"], i["value"], i["token"]) for i in row["identifiers"] or ()]
-    made = features(dict(row["attributes"] or ()), held, types, today)
+    # nobody was born after they told: the day of the run has no say, or yesterday's features would not be today's
+    made = features(dict(row["attributes"] or ()), held, types, row["received_at"].date())
     kept = {name: row[name] for name in ("record_key", "source", "key", "kind", "known", "arrival", "jurisdiction")}
     return {**kept, "content_hash": row["content_hash"], **asdict(made)}
 
@@ -105,41 +118,6 @@ def persons(parts: DataFrame, rules: Rules, buckets: int) -> DataFrame:
         settle,
         "kind string, component string, left_key string, right_key string, cluster string, state string, why string",
     )
-
-
-def membership(nodes: DataFrame, clusters: DataFrame, before: DataFrame, batch: int) -> DataFrame:
-    """Return the profile of every record: the birth id of its cluster's best-ranked member.
-
-    Rank for life: known before anonymous, then arrival, then source, then key. `identity.ids.profile_ids` is the
-    twin in Python.
-    """
-    settled = clusters.where("kind = 'node'").select(f.col("left_key").alias("record_key"), "component", "cluster")
-    joined = nodes.join(settled, "record_key", "left")
-    cluster = f.coalesce("cluster", "record_key")
-    best = Window.partitionBy("cluster").orderBy(f.desc("known"), "arrival", "source", "record_key")
-    named = (
-        joined.withColumn("cluster", cluster)
-        .withColumn("component", f.coalesce("component", "record_key"))
-        .withColumn("profile_id", f.first("record_key").over(best))
-    )
-    old = before.select("record_key", f.col("profile_id").alias("_old"), f.col("since_batch").alias("_since"))
-    since = f.when(f.col("_old") == f.col("profile_id"), f.col("_since")).otherwise(f.lit(batch))
-    return named.join(old, "record_key", "left").select(
-        "record_key", "profile_id", "component", "known", since.cast("bigint").alias("since_batch")
-    )
-
-
-def settled_edges(scored: DataFrame, verdicts: DataFrame, model_version: str) -> DataFrame:
-    """Return the edges with what became of them."""
-    told = verdicts.where("kind = 'edge'").select("left_key", "right_key", "state", "why")
-    return scored.join(told, ["left_key", "right_key"], "left").select(
-        "left_key", "right_key", "weight_micro", "conflict_micro", "kind",
-        f.col("rule_mask").cast("bigint").alias("rule_mask"), "component",
-        f.lit(model_version).alias("model_version"), "reasons",
-        f.coalesce("state", f.lit("suppressed")).alias("state"),
-        # probable, but not enough to make anybody a candidate, or cut from a component that had grown too large
-        f.coalesce("why", f.lit("below_threshold")).alias("why"),
-    )  # fmt: skip
 
 
 def profile_index(
@@ -162,7 +140,8 @@ def profile_index(
         f.count("*").alias("pairs"),
         f.min(f.when(f.col("weight_micro") > 0, f.col("weight_micro"))).alias("weakest_micro"),
         f.avg((f.col("conflict_micro") < 0).cast("double")).alias("negative_share"),
-        f.avg(f.least(f.greatest(f.col("weight_micro") / 1e6, f.lit(-20.0)), f.lit(20.0))).alias("mean_bits"),
+        # whole numbers first: their sum does not depend on the order in which they are added
+        (f.avg(f.least(f.greatest(f.col("weight_micro"), f.lit(-_MOST)), f.lit(_MOST))) / MICRO).alias("mean_bits"),
     )
     described = members.join(features_.select("record_key", "birth_date", "given_name", "phones"), "record_key")
     people = described.groupBy("profile_id").agg(

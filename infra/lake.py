@@ -1,6 +1,6 @@
 """Delta through Spark: every write is checked against its declaration and happens once a run, however often tried."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
@@ -68,14 +68,30 @@ class Lake:
         """Replace a table's rows; a second call for the same run and part changes nothing."""
         self._write(table, frame, "overwrite", part)
 
+    def replace(self, table: Table, rows: DataFrame, gone: DataFrame, keys: Sequence[str], part: str = "") -> None:
+        """Take the rows with the keys in `gone` out and put `rows` in; a second call for the same run changes nothing.
+
+        Two commits: a run that dies between them takes out once more what is out already, and goes on.
+        """
+        if shelf.transaction(self.root, table, _app(table, part)) >= self._run_number:
+            return
+        same = " AND ".join(f"held.{key} = gone.{key}" for key in keys)
+        held = DeltaTable.forPath(self.spark, self.path(table)).alias("held")
+        held.merge(gone.select(*keys).alias("gone"), same).whenMatchedDelete().execute()
+        self.append(table, rows, part)
+
     def _write(self, table: Table, frame: DataFrame, mode: str, part: str) -> None:
         writer = checked(frame, self.schema(table), table.name).write.format("delta").mode(mode)
-        writer = writer.option("txnAppId", f"{table.name}/{part}").option("txnVersion", self._run_number)
+        writer = writer.option("txnAppId", _app(table, part)).option("txnVersion", self._run_number)
         writer.save(self.path(table))
 
     def versions(self, tables: Iterable[Table]) -> dict[str, int]:
         """Return the newest version of each of the tables that exist."""
         return {t.name: shelf.version(self.root, t) for t in tables if shelf.exists(self.root, t)}
+
+
+def _app(table: Table, part: str) -> str:
+    return f"{table.name}/{part}"
 
 
 def checked(frame: DataFrame, schema: StructType, name: str) -> DataFrame:

@@ -22,6 +22,12 @@ def version(lake: Path, table: Table) -> int:
     return int(_open(lake, table, None).version())
 
 
+def transaction(lake: Path, table: Table, app: str) -> int:
+    """Return the newest number that an application's write to a table was marked with, or -1."""
+    found = _open(lake, table, None).transaction_version(app)
+    return -1 if found is None else int(found)
+
+
 def newest_versions(lake: Path) -> dict[str, int]:
     """Return the newest version of every table of the lake, by name."""
     if not lake.is_dir():

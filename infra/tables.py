@@ -43,6 +43,11 @@ def _unwrapped(annotation: Any) -> tuple[Any, bool, bool]:
     return annotation, nullable, personal
 
 
+def bare_type(annotation: Any) -> Any:
+    """Return the type without marks and without None."""
+    return _unwrapped(annotation)[0]
+
+
 def sql_type(annotation: Any) -> str:
     """Return the Spark SQL type of a row type's annotation; raise TypeError for one that has none."""
     bare, _, _ = _unwrapped(annotation)

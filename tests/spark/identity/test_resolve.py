@@ -114,7 +114,7 @@ def test_who_objects_has_no_profile_and_the_id_goes_to_the_heir(
 ) -> None:
     from consent.funnel import funnel
     from identity.jobs import resolve
-    from identity.tables import PROFILE_ALIAS, RECORD_CONSENT
+    from identity.tables import PROFILE_ALIAS, RECORD_CONSENT, SUCCESSION
 
     other = {"type": "email", "value": "bobby@example.org", "token": "1:email:bobby@example.org"}
     heir = told("bob3", 6, other, given_name="Robert", family_name="Carver", birth_date="1978-07-09", street="5 Elm St",
@@ -127,8 +127,9 @@ def test_who_objects_has_no_profile_and_the_id_goes_to_the_heir(
     resolve(second, {})
     found = profiles(second)
     assert not {"bob1", "bob2", "login1"} & set(found)
-    assert found["bob3"] == "bob3"
-    assert ("bob1", "bob3") in {(a["alias_id"], a["profile_id"]) for a in rows(second, PROFILE_ALIAS)}
+    assert found["bob3"] == "bob1"
+    assert rows(second, PROFILE_ALIAS) == []
+    assert [(s["id"], s["heir"]) for s in rows(second, SUCCESSION) if s["heir"]] == [("bob1", "bob3")]
     said = {
         (r["record_key"], r["allowed"]) for r in rows(second, RECORD_CONSENT) if r["purpose"] == "identity_resolution"
     }

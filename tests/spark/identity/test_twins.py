@@ -7,51 +7,8 @@ import pytest
 pytestmark = pytest.mark.spark
 
 
-def test_names_and_aliases_are_those_of_the_pure_rules(spark: Any) -> None:
-    from identity import ids, lineage, transforms
-    from identity.model import Rank
-    from infra.ids import ProfileId, RecordKey
-
-    ranks = {
-        RecordKey(key): Rank(not known, arrival, source, RecordKey(key))
-        for key, known, arrival, source in [
-            ("a", False, 0, "web"), ("b", True, 5, "crm"), ("c", True, 5, "shop"), ("d", True, 2, "shop"),
-            ("e", False, 9, "web"),
-        ]
-    }  # fmt: skip
-    clusters = {RecordKey("a"): RecordKey("a"), RecordKey("b"): RecordKey("a"), RecordKey("c"): RecordKey("a"),
-                RecordKey("d"): RecordKey("d")}  # fmt: skip
-    nodes = spark.createDataFrame(
-        [(k, not r.anonymous, r.arrival, r.source) for k, r in ranks.items()],
-        "record_key string, known boolean, arrival bigint, source string",
-    )
-    settled = spark.createDataFrame(
-        [("node", "x", k, c) for k, c in clusters.items()],
-        "kind string, component string, left_key string, cluster string",
-    )
-    before = spark.createDataFrame(
-        [("a", "a", 1), ("b", "c", 1), ("c", "c", 1), ("gone", "gone", 1), ("e", "gone", 1)],
-        "record_key string, profile_id string, since_batch bigint",
-    )
-    members = transforms.membership(nodes, settled, before, 2)
-    found = {r["record_key"]: r["profile_id"] for r in members.collect()}
-    alone = {RecordKey(k): RecordKey(k) for k in ranks if k not in clusters}
-    expected = ids.profile_ids({**clusters, **alone}, ranks)
-    assert found == expected
-
-    old_aliases = spark.createDataFrame([("z", "c", 1)], "alias_id string, profile_id string, since_batch bigint")
-    takers = spark.createDataFrame([], "old_key string, record_key string")
-    rows = lineage.aliases(members, before, old_aliases, takers, 2).collect()
-    pure = ids.aliases(
-        [ProfileId(p) for p in ("a", "c", "gone", "z")],
-        expected,
-        {RecordKey("gone"): [RecordKey("gone"), RecordKey("e")], RecordKey("z"): [RecordKey("c")]},
-    )
-    assert {(r["alias_id"], r["profile_id"]) for r in rows} == {(a.alias_id, a.profile_id) for a in pure}
-
-
 def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
-    from datetime import date
+    from datetime import UTC, date, datetime
 
     from pyspark.sql.types import StructType
 
@@ -63,12 +20,13 @@ def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
     types = {"email": IdentifierType(normaliser="email")}
     attributes = {"full_name": "Dr. Zoë van der Berg", "birth_date": "1984-03-09", "street": "12 Oak Street #4"}
     frame = spark.createDataFrame(
-        [("k", "crm", "1", "person", True, 1, None, "h", attributes, [("email", "zoe@example.org", "1:t")])],
+        [("k", "crm", "1", "person", True, 1, None, "h", attributes, [("email", "zoe@example.org", "1:t")],
+          datetime(2026, 11, 1, tzinfo=UTC))],
         "record_key string, source string, key string, kind string, known boolean, arrival bigint, "
         "jurisdiction string, content_hash string, attributes map<string,string>, "
-        "identifiers array<struct<type:string,value:string,token:string>>",
+        "identifiers array<struct<type:string,value:string,token:string>>, received_at timestamp",
     )
-    made = transforms.record_features(frame, types, date(2026, 11, 1), StructType.fromDDL(RECORD_FEATURES.ddl()))
+    made = transforms.record_features(frame, types, StructType.fromDDL(RECORD_FEATURES.ddl()))
     row = made.first().asDict(recursive=True)
     pure = features(attributes, [Value("email", "zoe@example.org", "1:t")], types, date(2026, 11, 1))
     for name in ("given_name", "family_name", "birth_date", "street", "unit", "emails", "bare", "given_known"):

@@ -1,0 +1,34 @@
+"""What an engine must be able to do: run the steps' SQL and the four things that SQL alone cannot say."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from infra.tables import Table
+
+
+class Engine(Protocol):
+    """A place where tables are made by name. The steps' SQL is the part of the language that all engines share."""
+
+    def make(self, name: str, query: str) -> None:
+        """Make the table `name` from a query, in place of one that has the name."""
+
+    def count(self, name: str) -> int:
+        """Return how many rows a table has."""
+
+    def base(self, table: Table, columns: Sequence[str] | None = None) -> str:
+        """Return a name for a lake table as it was before this run; good for one use in one query."""
+
+    def limited(self, column: str) -> str:
+        """Return SQL for the `type:token` of the identifiers in a column of which a person may have only so many."""
+
+    def post(self, records: str, into: str) -> None:
+        """Make `into` (rule, block, record_key) from records: every key that candidates are looked for by."""
+
+    def weigh(self, pairs: str, into: str) -> None:
+        """Make `into` from pairs (left_key, right_key, rule_mask) of records in `features`: see `scoring.weigh`."""
+
+    def components(self, nodes: str, edges: str, into: str) -> None:
+        """Make `into` (record_key, component): connected components, each named by its smallest key."""
+
+    def settle(self, parts: str, into: str) -> None:
+        """Make `into` (`components.SETTLED`) from parts (`components.PART`): every piece settled alone."""
