@@ -13,95 +13,39 @@ from functools import lru_cache
 from anyascii import anyascii
 from nicknames import NickNamer
 
+from identity.eastern import parts as parts_of_eastern
+
 _WORD_BREAK = re.compile(r"[^a-z0-9]+")
 _TITLES = frozenset(
     [
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "mx",
-        "dr",
-        "prof",
-        "professor",
-        "sir",
-        "madam",
-        "rev",
-        "reverend",
-        "fr",
-        "father",
-        "hon",
-        "capt",
-        "captain",
-        "col",
-        "sgt",
-        "lt",
-        "maj",
-        "gen",
+        "mr", "mrs", "ms", "miss", "mx", "dr", "prof", "professor", "sir", "madam", "rev", "reverend", "fr", "father",
+        "hon", "capt", "captain",
+        "col", "sgt", "lt", "maj", "gen", "herr", "frau", "monsieur", "madame", "mme", "mlle", "senor", "senora",
+        "sra", "srta", "signor",
+        "signora", "dhr", "mevr", "mevrouw", "drs", "ing", "dipl", "mag",
     ]
-)
+)  # fmt: skip
 _SUFFIXES = {
     "jr": "jr", "junior": "jr", "jnr": "jr", "sr": "sr", "senior": "sr", "snr": "sr",
     "ii": "ii", "2nd": "ii", "iii": "iii", "3rd": "iii", "iv": "iv", "4th": "iv",
 }  # fmt: skip
-_DEGREES = frozenset({"phd", "md", "esq", "dds", "mba", "cpa", "rn"})
+_DEGREES = frozenset({"phd", "md", "esq", "dds", "mba", "cpa", "rn", "msc", "bsc", "dphil", "llm", "obe", "mbe", "cbe"})
 _PARTICLES = frozenset(
     [
-        "van",
-        "von",
-        "der",
-        "den",
-        "de",
-        "del",
-        "della",
-        "di",
-        "da",
-        "das",
-        "dos",
-        "du",
-        "la",
-        "le",
-        "ter",
-        "ten",
-        "zu",
-        "zur",
-        "al",
-        "el",
-        "bin",
-        "ibn",
-        "san",
-        "st",
-        "saint",
+        "van", "von", "vom", "der", "den", "de", "del", "della", "dello", "degli", "di", "da", "das", "do", "dos",
+        "du", "des", "la", "las", "le", "les", "los", "lo",
+        "ter", "ten", "te", "zu", "zum", "zur", "al", "el", "bin", "bint", "ibn", "abu", "san", "st", "saint", "mc",
+        "mac", "af", "av",
     ]
-)
+)  # fmt: skip
 _PLACEHOLDERS = frozenset(
     [
-        "null",
-        "none",
-        "na",
-        "nan",
-        "unknown",
-        "anonymous",
-        "test",
-        "guest",
-        "customer",
-        "firstname",
-        "lastname",
-        "nobody",
-        "xxx",
-        "xx",
-        "n",
-        "a",
-        "tbd",
-        "undefined",
-        "noname",
-        "deleted",
-        "redacted",
-        "dummy",
-        "asdf",
-        "qwerty",
+        "null", "none", "na", "nan", "unknown", "anonymous", "test", "guest", "customer", "firstname", "lastname",
+        "nobody", "xxx", "xx", "n", "a",
+        "tbd", "undefined", "noname", "deleted", "redacted", "dummy", "asdf", "qwerty",
     ]
-)
+)  # fmt: skip
+_JOINED = frozenset({"mc", "mac"})
 _SHORTEST_MIDDLE = 2
 
 
@@ -128,7 +72,7 @@ def name(given: str = "", family: str = "", full: str = "", suffix: str = "") ->
     """
     parts = _split_full(full) if full and not (given and family) else Name()
     given_words, given_suffix = _without_suffix(_meaningful(given))
-    family_words, family_suffix = _without_suffix(_meaningful(family))
+    family_words, family_suffix = _without_suffix(_joined(_meaningful(family)))
     marks = [_SUFFIXES.get(word, "") for word in folded(suffix).split()]
     first, middle = _first_and_middle(given_words)
     return Name(
@@ -140,10 +84,24 @@ def name(given: str = "", family: str = "", full: str = "", suffix: str = "") ->
 
 
 def _meaningful(text: str) -> list[str]:
-    words = [word for word in folded(text).split() if word not in _DEGREES]
+    words = folded(text).split()
     while len(words) > 1 and words[0] in _TITLES:
         words.pop(0)
+    # Md Rahman is no doctor: what stands first is a name.
+    while len(words) > 1 and words[-1] in _DEGREES:
+        words.pop()
     return [] if all(word in _PLACEHOLDERS for word in words) else words
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Return the words with Mc and Mac at one with what they belong to: `Mc Donald` is McDonald."""
+    out: list[str] = []
+    for word in words:
+        if out and out[-1] in _JOINED:
+            out[-1] += word
+        else:
+            out.append(word)
+    return out
 
 
 def _without_suffix(words: list[str]) -> tuple[list[str], str]:
@@ -157,15 +115,19 @@ def _first_and_middle(words: list[str]) -> tuple[str, str]:
 
 
 def _split_full(full: str) -> Name:
-    """Return the parts of `Given Middle Family Jr` or of `Family, Given Middle`."""
+    """Return the parts of `Given Middle Family Jr`, of `Family, Given Middle`, or of a name that begins with the family."""
+    eastern = parts_of_eastern(unicodedata.normalize("NFKC", full))
+    if eastern is not None:
+        family, given = eastern
+        return _told(Name("".join(folded(given).split()), "", folded(family)))
     before, comma, after = full.partition(",")
     if comma:
         tail, suffix = _without_suffix(["", *_meaningful(after)])
-        tail = [word for word in tail if word]
+        tail = [word for word in tail if word and word not in _DEGREES]
         if tail:
-            family, family_suffix = _without_suffix(_meaningful(before))
+            family_words, family_suffix = _without_suffix(_joined(_meaningful(before)))
             first, middle = _first_and_middle(tail)
-            return Name(first, middle, " ".join(family), suffix or family_suffix)
+            return _told(Name(first, middle, " ".join(family_words), suffix or family_suffix))
         whole = _split_full(before)
         return Name(whole.given, whole.middle, whole.family, suffix or whole.suffix)
     words, suffix = _without_suffix(_meaningful(full))
@@ -174,7 +136,14 @@ def _split_full(full: str) -> Name:
     start = len(words) - 1
     while start > 1 and words[start - 1] in _PARTICLES:
         start -= 1
-    return Name(words[0], " ".join(words[1:start]), " ".join(words[start:]), suffix)
+    return _told(Name(words[0], " ".join(words[1:start]), " ".join(_joined(words[start:])), suffix))
+
+
+def _told(name_: Name) -> Name:
+    """Return a name without the parts that say of themselves that nothing is known."""
+    given = [] if all(word in _PLACEHOLDERS for word in (name_.given, *name_.middle.split())) else [name_.given]
+    family = "" if all(word in _PLACEHOLDERS for word in name_.family.split()) else name_.family
+    return Name(given[0] if given else "", name_.middle if given else "", family, name_.suffix)
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity import addresses, dates, names
+from identity import addresses, dates, eastern, names
 
 texts = st.text(max_size=40) | st.sampled_from(
     [
@@ -13,6 +13,8 @@ texts = st.text(max_size=40) | st.sampled_from(
         "1984-03-09",
         "Straße 5",
         "李小龍",
+        "山田 太郎",
+        "Mac Mc Donald",
         "İstanbul",
         "ﬁne",
     ]
@@ -32,6 +34,20 @@ def test_a_name_normalised_is_its_own_normal_form(given_: str, family: str, full
     again = names.name(f"{once.given} {once.middle}".strip(), once.family, suffix=once.suffix)
     assert once.given in {again.given, ""}
     assert all(part.isascii() for part in (once.given, once.middle, once.family, once.suffix))
+
+
+EASTERN = st.text("李小龙歐陽山田太郎々김민준남궁ジョンたろう・ 様씨", max_size=8)
+
+
+@given(EASTERN)
+def test_a_name_in_an_eastern_script_keeps_every_sign_but_the_honorific(full: str) -> None:
+    told = eastern.parts(full)
+    if told is not None:
+        family, given_ = told
+        assert family
+        assert sorted((family + given_).replace(" ", "")) == sorted(
+            sign for sign in eastern.without_honorific(full) if sign not in "・ "
+        )
 
 
 @given(texts)
