@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from identity import charts, modelbook, portraits, scoring
+from identity import charts, modelbook, portraits
 from identity.config import IdentityConfig, load_identity
 from identity.modelbook import StoredModel
+from identity.workbench import workbench
 from infra.runtime import Runtime
 from infra.workspace import Workspace
 
@@ -20,9 +21,8 @@ def folder(workspace: Workspace, version: str) -> Path:
 def keep(workspace: Workspace, config: IdentityConfig, stored: StoredModel) -> Path:
     """Write a model's charts and figures and return the charts' place; both hold counts and shares, nobody's values."""
     model = stored.model()
-    connection = scoring.connect()
-    portrait = portraits.taken(connection, workspace.lake_path, config, model)
-    connection.close()
+    with workbench(workspace) as connection:
+        portrait = portraits.taken(connection, workspace, config, model)
     place = folder(workspace, stored.version)
     place.mkdir(parents=True, exist_ok=True)
     figures = modelbook.facts(model, modelbook.frequencies_kept(workspace.lake_path, model))

@@ -1,8 +1,7 @@
 """Blocking rules measured on the lake, in DuckDB, without writing anything: what each costs and which matches it finds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
@@ -10,17 +9,16 @@ from identity.blocking import SUBJECTS, Cost, Pattern, Rule, candidates, identif
 from identity.config import BLOCKING_KEYS, IdentityConfig
 from identity.evidence import bits
 from identity.model import MICRO
-from identity.tables import EDGES, RECORD_FEATURES
-from infra import shelf
-from infra.tables import Table
 
 SAMPLE = 50_000
 """Likely matches that are looked at; more would say the same."""
 _SEVERAL = frozenset(key for key, expression in BLOCKING_KEYS.items() if expression.startswith("unnest("))
-_COLUMNS = (
+COLUMNS = (
     "record_key", "bare", "given_name", "given_forms", "family_name", "birth_date", "street", "city", "postcode", "handle",
     "phones",
 )  # fmt: skip
+"""What is read of `record_features`."""
+EDGE_COLUMNS = ("left_key", "right_key", "weight_micro", "rule_mask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,11 @@ def candidate_rules(config: IdentityConfig) -> tuple[Rule, ...]:
     return tuple(dict.fromkeys((*candidates(BLOCKING_KEYS, _SEVERAL), *config.blocking)))
 
 
+def likely_from(config: IdentityConfig) -> int:
+    """Return the weight in micro-bits above which a pair is a likely match."""
+    return round(config.thresholds.merge * MICRO)
+
+
 def kinds(config: IdentityConfig) -> dict[str, Rule]:
     """Return what stands for each identifier type among the rules: two types of one field are one, so is a digest's."""
     found = {}
@@ -49,24 +52,10 @@ def kinds(config: IdentityConfig) -> dict[str, Rule]:
     return found
 
 
-def load(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
-    """Make `described` and `stored_edges` from the last resolved run."""
-    load_table(connection, lake, RECORD_FEATURES, "loaded", _COLUMNS)
-    connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM loaded WHERE NOT bare")
-    load_table(connection, lake, EDGES, "stored_edges", ("left_key", "right_key", "weight_micro", "rule_mask"))
-
-
-def load_table(
-    connection: duckdb.DuckDBPyConnection, lake: Path, table: Table, into: str, columns: Sequence[str] | None = None
-) -> None:
-    """Make the table `into` from a table of the lake."""
-    connection.from_arrow(shelf.reader(lake, table, columns=columns)).create(into)
-
-
 def measured(
     connection: duckdb.DuckDBPyConnection, config: IdentityConfig, rules: Iterable[Rule], cap: int
 ) -> Measured:
-    """Return what each rule costs and finds; reads the tables that `load` made.
+    """Return what each rule costs and finds; reads `described` and `stored_edges` (the last run's, above `likely_from`).
 
     Likely matches are the stored pairs of two records that describe somebody, above the merge threshold: what the
     declared rules and the identifiers found, weighed by the model.
@@ -93,7 +82,7 @@ def _reference(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) ->
     connection.execute(
         "CREATE OR REPLACE TABLE likely AS WITH all_likely AS (SELECT e.* FROM stored_edges e "
         "SEMI JOIN described l ON l.record_key = e.left_key SEMI JOIN described r ON r.record_key = e.right_key "
-        f"WHERE e.weight_micro > {round(config.thresholds.merge * MICRO)} AND e.rule_mask > 0) "
+        f"WHERE e.weight_micro > {likely_from(config)} AND e.rule_mask > 0) "
         "SELECT *, row_number() OVER (ORDER BY hash(left_key, right_key), left_key, right_key) AS pair FROM all_likely"
     )
     row = connection.execute("SELECT (SELECT count(*) FROM described), count(*) FROM likely").fetchone()

@@ -1,18 +1,18 @@
 """What a model makes of the records as they are, as counts only: how candidates weigh, who could never be linked."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
 from identity import frequencies, scoring
 from identity.config import IdentityConfig
 from identity.evidence import bits
-from identity.measuring import load_table
 from identity.model import MICRO
 from identity.registry import MatchModel
 from identity.tables import RECORD_FEATURES, TF_SNAPSHOT
+from identity.workbench import load_table
 from infra import shelf
+from infra.workspace import Workspace
 
 SAMPLE = 200_000
 """Pairs, and records, that are weighed at most: more would draw the same picture."""
@@ -47,11 +47,14 @@ class Portrait:
     sources: tuple[Unlinkable, ...]
 
 
-def taken(connection: duckdb.DuckDBPyConnection, lake: Path, config: IdentityConfig, model: MatchModel) -> Portrait:
+def taken(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, config: IdentityConfig, model: MatchModel
+) -> Portrait:
     """Return the portrait of a stored model on the lake's records; nothing is written."""
-    load_table(connection, lake, RECORD_FEATURES, "features")
+    load_table(connection, workspace, RECORD_FEATURES, "features")
     connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
-    frequencies.load(connection, shelf.parquet_files(lake, TF_SNAPSHOT), model.frequencies_digest)
+    files = shelf.parquet_files(workspace.lake_path, TF_SNAPSHOT)
+    frequencies.load(connection, files, model.frequencies_digest)
     return portrait(connection, config, model)
 
 
@@ -59,7 +62,7 @@ def portrait(connection: duckdb.DuckDBPyConnection, config: IdentityConfig, mode
     """Return the portrait of a model; reads `features`, `described` and `frequencies`."""
     scoring.make_candidates(connection, config)
     connection.execute(
-        "CREATE OR REPLACE TABLE described_pair AS SELECT c.* FROM candidates c "
+        "CREATE OR REPLACE VIEW described_pair AS SELECT c.* FROM candidates c "
         "SEMI JOIN described l ON l.record_key = c.left_key SEMI JOIN described r ON r.record_key = c.right_key"
     )
     candidates = scoring.count(connection, "described_pair")

@@ -12,6 +12,7 @@ from identity import blocking, measuring
 from identity.blocking import Choice, Rule
 from identity.config import IdentityConfig, load_identity
 from identity.measuring import Measured
+from identity.tables import EDGES, RECORD_FEATURES
 from infra.errors import Refused
 from infra.workspace import Workspace
 
@@ -31,9 +32,10 @@ def propose(
 ) -> None:
     """Propose blocking rules from the records: those that find most likely matches for the pairs that they cost."""
     with reporting():
-        config = load_identity(Workspace.open(workspace))
+        place = Workspace.open(workspace)
+        config = load_identity(place)
         cap = cap or config.limits.block
-        measured = _measured(workspace, config, cap, all_rules=True)
+        measured = _measured(place, config, cap, all_rules=True)
         choices = blocking.chosen(
             measured.costs, measured.patterns, measured.catchers, measured.records, budget, given=_kinds(config)
         )
@@ -52,23 +54,24 @@ def propose(
 def report(workspace: WorkspaceOption = Path(), cap: CapOption = None, json: JsonOption = False) -> None:
     """Show what each declared blocking rule costs, which records its cap leaves out, and what it finds."""
     with reporting():
-        config = load_identity(Workspace.open(workspace))
-        measured = _measured(workspace, config, cap or config.limits.block, all_rules=False)
+        place = Workspace.open(workspace)
+        config = load_identity(place)
+        measured = _measured(place, config, cap or config.limits.block, all_rules=False)
         if json:
             as_json(_facts(measured, config, config.blocking) | {"cap": cap or config.limits.block})
             return
         _print(measured, config, config.blocking, ())
 
 
-def _measured(workspace: Path, config: IdentityConfig, cap: int, *, all_rules: bool) -> Measured:
-    from identity import scoring  # brings Splink, which takes a second
+def _measured(workspace: Workspace, config: IdentityConfig, cap: int, *, all_rules: bool) -> Measured:
+    from identity.workbench import load_table, workbench  # brings Splink, which takes a second
 
-    connection = scoring.connect()
-    measuring.load(connection, Workspace.open(workspace).lake_path)
     rules = measuring.candidate_rules(config) if all_rules else config.blocking
-    found = measuring.measured(connection, config, rules, cap)
-    connection.close()
-    return found
+    above = f"weight_micro > {measuring.likely_from(config)}"
+    with workbench(workspace) as connection:
+        load_table(connection, workspace, RECORD_FEATURES, "described", measuring.COLUMNS, "NOT bare")
+        load_table(connection, workspace, EDGES, "stored_edges", measuring.EDGE_COLUMNS, above)
+        return measuring.measured(connection, config, rules, cap)
 
 
 def _kinds(config: IdentityConfig) -> tuple[Rule, ...]:
