@@ -91,7 +91,7 @@ def score(lake: Path, truth: Path) -> Scorecard:
     connection = scoring.connect()
     for table, at in ((RECORD_FEATURES, "features"), (MEMBERSHIP, "membership")):
         _load(connection, at, shelf.reader(lake, table))
-    _load_truth(connection, truth)
+    load_truth(connection, truth)
     groupings.make_groupings(connection)
     accuracy = {name: _accuracy(connection, name) for name in GROUPINGS}
     traps = _traps(connection, truth) if (truth / "traps.csv").is_file() else {}
@@ -107,7 +107,7 @@ def _load(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.RecordBatch
     connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM rows")
 
 
-def _load_truth(connection: duckdb.DuckDBPyConnection, truth: Path) -> None:
+def load_truth(connection: duckdb.DuckDBPyConnection, truth: Path) -> None:
     """Make `told` (what the truth names) and `truth` (record_key, person_id, shared: what of it was resolved)."""
     connection.execute(
         "CREATE OR REPLACE TABLE told AS SELECT source, key, any_value(person_id) AS person_id, bool_or(shared) AS shared "

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Engine,
@@ -64,6 +65,29 @@ REVIEW_DECISION = Table(
     Column("reason", String(2000), nullable=False),
     Column("decided_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
+)
+
+CLERICAL_PAIR = Table(
+    "clerical_pair",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("left_key", String(32), nullable=False),
+    Column("right_key", String(32), nullable=False),
+    Column("stratum", String(40), nullable=False),
+    Column("claimed", Boolean, nullable=False),
+    Column("pairs", BigInteger, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("drawn_at", UtcDateTime, nullable=False),
+)
+
+CLERICAL_ANSWER = Table(
+    "clerical_answer",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("pair_id", String(16), nullable=False, index=True),
+    Column("same", Boolean),
+    Column("actor", String(200), nullable=False),
+    Column("answered_at", UtcDateTime, nullable=False),
 )
 
 

@@ -45,6 +45,12 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     OUT.print(drawn)
 
 
+def side_by_side(title: str, seen: Mapping[str, Mapping[str, str]]) -> None:
+    """Print what several records say, a column each, a line for every field that one of them has."""
+    names = sorted({name for one in seen.values() for name in one})
+    table(title, ["", *seen], [(name, *(one.get(name) for one in seen.values())) for name in names])
+
+
 def as_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print data for machines, on stdout alone."""
     sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False, indent=2) + "\n")

@@ -14,6 +14,7 @@ from api.cli import (
     models,
     persons,
     planning,
+    quality,
     reviewing,
     scaffold,
     serving,
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-_TOP = (scaffold, jobs, serving, persons, explaining, stewarding, planning, looking, demo_data)
+_TOP = (scaffold, jobs, serving, persons, explaining, stewarding, planning, looking, quality, demo_data)
 for part in _TOP:
     app.add_typer(part.app)
 app.add_typer(consents.app, name="consent", help="The consent ledger: record, show, decide.")

@@ -14,8 +14,9 @@ from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.world import World, open_world
 from consent import officer
 from consent.officer import Desk
+from identity import testimony
 from infra.errors import Missing
-from infra.ids import ProfileId, Purpose, Token
+from infra.ids import ProfileId, Purpose, RecordKey, Token
 from profiles.serving import ProfileReader, Published
 
 app = typer.Typer()
@@ -50,6 +51,19 @@ class Gallery:
         if found is None:
             raise Missing(f"no published profile has this {identifier.type}, or several have")
         return found
+
+    def record(self, lake: Path, key: RecordKey) -> dict[str, str]:
+        """Return what a record says as identity resolution may see it: under later refusals, from the served graph."""
+        person = testimony.profile_of(lake, key)
+        graph = self.reader.graph(person, Purpose("identity_resolution"))
+        found = next((r for r in (graph or {}).get("records", ()) if r["record_key"] == key), None)
+        if found is None:
+            return {"profile": person, "record": "not published for identity resolution"}
+        said = {name: str(value) for name, value in found["attributes"].items()}
+        for one in found["identifiers"]:
+            value = one.get("value") or one.get("masked")
+            said[one["type"]] = f"{said[one['type']]}, {value}" if one["type"] in said else str(value)
+        return {"profile": person, "source": found["source"], **said}
 
 
 @app.command()

@@ -1,13 +1,12 @@
 """`kindred review`: the questions that wait for a steward, what is known of each, and the answers."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from api.cli.console import as_json, reporting, say, table
+from api.cli.console import as_json, reporting, say, side_by_side, table
 from api.cli.jobs import hand_over
 from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.persons import Gallery
@@ -19,11 +18,9 @@ from identity.model import MICRO
 from identity.review import ANSWERS, KINDS, Answer, Task
 from infra.clock import system_clock
 from infra.errors import Malformed
-from infra.ids import Purpose, RecordKey
 
 app = typer.Typer(no_args_is_help=True)
 TaskArgument = Annotated[str, typer.Argument(help="The id of a question, from `kindred review list`.")]
-_PURPOSE = Purpose("identity_resolution")
 
 
 @app.command("list")
@@ -79,7 +76,9 @@ def show(
         world = open_world(workspace)
         task = inbox.task(world.database, question)
         gallery = Gallery.open(world)
-        seen = {key: _seen(gallery, world, key) for key in (task.left, task.right) if key}
+        seen: dict[str, dict[str, str]] = {
+            key: gallery.record(world.workspace.lake_path, key) for key in (task.left, task.right) if key
+        }
         lake = world.workspace.lake_path
         edge = testimony.edge(lake, task.left, task.right) if task.left and task.right else None
         told = None if edge is None else explain.why(edge)
@@ -98,8 +97,7 @@ def show(
         if task.left is None:
             say(f"profile {task.profile_id}; `kindred how {task.profile_id}` says how it came about")
         else:
-            names = sorted({name for one in seen.values() for name in one})
-            table("side by side", ["", *seen], [(n, *(one.get(n) for one in seen.values())) for n in names])
+            side_by_side("side by side", seen)
         if told is not None:
             rows = [(s.comparison.replace("_", " "), s.level, f"{s.bits:+.1f}", f"{s.total:+.1f}") for s in told.steps]
             table("evidence", ["comparison", "level", "bits", "sum"], rows)
@@ -140,17 +138,3 @@ def _facts(task: Task) -> dict[str, Any]:
 
 def _bits(task: Task) -> float | None:
     return None if task.weight_micro is None else round(task.weight_micro / MICRO, 3)
-
-
-def _seen(gallery: Gallery, world: World, key: RecordKey) -> Mapping[str, str]:
-    """Return what a record says as identity resolution may see it: under later refusals, through the served graph."""
-    profile = testimony.profile_of(world.workspace.lake_path, key)
-    graph = gallery.reader.graph(profile, _PURPOSE)
-    record = next((r for r in (graph or {}).get("records", ()) if r["record_key"] == key), None)
-    if record is None:
-        return {"profile": profile, "record": "not published for identity resolution"}
-    said = {name: str(value) for name, value in record["attributes"].items()}
-    for one in record["identifiers"]:
-        value = one.get("value") or one.get("masked")
-        said[one["type"]] = f"{said[one['type']]}, {value}" if one["type"] in said else str(value)
-    return {"profile": profile, "source": record["source"], **said}
