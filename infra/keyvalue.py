@@ -150,6 +150,72 @@ class Generations:
         return self._open[1]
 
 
+class Change:
+    """A transaction in the making: it sees what it wrote, and nobody else does until it is done."""
+
+    def __init__(self, transaction: lmdb.Transaction) -> None:
+        self._transaction = transaction
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+        value: bytes | None = self._transaction.get(key)
+        return value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a key."""
+        self._transaction.put(key, value)
+
+    def delete(self, key: bytes) -> None:
+        """Remove a key, if it is there."""
+        self._transaction.delete(key)
+
+
+class LmdbStore:
+    """An LMDB environment that one process reads and writes; each change is there whole or not at all.
+
+    What is not `durable` may lose its newest changes, or itself, when the machine fails; a process may end at any time.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self._env = lmdb.open(
+            str(path), map_size=_MAP_SIZE, max_readers=_MAX_READERS, sync=durable, metasync=durable, readahead=False
+        )
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+        value: bytes | None = self._env.begin().get(key)
+        return value
+
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values that begin with the prefix, in key order."""
+        with self._env.begin() as transaction:
+            cursor = transaction.cursor()
+            found = cursor.set_range(prefix)
+            while found and cursor.key().startswith(prefix):
+                yield bytes(cursor.key()), bytes(cursor.value())
+                found = cursor.next()
+
+    @contextmanager
+    def change(self) -> Iterator[Change]:
+        """Change several keys in one transaction; an error leaves all as it was."""
+        with self._env.begin(write=True) as transaction:
+            yield Change(transaction)
+
+    def revision(self) -> int:
+        """Return a number that every change makes larger."""
+        number: int = self._env.begin().id()
+        return number
+
+    def sync(self) -> None:
+        """Have everything on disk."""
+        self._env.sync(True)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._env.close()
+
+
 def fsync_folder(path: Path) -> None:
     """Have a folder's entries on disk: a file that was renamed into it stays there after a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
