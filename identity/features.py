@@ -71,7 +71,7 @@ def features(
         street=street.line or None,
         unit=street.unit or None,
         city=addresses.city(text.get("city", "")) or None,
-        postcode=addresses.postcode(text.get("postcode", "")) or None,
+        postcode=addresses.postcode(text.get("postcode", ""), text.get("country", "")) or None,
         handle=_handle(emails, name),
         mail_year=_year(emails),
         emails=emails,

@@ -97,7 +97,26 @@ def test_only_a_stated_sex_is_evidence(text: str, expected: str) -> None:
         ("12 Oak Street, Apt. 4B", "12 oak st", "4b"),
         ("12 OAK ST #4b", "12 oak st", "4b"),
         ("1013 North Main Avenue", "1013 n main ave", ""),
-        ("P.O. Box 12", "po box 12", ""),
+        ("P.O. Box #12", "po box 12", ""),
+        ("Postfach 12", "po box 12", ""),
+        ("Flat 4B, 12 High Street", "12 high st", "4b"),
+        ("4/12 Smith Street", "12 smith st", "4"),
+        ("12 A High Street", "12a high st", ""),
+        ("12 E Main Street", "12 e main st", ""),
+        ("The Old Rectory, 12 Church Lane", "12 church ln", ""),
+        ("Rose Cottage, Church Lane", "rose cottage church ln", ""),
+        ("100 Main Street Suite 200", "100 main st", "200"),
+        ("1220 County Road 12", "1220 county rd 12", ""),
+        ("Highway 61", "hwy 61", ""),
+        ("350 Fifth Avenue", "350 5th ave", ""),
+        ("Hauptstraße 5", "5 hauptstr", ""),
+        ("Hauptstr. 5", "5 hauptstr", ""),
+        ("Straße des 17. Juni 135", "135 st des 17 juni", ""),
+        ("12 bis, rue de la Paix, Bât. B", "12b rue de la paix", "b"),
+        ("Kerkstraat 12 A", "12a kerkstr", ""),
+        ("Calle Mayor 5, 3º B", "5 calle mayor", "3o b"),
+        ("渋谷1丁目2番3号", "1-2-3 segu", ""),
+        ("Shibuya 1-2-3", "1-2-3 shibuya", ""),
         ("null", "", ""),
         ("", "", ""),
     ],
@@ -109,10 +128,25 @@ def test_a_street_has_one_spelling_and_its_unit_apart(text: str, line: str, unit
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("43017-1234", "43017"), ("430171234", "43017"), ("SW1A 1AA", "sw1a1aa"), ("00000", ""), ("n/a", "")],
+    [
+        ("43017-1234", "43017"),
+        ("430171234", "43017"),
+        ("SW1A 1AA", "sw1a1aa"),
+        ("D-10115", "10115"),
+        ("E1 6AN", "e16an"),
+        ("1234 AB", "1234ab"),
+        ("〒150-0002", "1500002"),
+        ("00000", ""),
+        ("n/a", ""),
+    ],
 )
 def test_a_postcode_loses_what_few_have(text: str, expected: str) -> None:
     assert addresses.postcode(text) == expected
+
+
+def test_a_zip_that_was_taken_for_a_number_gets_its_zeros_back() -> None:
+    assert addresses.postcode("2139", "USA") == addresses.postcode("02139-4301") == "02139"
+    assert addresses.postcode("2139") == addresses.postcode("2139", "AU") == "2139"
 
 
 def test_a_city_is_folded() -> None:
