@@ -8,6 +8,7 @@ from identity import frequencies, scoring
 from identity.config import IdentityConfig
 from identity.evidence import bits
 from identity.model import MICRO
+from identity.postings import caps_sql, postings_sql
 from identity.registry import MatchModel
 from identity.tables import RECORD_FEATURES, TF_SNAPSHOT
 from identity.workbench import load_table
@@ -16,6 +17,8 @@ from infra.workspace import Workspace
 
 SAMPLE = 200_000
 """Pairs, and records, that are weighed at most: more would draw the same picture."""
+_DRAWN = 5
+_PARTS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Unlinkable:
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """The counts that charts are drawn from; `candidates` is how many pairs of describing records there are."""
+    """The counts that charts are drawn from; `candidates` is how many pairs of describing records there are, or about."""
 
     merge: float
     keep: float
@@ -60,16 +63,7 @@ def taken(
 
 def portrait(connection: duckdb.DuckDBPyConnection, config: IdentityConfig, model: MatchModel) -> Portrait:
     """Return the portrait of a model; reads `features`, `described` and `frequencies`."""
-    scoring.make_candidates(connection, config)
-    connection.execute(
-        "CREATE OR REPLACE VIEW described_pair AS SELECT c.* FROM candidates c "
-        "SEMI JOIN described l ON l.record_key = c.left_key SEMI JOIN described r ON r.record_key = c.right_key"
-    )
-    candidates = scoring.count(connection, "described_pair")
-    connection.execute(
-        "CREATE OR REPLACE TABLE sampled AS SELECT * FROM described_pair "
-        f"ORDER BY hash(left_key, right_key), left_key, right_key LIMIT {SAMPLE}"
-    )
+    candidates = _make_sampled(connection, config)
     scoring.weigh(connection, model, config, "sampled", "sample_weighed")
     _make_selves(connection, config)
     scoring.weigh(connection, model, config, "selves", "selves_weighed")
@@ -86,6 +80,42 @@ def portrait(connection: duckdb.DuckDBPyConnection, config: IdentityConfig, mode
         _bins(connection, "selves_weighed"),
         tuple(Unlinkable(*row) for row in rows),
     )
+
+
+def _make_sampled(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> int:
+    """Make `sampled` from the candidates of two describing records, and return how many there are (estimated if many).
+
+    Of many records some are drawn, by the digest of their keys; their pairs with greater keys are an even share of all.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TABLE block AS WITH posted AS ({postings_sql(config, 'features')}), capped AS ({caps_sql(config)}) "
+        "SELECT rule, block, count(*) AS n FROM posted JOIN capped USING (rule) GROUP BY rule, block, cap "
+        "HAVING count(*) BETWEEN 2 AND cap"
+    )
+    [(pairs,)] = connection.execute("SELECT coalesce(sum(n * (n - 1) // 2), 0) FROM block").fetchall()
+    share = min(1.0, _DRAWN * SAMPLE / max(int(pairs), 1))
+    connection.execute(
+        "CREATE OR REPLACE VIEW drawn AS SELECT * FROM described "
+        f"WHERE hash(record_key) % {_PARTS} < {round(share * _PARTS)}"
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE mine AS WITH posted AS ({postings_sql(config, 'drawn')}) "
+        "SELECT posted.* FROM posted SEMI JOIN block USING (rule, block)"
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE theirs AS WITH posted AS ({postings_sql(config, 'described')}) "
+        "SELECT posted.* FROM posted SEMI JOIN mine USING (rule, block)"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TABLE met AS SELECT a.record_key AS left_key, b.record_key AS right_key, "
+        "bit_or(a.rule) AS rule_mask FROM mine a JOIN theirs b ON a.rule = b.rule AND a.block = b.block "
+        "AND a.record_key < b.record_key GROUP BY ALL"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TABLE sampled AS SELECT * FROM met "
+        f"ORDER BY hash(left_key, right_key), left_key, right_key LIMIT {SAMPLE}"
+    )
+    return round(scoring.count(connection, "met") / share)
 
 
 def _make_selves(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> None:
