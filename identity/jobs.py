@@ -98,7 +98,7 @@ def _digests(config: IdentityConfig) -> dict[str, str]:
         "settings_digest": content_digest(
             {
                 name: said[name]
-                for name in ("identifiers", "comparisons", "blocking", "evidence", "thresholds", "limits")
+                for name in ("identifiers", "comparisons", "blocking", "evidence", "thresholds", "limits", "health")
             }
         ),
     }
