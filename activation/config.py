@@ -8,6 +8,7 @@ from activation.conditions import inlined
 from activation.declarations import Audience, Decision, Destination, parts
 from activation.model import Condition, Member, identifier_type
 from infra.errors import ConfigurationError
+from infra.identifiers import IdentifierType
 from infra.ids import Purpose
 from infra.settings import Section
 from infra.workspace import Workspace
@@ -60,6 +61,11 @@ def load_activation(
     if masks is not None:
         _check_masks(workspace, destinations, masks)
     return found
+
+
+def matchable(kinds: Mapping[str, IdentifierType]) -> tuple[str, ...]:
+    """Return the identifier types that match keys are made of: a digest has no digest that a destination would know."""
+    return tuple(name for name, kind in kinds.items() if kind.normaliser != "sha256")
 
 
 def _files(workspace: Workspace, folder: str, model: type[Model]) -> dict[str, Model]:
@@ -126,7 +132,7 @@ def _check_match_keys(
     for path, destination in destinations.items():
         for key in destination.match_keys:
             if identifier_type(key) not in identifiers:
-                right = f"identity.yaml declares: {_listed(identifiers)}"
+                right = f"of identity.yaml's types these can be match keys: {_listed(identifiers)}"
                 raise _wrong(workspace, path, "match_keys", f"unknown identifier type {key!r}", right)
 
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
-from activation.config import Activation, load_activation
+from activation.config import Activation, load_activation, matchable
 from activation.transforms import audience
 from consent.config import load_policy
 from consent.overlay import DenyOverlay
@@ -31,7 +31,7 @@ from profiles.tables import PROFILE_CONSENT, PROFILE_GRAPH, PROFILE_VIEWS
 def declared(workspace: Workspace) -> Activation:
     """Return audiences, destinations and decisions, held against the policy and the identifier types."""
     policy = load_policy(workspace)
-    return load_activation(workspace, policy.purposes, load_identifier_types(workspace), policy.masks)
+    return load_activation(workspace, policy.purposes, matchable(load_identifier_types(workspace)), policy.masks)
 
 
 def events(lake: Lake) -> DataFrame:

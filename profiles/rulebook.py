@@ -36,8 +36,12 @@ class Rulebook:
         return links
 
     def masks(self) -> dict[str, tuple[str, ...]]:
-        """Return the fields that each purpose never sees."""
-        return {str(name): tuple(fields) for name, fields in self.policy.masks.items()}
+        """Return the fields that each purpose never sees; what a masked type's digests would tell is masked with it."""
+        digests = [(name, kind.digest_of) for name, kind in self.types.items() if kind.digest_of]
+        return {
+            str(purpose): (*fields, *(name for name, of in digests if of in fields and name not in fields))
+            for purpose, fields in self.policy.masks.items()
+        }
 
     def contact_types(self) -> tuple[str, ...]:
         """Return the identifier types at which a person can be written to or called."""

@@ -72,7 +72,8 @@ def validate(workspace: Workspace) -> str:
     identity.config.load_identity(workspace)
     policy = consent.config.load_policy(workspace)
     profiles.config.load_settings(workspace)
-    found = activation.config.load_activation(workspace, policy.purposes, kinds, policy.masks)
+    matchable = activation.config.matchable(kinds)
+    found = activation.config.load_activation(workspace, policy.purposes, matchable, policy.masks)
     workspace.token_key()
     return (
         f"sound: {len(sources)} sources, {len(kinds)} identifier types, {len(policy.purposes)} purposes, "

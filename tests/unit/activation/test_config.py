@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from activation.config import load_activation
+from activation.config import load_activation, matchable
 from activation.model import All, Bound, Comparison, Happened, Not, Trait
 from infra.errors import ConfigurationError
+from infra.identifiers import IdentifierType
 from infra.workspace import Workspace
 
 Written = Callable[..., Workspace]
@@ -83,6 +84,15 @@ def test_a_destination_must_know_its_audiences_and_identifiers(written: Written)
     workspace = written(audiences__a=audience, destinations__d=DESTINATION.format("a", "phone_digits, fax"))
     with pytest.raises(ConfigurationError, match=r"destinations/d.yaml:5: match_keys: unknown identifier type 'fax'"):
         load_activation(workspace, identifiers=["email", "phone"])
+
+
+def test_a_digest_is_no_match_key(written: Written) -> None:
+    types = {"email": IdentifierType(normaliser="email"), "h": IdentifierType(normaliser="sha256", digest_of="email")}
+    workspace = written(
+        audiences__a=AUDIENCE.format("{trait: orders, op: exists}"), destinations__d=DESTINATION.format("a", "h")
+    )
+    with pytest.raises(ConfigurationError, match=r"these can be match keys: email$"):
+        load_activation(workspace, identifiers=matchable(types))
 
 
 def test_a_match_key_that_its_purpose_never_sees_is_no_match_key(written: Written) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from consent.model import Policy, PurposeTerms
 from infra.identifiers import IdentifierType
 from infra.ids import Purpose
@@ -43,3 +45,9 @@ def test_an_anonymous_id_proves_nothing_and_a_phone_only_with_more() -> None:
 
 def test_masks_are_the_policys() -> None:
     assert RULES.masks() == {"service": ("birth_date",)}
+
+
+def test_what_is_masked_is_masked_as_a_digest_too() -> None:
+    policy = replace(POLICY, masks={Purpose("service"): ("email",), Purpose("personalization"): ("birth_date",)})
+    types = TYPES | {"email_sha256": IdentifierType(normaliser="sha256", digest_of="email")}
+    assert Rulebook(policy, types).masks() == {"service": ("email", "email_sha256"), "personalization": ("birth_date",)}
