@@ -1,34 +1,42 @@
 """A resolution rehearsed on the lake as it is, with other rules or another model: nothing is written there, no JVM.
 
-DuckDB and the pure rules do here what the job does with Spark: the same candidates, weights and components, each
-component settled by `identity.components`, names by the rule of `identity.ids`.
+The engine is the one of the job, over all records, with DuckDB beneath it; only the lake's writers are missing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from identity import components, frequencies, labelled, pairing, registry, scoring, training
-from identity.cluster import Rules
-from identity.config import IdentityConfig, health_borders, rules
+from identity import frequencies, labelled, registry, scoring, training
+from identity.config import IdentityConfig, health_borders
+from identity.engine.batch import Counts, resolve_batch
+from identity.engine.local import Local
 from identity.errors import Unresolved
 from identity.health import Health, status
 from identity.labelled import Label
 from identity.model import MICRO, Constraint
 from identity.plan import Before, Example, Plan, Tie, size_class, unheard
 from identity.registry import MatchModel
-from identity.tables import MEMBERSHIP, MODEL_REGISTRY, PROFILE_INDEX, RECORD_FEATURES, TF_SNAPSHOT
+from identity.tables import (
+    EDGES,
+    MEMBERSHIP,
+    MODEL_REGISTRY,
+    POSTING_INDEX,
+    PROFILE_INDEX,
+    RECORD_FEATURES,
+    TF_SNAPSHOT,
+)
 from infra import shelf
+from infra.arrow import nothing
 from infra.identifiers import is_blocked
 from infra.ids import ProfileId, RecordKey
 from infra.tables import Table
 
 _ROWS = 40_000
+_NEXT = 2**31
 _EXAMPLES = 5
 _RECORDS_SHOWN = 12
 
@@ -45,43 +53,41 @@ class Wanted:
 
 
 def rehearse(lake: Path, wanted: Wanted, folder: Path) -> Plan:
-    """Return what a resolution would change; work files go to a folder, and nothing into the lake."""
+    """Return what a resolution of all records would change; nothing is written but what spills into the folder."""
     if not shelf.exists(lake, MEMBERSHIP):
         raise Unresolved
     connection = scoring.connect()
     connection.execute(f"SET temp_directory = '{folder}'")
-    described = scoring.load_features(connection, shelf.reader(lake, RECORD_FEATURES))
+    scoring.load_features(connection, shelf.reader(lake, RECORD_FEATURES))
     _block(connection, wanted)
-    model, before_it = _model(connection, lake, wanted, described)
-    work = pairing.Work(edges=folder / "edges.parquet", parts=folder / "parts.parquet")
-    counts = pairing.pair_up(connection, model, wanted.then, wanted.constraints, work)
-    settle(work.parts, folder / "settled.parquet", rules(wanted.then))
-    _name(connection, lake, folder / "settled.parquet")
-    _measure(connection, work.edges, wanted.constraints)
-    plan = _plan(connection, lake, wanted, (model.version, before_it), counts.candidates)
+    model, present = _model(connection, lake, wanted)
+    counts = _resolved(connection, lake, wanted, model)
+    connection.execute(
+        "CREATE OR REPLACE TABLE moves AS SELECT record_key, b.profile_id AS was, a.profile_id AS now "
+        "FROM was b FULL JOIN members_now a USING (record_key)"
+    )
+    _measure(connection)
+    plan = _plan(connection, lake, wanted, (model.version, present), counts.candidates)
     connection.close()
     return plan
 
 
-def settle(parts: Path, settled: Path, borders: Rules) -> None:
-    """Write what every component settles to, some thousands of rows in memory at a time."""
-    with pq.ParquetFile(parts) as file, pq.ParquetWriter(settled, components.SETTLED) as out:
-        for table in whole_components(file.iter_batches(batch_size=_ROWS)):
-            out.write_table(components.resolved_bucket(table, borders))
+def _resolved(connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted, model: MatchModel) -> Counts:
+    """Run the engine over all records, as a rebuild does; its outcome stays in the connection's tables."""
+    connection.execute("CREATE OR REPLACE TABLE fresh AS SELECT * FROM features")
+    connection.execute("CREATE OR REPLACE TABLE gone (record_key VARCHAR)")
+    connection.execute("CREATE OR REPLACE TABLE taken (old_key VARCHAR, record_key VARCHAR)")
+    connection.execute("CREATE OR REPLACE TABLE wishes (kind VARCHAR, left_key VARCHAR, right_key VARCHAR)")
+    words = sorted({(c.kind, min(c.left, c.right), max(c.left, c.right)) for c in wanted.constraints})
+    if words:
+        connection.executemany("INSERT INTO wishes VALUES (?, ?, ?)", words)
 
+    def base(table: Table, columns: Sequence[str] | None) -> pa.RecordBatchReader:
+        blank = table in (POSTING_INDEX, EDGES) or not shelf.exists(lake, table)
+        return nothing(table, columns) if blank else shelf.reader(lake, table, columns=columns)
 
-def whole_components(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield rows that are ordered by component in tables that cut none of them apart."""
-    held: list[pa.Table] = []
-    for batch in batches:
-        table = pa.Table.from_batches([batch])
-        begun = pc.index(table["component"], table["component"][-1]).as_py()
-        if begun:
-            yield pa.concat_tables([*held, table.slice(0, begun)])
-            held = []
-        held.append(table.slice(begun))
-    if held:
-        yield pa.concat_tables(held)
+    engine = Local(connection.cursor(), model, wanted.then, base)
+    return resolve_batch(engine, wanted.then, model.version, _NEXT)
 
 
 def _block(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
@@ -110,16 +116,12 @@ def _block(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
     connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
 
 
-def _model(
-    connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted, records: int
-) -> tuple[MatchModel, str | None]:
+def _model(connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted) -> tuple[MatchModel, str | None]:
     """Return the model that a run would use, learnt now where it would learn one, and the version of the present one."""
-    rows = [
-        row for batch in shelf.batches(lake, MODEL_REGISTRY, columns=["batch", "model"]) for row in batch.to_pylist()
-    ]
+    rows = shelf.reader(lake, MODEL_REGISTRY, columns=["batch", "model"]).read_all().to_pylist()
     newest = max(rows, key=lambda row: int(row["batch"]), default=None)
     present = None if newest is None else registry.from_text(newest["model"])
-    config = wanted.then
+    config, records = wanted.then, scoring.count(connection, "described")
     fits = newest is not None and registry.usable(
         newest["model"], config.comparisons, records, config.model.retrain_when_grown
     )
@@ -131,42 +133,20 @@ def _model(
     return training.train(connection, config), None if present is None else present.version
 
 
-def _name(connection: duckdb.DuckDBPyConnection, lake: Path, settled: Path) -> None:
-    """Make `moves` (record_key, was, now): each record's profile as it is and as it would be."""
-    connection.execute("CREATE OR REPLACE TABLE settled AS SELECT * FROM read_parquet(?)", [str(settled)])
-    _load(connection, "before", lake, MEMBERSHIP, ["record_key", "profile_id"])
-    connection.execute(
-        "CREATE OR REPLACE TABLE after AS SELECT f.record_key, first_value(f.record_key) OVER ("
-        "PARTITION BY coalesce(s.cluster, f.record_key) ORDER BY f.known DESC, f.arrival, f.source, f.record_key) AS profile_id "
-        "FROM features f LEFT JOIN settled s ON s.kind = 'node' AND s.left_key = f.record_key"
-    )
-    connection.execute(
-        "CREATE OR REPLACE TABLE moves AS SELECT record_key, b.profile_id AS was, a.profile_id AS now "
-        "FROM before b FULL JOIN after a USING (record_key)"
-    )
-
-
-def _measure(connection: duckdb.DuckDBPyConnection, edges: Path, constraints: Sequence[Constraint]) -> None:
+def _measure(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `measured`: the health of every profile-to-be, as `identity.transforms.profile_index` has it."""
-    connection.execute("CREATE OR REPLACE TABLE tied (left_key VARCHAR, right_key VARCHAR)")
-    tied = [(c.left, c.right) for c in constraints if c.kind == "must_link"]
-    if tied:
-        connection.executemany("INSERT INTO tied VALUES (?, ?)", tied)
     connection.execute(
         "CREATE OR REPLACE TABLE measured AS WITH web AS (SELECT a.profile_id, count(*) AS pairs, "
         "min(e.weight_micro) FILTER (e.weight_micro > 0) AS weakest, avg(CAST(e.conflict_micro < 0 AS DOUBLE)) AS negative "
-        "FROM read_parquet(?) e JOIN settled s ON s.kind = 'edge' AND s.state = 'kept' "
-        "AND s.left_key = e.left_key AND s.right_key = e.right_key "
-        "JOIN after a ON a.record_key = e.left_key GROUP BY a.profile_id), "
+        "FROM edges_now e JOIN members_now a ON a.record_key = e.left_key WHERE e.state = 'kept' GROUP BY a.profile_id), "
         "people AS (SELECT a.profile_id, count(*) AS size, count(DISTINCT birth_date) AS births, "
         "count(DISTINCT given_name) AS forenames, len(list_distinct(flatten(list(phones)))) AS phones "
-        "FROM after a JOIN features USING (record_key) GROUP BY a.profile_id), "
-        "vouched AS (SELECT DISTINCT l.profile_id FROM tied JOIN after l ON l.record_key = left_key "
-        "JOIN after r ON r.record_key = right_key AND r.profile_id = l.profile_id) "
+        "FROM members_now a JOIN fresh USING (record_key) GROUP BY a.profile_id), "
+        "vouched AS (SELECT DISTINCT l.profile_id FROM wishes JOIN members_now l ON l.record_key = left_key "
+        "JOIN members_now r ON r.record_key = right_key AND r.profile_id = l.profile_id WHERE kind = 'must_link') "
         "SELECT p.profile_id, p.size, round(CASE WHEN p.size = 1 THEN 1.0 ELSE coalesce(w.pairs, 0) / (p.size * (p.size - 1) / 2) END, 4) "
         "AS density, w.weakest, round(coalesce(w.negative, 0.0), 4) AS negative, p.births, p.forenames, p.phones, "
-        "v.profile_id IS NOT NULL AS vouched FROM people p LEFT JOIN web w USING (profile_id) LEFT JOIN vouched v USING (profile_id)",
-        [str(edges)],
+        "v.profile_id IS NOT NULL AS vouched FROM people p LEFT JOIN web w USING (profile_id) LEFT JOIN vouched v USING (profile_id)"
     )
 
 
@@ -253,9 +233,8 @@ def _example(connection: duckdb.DuckDBPyConnection, profile: ProfileId, whole: s
     )
     rows = connection.execute("SELECT record_key, part FROM shown ORDER BY part, record_key").fetchall()
     tie = connection.execute(
-        "SELECT w.left_key, w.right_key, w.weight_micro, coalesce(s.why, 'below_threshold') FROM weighed w JOIN shown a ON a.record_key = w.left_key "
-        "JOIN shown b ON b.record_key = w.right_key AND b.part <> a.part "
-        "LEFT JOIN settled s ON s.kind = 'edge' AND s.left_key = w.left_key AND s.right_key = w.right_key "
+        "SELECT w.left_key, w.right_key, w.weight_micro, w.why FROM edges_now w "
+        "JOIN shown a ON a.record_key = w.left_key JOIN shown b ON b.record_key = w.right_key AND b.part <> a.part "
         "ORDER BY w.weight_micro DESC, w.left_key, w.right_key LIMIT 1"
     ).fetchone()
     others = tuple(ProfileId(p) for p in sorted({part for _, part in rows if part is not None} - {profile}))
@@ -265,19 +244,3 @@ def _example(connection: duckdb.DuckDBPyConnection, profile: ProfileId, whole: s
         tuple(RecordKey(key) for key, _ in rows[:_RECORDS_SHOWN]),
         Tie(tie[0], tie[1], round(tie[2] / MICRO, 3), tie[3]) if tie else None,
     )
-
-
-def _copied(lake: Path, table: Table, folder: Path) -> Path:
-    """Return a Parquet file of a table's rows: its own files may hold rows that are deleted."""
-    path = folder / f"{table.name}.parquet"
-    rows = shelf.reader(lake, table)
-    with pq.ParquetWriter(path, rows.schema, compression="zstd") as out:
-        for batch in rows:
-            out.write_batch(batch)
-    return path
-
-
-def _load(connection: duckdb.DuckDBPyConnection, name: str, lake: Path, table: Table, columns: list[str]) -> None:
-    connection.register("incoming", shelf.reader(lake, table, columns=columns))
-    connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
-    connection.unregister("incoming")

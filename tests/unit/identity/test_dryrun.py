@@ -11,7 +11,7 @@ from deltalake import write_deltalake
 
 from identity import ids, registry, scoring, training
 from identity.config import IdentityConfig, overridden
-from identity.dryrun import Wanted, rehearse, whole_components
+from identity.dryrun import Wanted, rehearse
 from identity.errors import Unresolved
 from identity.model import Constraint, Rank
 from identity.plan import Plan, unheard
@@ -145,15 +145,3 @@ def test_before_the_first_resolution_there_is_nothing_to_hold_it_against(
 ) -> None:
     with pytest.raises(Unresolved):
         rehearse(tmp_path, Wanted(identity_config, identity_config), tmp_path)
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
-def test_no_component_is_cut_apart(size: int) -> None:
-    table = pa.table({"component": list("aabccccdeee"), "n": list(range(11))})
-    found = list(whole_components(table.to_batches(max_chunksize=size)))
-    assert pa.concat_tables(found).combine_chunks() == table
-    seen: list[str] = []
-    for part in found:
-        mine = set(part["component"].to_pylist())
-        assert not mine & set(seen)
-        seen += mine
