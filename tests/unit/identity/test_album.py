@@ -11,11 +11,13 @@ import pytest
 from deltalake import write_deltalake
 
 from api.cli import blocking as blocking_commands
+from api.cli import jobs as job_commands
 from api.cli import models as model_commands
 from api.cli.scaffold import write_workspace
+from api.cli.world import open_world
 from identity import album, modelbook, scoring, training
 from identity.config import IdentityConfig
-from identity.registry import as_text
+from identity.registry import FORMAT, as_text
 from identity.tables import EDGES, MODEL_REGISTRY, RECORD_FEATURES, TF_SNAPSHOT
 from infra.workspace import Workspace
 
@@ -92,7 +94,7 @@ def test_charts_and_figures_are_kept_for_a_version(shop: Workspace, identity_con
 def test_models_are_listed_shown_and_compared(shop: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     model_commands.list_(shop.root, json=True)
     (row,) = printed(capsys)
-    assert (row["status"], row["records"], row["format"]) == ("live", 240, 1)
+    assert (row["status"], row["records"], row["format"]) == ("live", 240, FORMAT)
     model_commands.show(row["version"][:6], shop.root, json=True)
     assert printed(capsys)["version"] == row["version"]
     model_commands.diff(row["version"], row["version"], shop.root, json=True)
@@ -135,3 +137,36 @@ def test_a_budget_that_nothing_fits_is_refused(shop: Workspace, capsys: pytest.C
         blocking_commands.propose(shop.root, budget=0.1, cap=2, json=True)
     assert ended.value.code == 4
     assert "raise --budget" in capsys.readouterr().err
+
+
+def test_a_model_of_another_format_is_listed_as_unreadable_and_not_shown(
+    shop: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (stored,) = modelbook.stored(shop.lake_path)
+    foreign = {
+        "model_version": "f0f0f0f0f0f0f0f0", "model": stored.text.replace(f'"format":{FORMAT}', '"format":99'),
+        "trained_at": stored.trained_at, "records": 1, "batch": 2,
+    }  # fmt: skip
+    write_deltalake(str(shop.lake_path / MODEL_REGISTRY.name), pa.Table.from_pylist([foreign]), mode="append")
+    model_commands.list_(shop.root, json=True)
+    assert [row["status"] for row in printed(capsys)] == [f"unreadable: format 99, not {FORMAT}", "live"]
+    with pytest.raises(SystemExit) as ended:
+        model_commands.diff(stored.version, "f0f0", shop.root, json=True)
+    assert ended.value.code == 7
+    assert "run `kindred train` to learn a new one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"), [(None, 3, "there is no file"), ("a,b\n1,2\n", 2, "no column source_a")]
+)
+def test_labels_that_cannot_be_read_are_told_before_a_run_begins(
+    shop: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, code: int, says: str
+) -> None:
+    file = tmp_path / "labels.csv"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        job_commands.train(shop.root, file)
+    assert ended.value.code == code
+    assert says in capsys.readouterr().err
+    assert open_world(shop.root).runs.latest() == []

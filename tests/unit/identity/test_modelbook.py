@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 from identity import modelbook
 from identity.errors import ForeignModel, UnknownModel
 from identity.modelbook import StoredModel
-from identity.registry import MatchModel, TrainedComparison, TrainedLevel, as_text
+from identity.registry import FORMAT, MatchModel, TrainedComparison, TrainedLevel, as_text
 from identity.tables import EDGES, MODEL_REGISTRY, TF_SNAPSHOT
 from infra.tables import Table
 
@@ -54,7 +54,7 @@ def lake(tmp_path: Path, newer: MatchModel) -> Path:
 def test_the_newest_comes_first_and_the_one_that_weighed_the_edges_is_live(lake: Path, newer: MatchModel) -> None:
     found = modelbook.stored(lake)
     assert [m.version for m in found] == [newer.version, MODEL.version]
-    assert [m.format for m in found] == [1, 1]
+    assert [m.format for m in found] == [FORMAT, FORMAT]
     assert found[0].batch == 3
     assert modelbook.live(lake) == MODEL.version
     assert found[1].model() == MODEL
@@ -71,8 +71,8 @@ def test_a_model_is_named_by_its_beginning(lake: Path, newer: MatchModel) -> Non
 
 
 def test_a_model_of_another_format_is_listed_and_cannot_be_read() -> None:
-    foreign = StoredModel("v", AT, 1, 1, as_text(MODEL).replace('"format":1', '"format":7'))
-    assert foreign.format == 7
+    foreign = StoredModel("v", AT, 1, 1, as_text(MODEL).replace(f'"format":{FORMAT}', '"format":-7'))
+    assert foreign.format == -7
     with pytest.raises(ForeignModel, match="run `kindred train`"):
         foreign.model()
 
@@ -97,7 +97,7 @@ def test_what_was_learnt_is_said_in_lines(lake: Path) -> None:
     kept = modelbook.frequencies_kept(lake, MODEL)
     assert kept == {"family_name": 0, "given_name": 2}
     said = "\n".join(modelbook.lines(MODEL, kept))
-    assert f"model {MODEL.version} (format 1), learnt from 100 records" in said
+    assert f"model {MODEL.version} (format {FORMAT}), learnt from 100 records" in said
     assert "one in 1,000 pairs is one person (-10.0 bits); at one address 40% of pairs" in said
     assert "frequencies kept: 0 of family_name, 2 of given_name" in said
     assert "sex: same +0.9 · different -3.6" in said

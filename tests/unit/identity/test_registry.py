@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from identity.errors import ForeignModel, UnevenModel
-from identity.registry import MatchModel, TrainedComparison, TrainedLevel, as_text, from_text, usable
+from identity.registry import FORMAT, MatchModel, TrainedComparison, TrainedLevel, as_text, from_text, usable
 
 MODEL = MatchModel(
     prior=0.001,
@@ -40,7 +40,7 @@ def test_a_model_serves_until_it_is_outgrown() -> None:
 @pytest.mark.parametrize(
     ("stored", "found", "says"),
     [
-        ('"format":1', '"format":0', "it is of format 0, and this Kindred reads format 1"),
+        (f'"format":{FORMAT}', '"format":-1', f"it is of format -1, and this Kindred reads format {FORMAT}"),
         ('"name":"sex"', '"name":"age"', "it compares age, which this Kindred does not know"),
         ('"label":"same"', '"label":"equal"', "its levels of sex are not those that this Kindred compares"),
         ('"prior":0.001', '"priors":0.001', "it lacks prior"),
