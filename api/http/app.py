@@ -16,7 +16,7 @@ from api.http.fastpath import FastPath
 from api.http.middleware import AsgiApp, Shell
 from api.http.models import declared_names
 from api.http.problems import on_any_error, on_database_error, on_http_error, on_invalid, on_kindred_error
-from api.http.routes import consent, decide, health, identity, profiles
+from api.http.routes import consent, decide, health, identity, profiles, review
 from api.http.world import World
 from infra.errors import KindredError
 
@@ -59,7 +59,7 @@ def create_framework_app(world: World) -> FastAPI:
     app.add_exception_handler(Exception, on_any_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid(declared_names()))
-    for part in (profiles, identity, consent, decide, health):
+    for part in (profiles, identity, review, consent, decide, health):
         app.include_router(part.router)
     app.include_router(console_router(world))
     return app

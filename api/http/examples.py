@@ -23,6 +23,22 @@ WHY: dict[str, Example] = {
         "value": {"a": {"type": "loyalty", "value": "9000123"}, "b": _ANNA},
     }
 }
+WHY_NOT: dict[str, Example] = {
+    "two customers": {
+        "summary": "Why are father and son two?",
+        "value": {"a": _ANNA, "b": {"type": "customer", "value": "C-4711"}},
+    }
+}
+REVIEW: dict[str, Example] = {
+    "two people": {
+        "summary": "They are two",
+        "value": {"answer": "different", "reason": "both birth certificates seen"},
+    },
+    "later": {
+        "summary": "Ask again in spring",
+        "value": {"answer": "skip", "reason": "papers are on their way", "until": "2027-03-01T00:00:00Z"},
+    },
+}
 CONSENT: dict[str, Example] = {
     "withdrawal": {
         "summary": "A withdrawal in the preference centre",

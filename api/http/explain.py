@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.http.ports import Known
+from identity import explain
 from identity.explain import Evidence
 from identity.model import MICRO, Reason
 from infra.ids import RecordKey
 
 Edge = Mapping[str, Any]
+# A published graph holds no more edges than this: profiles.transforms.graph.
+_DRAWN = 120
 _Step = tuple[float, int, int, str, tuple[str, Edge] | None]
 
 
@@ -67,6 +70,20 @@ def evidence_of(edge: Edge) -> Evidence:
     reasons = tuple(Reason(r["comparison"], r["level"], round(r["weight"] * MICRO)) for r in edge["reasons"])
     left, right = RecordKey(edge["left"]), RecordKey(edge["right"])
     return Evidence(left, right, round(edge["weight"] * MICRO), edge["state"], edge["why"], reasons)
+
+
+def between(graphs: Sequence[Edge | None], ends: tuple[str, str]) -> tuple[Evidence | None, str]:
+    """Return the best evidence between two people, from either's graph, and why it made them no one person."""
+    found = {
+        (edge["left"], edge["right"]): evidence_of(edge)
+        for graph, other in zip(graphs, ends[::-1], strict=True)
+        for edge in (graph or {"edges": ()})["edges"]
+        if edge["elsewhere"] == other
+    }
+    best = explain.strongest(found.values())
+    if best is None and any(graph and len(graph["edges"]) >= _DRAWN for graph in graphs):
+        return None, "what there is between them is not among the evidence that is published of them"
+    return best, explain.why_not(best)
 
 
 def records_of(graph: Mapping[str, Any], keys: Sequence[str]) -> list[Mapping[str, Any]]:

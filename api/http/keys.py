@@ -19,6 +19,7 @@ PREFIX = "kd_"
 SCOPES = (
     "profile:read",
     "profile:explain",
+    "identity:review",
     "consent:read",
     "consent:write",
     "consent:reasons",

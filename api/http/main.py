@@ -19,6 +19,7 @@ from granian.log import LogLevels
 import activation.store
 import api.http.store
 import consent.store
+import identity.store
 from activation.answer import NextBest
 from activation.config import load_activation
 from api.http.app import create_app
@@ -27,9 +28,11 @@ from api.http.credentials import KeyRing
 from api.http.expiry import Expiry, served_since
 from api.http.middleware import AsgiApp
 from api.http.reading import Tongue
-from api.http.wiring import Denied, Ledger, recall
+from api.http.wiring import Denied, Ledger, ReviewDesk, recall
 from api.http.world import World
 from consent import officer
+from identity import steward
+from identity.config import load_identity, rules
 from infra.clock import system_clock
 from infra.database import open_database
 from infra.identifiers import load_identifier_types
@@ -39,7 +42,9 @@ from profiles.serving import ProfileReader, Published
 
 def open_world(workspace: Workspace) -> World:
     """Return the server's world over a workspace: its database, its served generations, its ledger and its rules."""
-    database = open_database(workspace, api.http.store.METADATA, consent.store.METADATA, activation.store.METADATA)
+    database = open_database(
+        workspace, api.http.store.METADATA, consent.store.METADATA, identity.store.METADATA, activation.store.METADATA
+    )
     desk = officer.Desk.open(workspace, database)
     published = Published(workspace.serving_path, time.monotonic)
     profiles = ProfileReader(published, Denied(desk.overlay))
@@ -57,6 +62,7 @@ def open_world(workspace: Workspace) -> World:
             policy_version=desk.policy.version,
             mint=lambda: secrets.token_hex(16),
         ),
+        stewards=ReviewDesk(steward.Desk(database, workspace.lake_path, rules(load_identity(workspace)))),
         tongue=Tongue(types, workspace.token_key(), workspace.settings.region),
         database=database,
         ring=KeyRing(database),

@@ -9,6 +9,8 @@ import orjson
 
 from api.http.ports import Json, Known, Question, Statement
 from api.http.reading import etag
+from identity.errors import Contradiction, UnknownTask
+from identity.review import Answer, Task
 from infra.ids import ProfileId, Purpose, Token
 
 _DENYING = frozenset({"refused", "withdrawn", "objected", "restricted"})
@@ -137,6 +139,42 @@ class MemoryConsents:
             }
             for line, purpose in enumerate(self.names)
         ]
+
+
+@dataclass
+class MemoryStewards:
+    """`Stewards` over a list; what is in `forbidden` contradicts an earlier word."""
+
+    tasks: list[Task] = field(default_factory=list)
+    forbidden: set[str] = field(default_factory=set)
+    decided: list[tuple[str, str, str, str, datetime | None]] = field(default_factory=list)
+
+    def waiting(self, at: datetime, *, kind: str | None = None, limit: int | None = None) -> list[Task]:
+        """Return the questions that nobody has answered."""
+        done = {said[0] for said in self.decided if said[4] is None or said[4] > at}
+        return [t for t in self.tasks if t.id not in done and kind in {None, t.kind}][:limit]
+
+    def counts(self, at: datetime) -> dict[str, int]:
+        """Return how many questions of each kind wait."""
+        kinds = [task.kind for task in self.waiting(at)]
+        return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+    def task(self, task_id: str) -> Task:
+        """Return one question."""
+        found = next((task for task in self.tasks if task.id == task_id), None)
+        if found is None:
+            raise UnknownTask(task_id)
+        return found
+
+    def decide(
+        self, task: Task, answer: Answer, *, actor: str, reason: str, until: datetime | None, at: datetime
+    ) -> int:
+        """Keep an answer."""
+        del at
+        if task.id in self.forbidden:
+            raise Contradiction("must_link", task.left or "", task.right or "", "they must stay apart")
+        self.decided.append((task.id, answer, actor, reason, until))
+        return 0 if answer == "skip" else 1
 
 
 @dataclass

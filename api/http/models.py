@@ -35,6 +35,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+ReviewKind = Literal["contradiction", "held", "borderline"]
 Action = Literal[
     "given", "refused", "withdrawn", "objected", "restricted", "unrestricted", "acknowledged", "invalidated"
 ]
@@ -67,6 +68,14 @@ class WhyIn(Asked):
     a: IdentifierIn
     b: IdentifierIn
     purpose: PurposeName = "identity_resolution"
+
+
+class DecideReviewIn(Asked):
+    """A steward's answer to a question of the review queue."""
+
+    answer: Literal["same", "different", "skip"]
+    reason: str = Field(min_length=1, max_length=2000, repr=False, examples=["both birth certificates seen"])
+    until: Moment | None = None
 
 
 class ConsentIn(Asked):
@@ -176,6 +185,52 @@ class WhyOut(BaseModel):
     records: list[dict[str, Any]]
 
 
+class WhyNotOut(BaseModel):
+    """Whether two identifiers are one person, the first gate that their best evidence failed at, and its weights."""
+
+    same: bool
+    because: str
+    evidence: dict[str, Any] | None
+
+
+class HowOut(BaseModel):
+    """The ties that suffice to hold a profile together, the strongest first, and what was not followed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    profile_id: str
+    merges: list[dict[str, Any]]
+    refused: list[str]
+
+
+class ReviewOut(BaseModel):
+    """How many questions of each kind wait, and the most urgent of them."""
+
+    waiting: dict[str, int]
+    questions: list[dict[str, Any]]
+
+
+class QuestionOut(BaseModel):
+    """One question: what each side says, and the evidence between them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    kind: str
+    because: str
+    records: list[dict[str, Any]]
+    evidence: dict[str, Any] | None
+
+
+class DecidedOut(BaseModel):
+    """What an answer made, and when it counts."""
+
+    id: str
+    answer: str
+    constraints: int
+    counts: str
+
+
 class ReceiptOut(BaseModel):
     """Proof that a statement stands in the ledger."""
 
@@ -211,4 +266,7 @@ class AnyOut(BaseModel):
 def declared_names() -> frozenset[str]:
     """Return every field and parameter name that an error may repeat: ours, never a caller's."""
     named = {name for model in Asked.__subclasses__() for name in model.model_fields}
-    return frozenset(named | {"body", "query", "path", "header", "purpose", "limit", "cursor", "fields", "profile_id"})
+    return frozenset(
+        named
+        | {"body", "query", "path", "header", "purpose", "limit", "cursor", "fields", "profile_id", "kind", "task_id"}
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from identity.review import Answer, Task
 from infra.ids import ProfileId, Purpose, Token
 
 Json = Mapping[str, Any]
@@ -93,6 +94,24 @@ class Consents(Protocol):
 
     def state(self, profile_id: ProfileId, *, at: datetime) -> list[Json]:
         """Return for each purpose whether the person may be used for it, and why."""
+
+
+class Stewards(Protocol):
+    """The review queue and the desk where its answers are taken down."""
+
+    def waiting(self, at: datetime, *, kind: str | None = None, limit: int | None = None) -> list[Task]:
+        """Return the questions that nobody has answered, the most urgent first."""
+
+    def counts(self, at: datetime) -> dict[str, int]:
+        """Return how many questions of each kind wait."""
+
+    def task(self, task_id: str) -> Task:
+        """Return one question; raise `UnknownTask` where there is none."""
+
+    def decide(
+        self, task: Task, answer: Answer, *, actor: str, reason: str, until: datetime | None, at: datetime
+    ) -> int:
+        """Keep an answer and return how many constraints it made; raise `Contradiction` where it may not be."""
 
 
 class Decider(Protocol):

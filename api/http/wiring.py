@@ -11,6 +11,8 @@ from consent import officer, store
 from consent.decide import denied_at_once
 from consent.model import ALL, ConsentEntry, Link
 from consent.overlay import DenyOverlay
+from identity import inbox, steward
+from identity.review import Answer, Task
 from infra.errors import KindredError
 from infra.ids import ProfileId, Purpose, Token
 from profiles.errors import OverlayUnreadable
@@ -84,6 +86,31 @@ def recall(desk: officer.Desk, built: Callable[[], datetime | None]) -> int:
                 desk.overlay.restrict([Token(row["token"])], denied, at=at, sequence=sequence)
                 words += 1
     return words
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDesk:
+    """`Stewards` at the desk where their words are taken down."""
+
+    desk: steward.Desk
+
+    def waiting(self, at: datetime, *, kind: str | None = None, limit: int | None = None) -> list[Task]:
+        """Return the questions that nobody has answered, the most urgent first."""
+        return inbox.waiting(self.desk.engine, at, kind=kind, limit=limit)
+
+    def counts(self, at: datetime) -> dict[str, int]:
+        """Return how many questions of each kind wait."""
+        return inbox.counts(self.desk.engine, at)
+
+    def task(self, task_id: str) -> Task:
+        """Return one question."""
+        return inbox.task(self.desk.engine, task_id)
+
+    def decide(
+        self, task: Task, answer: Answer, *, actor: str, reason: str, until: datetime | None, at: datetime
+    ) -> int:
+        """Keep an answer and return how many constraints it made."""
+        return len(steward.decide(self.desk, task, answer, steward.Wish(actor, reason, at, until)))
 
 
 @dataclass(frozen=True, slots=True)

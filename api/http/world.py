@@ -9,7 +9,7 @@ from api.http.audit import ReadAudit
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry
 from api.http.metrics import Metrics
-from api.http.ports import Consents, Decider, Profiles
+from api.http.ports import Consents, Decider, Profiles, Stewards
 from api.http.reading import Tongue
 from infra.clock import Clock
 
@@ -26,6 +26,7 @@ class World:
     ring: KeyRing
     audit: ReadAudit
     clock: Clock
+    stewards: Stewards | None = None
     expiry: Expiry | None = None
     metrics: Metrics = field(default_factory=Metrics)
     name: str = "Kindred"

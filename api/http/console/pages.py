@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from api.http.console import words
+from api.http import reviewing
+from api.http.console import asked, words
 from api.http.console.doors import LoginNeeded, Visitor, local_only, same_site, visitor
 from api.http.console.people import Desk
 from api.http.console.session import COOKIE, LIFETIME, sealed, signing_key
@@ -49,6 +50,9 @@ def console_router(world: World) -> APIRouter:
         ("POST", "/search", console.search),
         ("GET", "/people/{profile_id}", console.person),
         ("POST", "/people/{profile_id}/consent", console.say),
+        ("GET", "/review", console.review),
+        ("GET", "/review/{task_id}", console.question),
+        ("POST", "/review/{task_id}", console.decide),
         ("GET", "/console.css", console.style),
     ):
         router.add_route(path, console.guarded(handler), methods=[method])
@@ -160,6 +164,28 @@ class Console:
         profile_id = ProfileId(request.path_params["profile_id"])
         await run_in_threadpool(self._desk.record, who.credential, profile_id, form)
         return RedirectResponse(f"/people/{profile_id}?recorded=1#consent", 303, headers=_HEADERS)
+
+    async def review(self, request: Request) -> Response:
+        """List what waits for a steward."""
+        who = await self._visitor(request)
+        kind = request.query_params.get("kind")
+        shown = await run_in_threadpool(asked.waiting, self._world, who.credential, kind)
+        return self._page("review.html", visitor=who, decided=request.query_params.get("decided"), **shown)
+
+    async def question(self, request: Request) -> Response:
+        """Show one question with the two records side by side, and the three answers."""
+        who = await self._visitor(request)
+        task_id = request.path_params["task_id"]
+        shown = await run_in_threadpool(asked.sheet, self._world, who.credential, task_id)
+        return self._page("question.html", visitor=who, **shown)
+
+    async def decide(self, request: Request) -> Response:
+        """Keep a steward's answer and go on with the next question."""
+        who, form = await self._posted(request)
+        task_id = request.path_params["task_id"]
+        said = asked.answer(form, self._world.zone)
+        await run_in_threadpool(reviewing.answered, self._world, who.credential, task_id, said)
+        return RedirectResponse(f"/review?decided={said['answer']}", 303, headers=_HEADERS)
 
     async def _visitor(self, request: Request) -> Visitor:
         return await run_in_threadpool(visitor, request, self._world, self._key)

@@ -1,5 +1,6 @@
 """Why two identifiers are, or are not, the same person."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
@@ -7,15 +8,19 @@ from fastapi import APIRouter, Body, Depends
 from api.http import examples
 from api.http.credentials import carried
 from api.http.errors import AuditBehind, ProfileHidden
-from api.http.explain import carriers, chain, records_of
+from api.http.explain import between, carriers, chain, records_of
 from api.http.keys import Credential
-from api.http.models import WhyIn, WhyOut
+from api.http.models import WhyIn, WhyNotOut, WhyOut
 from api.http.ports import Known
-from api.http.reading import Found, read
+from api.http.reading import Found, graph_of, read
 from api.http.routes.doors import WorldDep, needs, problems
+from api.http.world import World
+from identity import explain
+from infra.ids import Purpose
 
 router = APIRouter(tags=["identity"])
 WhyAsked = Annotated[WhyIn, Body(openapi_examples=examples.WHY)]
+WhyNotAsked = Annotated[WhyIn, Body(openapi_examples=examples.WHY_NOT)]
 Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 
 
@@ -25,6 +30,38 @@ Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 async def why(asked: WhyAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
     """Explain a match: the chain of edges between two identifiers with every comparison's weight."""
     purpose = carried(caller, asked.purpose)
+    asked_for, profiles = _both(asked, world, caller, purpose)
+    a, b = profiles
+    if a.profile_id != b.profile_id:
+        return {"same": False, "profile_id": None, "path": [], "records": []}
+    graph = world.profiles.graph(a.profile_id, purpose)
+    if graph is None:
+        raise ProfileHidden
+    start, goal = (carriers(graph, wanted) for wanted in asked_for)
+    path = chain(graph, start, goal)
+    ends = [key for edge in path for key in (edge["left"], edge["right"])] or sorted(start & goal)[:1]
+    return {"same": True, "profile_id": a.profile_id, "path": path, "records": records_of(graph, ends)}
+
+
+@router.post(
+    "/v1/identity:whyNot",
+    response_model=WhyNotOut,
+    responses=problems(404),
+    summary="Are they two people, and why not one?",
+)
+async def why_not(asked: WhyNotAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
+    """Name the first gate that the best evidence between two people failed at, with every comparison's weight."""
+    purpose = carried(caller, asked.purpose)
+    _, (a, b) = _both(asked, world, caller, purpose)
+    if a.profile_id == b.profile_id:
+        return {"same": True, "because": "they are one person", "evidence": None}
+    graphs = [graph_of(world.profiles, one.profile_id, purpose) for one in (a, b)]
+    best, because = between(graphs, (a.profile_id, b.profile_id))
+    return {"same": False, "because": because, "evidence": None if best is None else asdict(explain.why(best))}
+
+
+def _both(asked: WhyIn, world: World, caller: Credential, purpose: Purpose) -> tuple[list[Known], list[Found]]:
+    """Return both identifiers and whom they lead to, with the looks in the audit; raise `ProfileHidden` for nobody."""
     if not world.audit.room():
         raise AuditBehind
     asked_for: list[Known] = []
@@ -39,13 +76,4 @@ async def why(asked: WhyAsked, world: WorldDep, caller: Explainer) -> dict[str, 
         world.audit.note(caller.key_id, purpose, found.profile_id, "explained")
         asked_for.append(known)
         profiles.append(found)
-    a, b = profiles
-    if a.profile_id != b.profile_id:
-        return {"same": False, "profile_id": None, "path": [], "records": []}
-    graph = world.profiles.graph(a.profile_id, purpose)
-    if graph is None:
-        raise ProfileHidden
-    start, goal = (carriers(graph, wanted) for wanted in asked_for)
-    path = chain(graph, start, goal)
-    between = [key for edge in path for key in (edge["left"], edge["right"])] or sorted(start & goal)[:1]
-    return {"same": True, "profile_id": a.profile_id, "path": path, "records": records_of(graph, between)}
+    return asked_for, profiles

@@ -1,5 +1,6 @@
 """Profiles by id and by identifier, what happened to them and what holds them together."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import orjson
@@ -9,9 +10,10 @@ from starlette.responses import Response
 from api.http import examples
 from api.http.credentials import carried
 from api.http.errors import AuditBehind, ProfileHidden
+from api.http.explain import evidence_of
 from api.http.fastpath import BY_ID, LOOKUP
 from api.http.keys import Credential
-from api.http.models import EventsOut, LinksOut, LookupIn, ProfileOut, PurposeName, SuccessorsOut
+from api.http.models import EventsOut, HowOut, LinksOut, LookupIn, ProfileOut, PurposeName, SuccessorsOut
 from api.http.ports import Json
 from api.http.reading import (
     Found,
@@ -27,7 +29,8 @@ from api.http.reading import (
 )
 from api.http.routes.doors import WorldDep, needs, problems
 from api.http.world import World
-from infra.ids import ProfileId, Purpose
+from identity import explain
+from infra.ids import ProfileId, Purpose, RecordKey
 
 router = APIRouter(tags=["profiles"])
 LookupAsked = Annotated[LookupIn, Body(openapi_examples=examples.LOOKUP)]
@@ -111,6 +114,29 @@ async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller:
         raise ProfileHidden
     records = [{**r, "identifiers": [_tokenless(i) for i in r["identifiers"]]} for r in graph["records"]]
     return _json({**graph, "profile_id": found.profile_id, "records": records}, _location(found, allowed, "/links"))
+
+
+@router.get(
+    BY_ID + "/how",
+    responses={200: {"model": HowOut}, 300: _READ[300], **problems(404)},
+    summary="How a profile came about",
+)
+async def how(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
+    """List the ties that suffice to hold a profile together, the strongest first, and what was not followed."""
+    allowed = carried(caller, purpose)
+    found = seen(world, caller, ProfileId(profile_id), allowed)
+    if isinstance(found, Split):
+        return _split(profile_id, found)
+    graph = graph_of(world.profiles, found.profile_id, allowed)
+    if graph is None:
+        raise ProfileHidden
+    members = [RecordKey(record["record_key"]) for record in graph["records"]]
+    told = explain.how(members, [evidence_of(edge) for edge in graph["edges"]])
+    answer = {
+        "profile_id": found.profile_id, "records": members, "merges": [asdict(merge) for merge in told.merges],
+        "refused": list(told.refused),
+    }  # fmt: skip
+    return _json(answer, _location(found, allowed, "/how"))
 
 
 def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:

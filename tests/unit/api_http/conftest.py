@@ -13,7 +13,7 @@ from api.http.app import create_app, create_slow_app
 from api.http.audit import ReadAudit
 from api.http.credentials import KeyRing
 from api.http.keys import create_key
-from api.http.memory import MemoryConsents, MemoryDecider, MemoryProfiles
+from api.http.memory import MemoryConsents, MemoryDecider, MemoryProfiles, MemoryStewards
 from api.http.middleware import AsgiApp
 from api.http.reading import Tongue
 from api.http.store import METADATA
@@ -98,6 +98,7 @@ def town(tmp_path: Path, token_key: bytes) -> Iterator[Town]:
         profiles=profiles,
         consents=consents,
         decider=decider,
+        stewards=MemoryStewards(),
         tongue=tongue,
         database=database,
         ring=KeyRing(database, rate=1e6, burst=1e6),

@@ -17,12 +17,21 @@ _CHECKS = [not_a_server_error, content_type_conformance, response_schema_conform
 _BODIES = {
     "/v1/profiles:lookup",
     "/v1/identity:why",
+    "/v1/identity:whyNot",
+    "/v1/review/{task_id}:decide",
     "/v1/consent",
     "/v1/consent:show",
     "/v1/consent:decide",
     "/v1/decide",
 }
-_READS = {"/v1/profiles/{profile_id}", "/v1/profiles/{profile_id}/events", "/v1/profiles/{profile_id}/links"}
+_READS = {
+    "/v1/profiles/{profile_id}",
+    "/v1/profiles/{profile_id}/events",
+    "/v1/profiles/{profile_id}/how",
+    "/v1/profiles/{profile_id}/links",
+    "/v1/review",
+    "/v1/review/{task_id}",
+}
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_what_nobody_judged_is_not_known() -> None:
     assert clustered([Cluster(0, 0)]) is None
 
 
-def test_a_large_stratum_weighs_more_and_a_flawless_sample_is_not_certain() -> None:
+def test_a_large_stratum_counts_more_and_a_flawless_sample_is_not_certain() -> None:
     share = stratified([Stratum(9_000, 50, 50), Stratum(1_000, 50, 0)])
     assert share is not None
     assert share.value == 0.9
