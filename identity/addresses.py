@@ -14,26 +14,33 @@ from anyascii import anyascii
 
 from identity.names import folded
 
-_SHORTENED: Final = """
+# Short forms and what they stand for: these anywhere, those below where they end a line. A street may be called
+# Meadow, and a slip in it is told better from the whole word.
+_ANYWHERE: Final = """
     st: street strt strasse straat saint sankt str    ave: avenue av aven avenu avn    rd: road    dr: drive drv
     ln: lane    blvd: boulevard boul boulv bd bvd    ct: court crt    pl: place platz plein    sq: square sqr
     ter: terrace terr    cir: circle circ    hwy: highway    pkwy: parkway pky parkwy    trl: trail    way: wy
     cres: crescent cresent    cl: close    n: north    s: south    e: east    w: west    ne: northeast    nw: northwest
     se: southeast    sw: southwest    mt: mount    ft: fort    aly: alley    hts: heights hgts    pt: point
-    rdg: ridge    vw: view    vly: valley    expy: expressway    fwy: freeway    tpke: turnpike    plz: plaza
-    crk: creek    grv: grove    gdn: garden    gdns: gardens    xing: crossing    brg: bridge    hl: hill    hls: hills
-    mdw: meadow    mdws: meadows    spgs: springs    sta: station    jct: junction    ctr: center centre
-    holw: hollow    cv: cove    gln: glen    hbr: harbor harbour    lk: lake    lndg: landing    vlg: village
-    vis: vista    pde: parade    esp: esplanade    rte: route    che: chemin    imp: impasse
-    1st: first    2nd: second    3rd: third    4th: fourth    5th: fifth    6th: sixth    7th: seventh    8th: eighth
-    9th: ninth    10th: tenth
+    rdg: ridge    vw: view    vly: valley    expy: expressway    fwy: freeway    tpke: turnpike    rte: route
+    che: chemin    imp: impasse    1st: first    2nd: second    3rd: third    4th: fourth    5th: fifth    6th: sixth
+    7th: seventh    8th: eighth    9th: ninth    10th: tenth
 """
-_SHORT: Final = {
-    word: entry.split(":")[0].strip()
-    for entry in re.split(r"\s{3,}|\n", _SHORTENED)
-    if ":" in entry
-    for word in entry.split(":")[1].split()
-}
+_AT_THE_END: Final = """
+    plz: plaza    crk: creek    grv: grove    gdn: garden    gdns: gardens    xing: crossing    brg: bridge    hl: hill
+    hls: hills    mdw: meadow    mdws: meadows    spgs: springs    sta: station    jct: junction    ctr: center centre
+    holw: hollow    cv: cove    gln: glen    hbr: harbor harbour    lk: lake    lndg: landing    vlg: village
+    vis: vista    pde: parade    esp: esplanade
+"""
+
+
+def _table(entries: str) -> dict[str, str]:
+    parts = [entry.split(":") for entry in re.split(r"\s{3,}|\n", entries) if ":" in entry]
+    return {word: short.strip() for short, words in parts for word in words.split()}
+
+
+_SHORT: Final = _table(_ANYWHERE)
+_ENDINGS: Final = _table(_AT_THE_END)
 # Germanic streets are one word, and written short as often as long.
 _COMPOUND: Final = re.compile(r"([a-z]{2,})(?:str(?:asse|aat)?|(pl)(?:atz|ein)?)")
 _UNITS: Final = frozenset(
@@ -92,6 +99,8 @@ def _once(text: str) -> Street:
     words = _POST_BOX.sub("pobox ", " ".join(_TOKEN.findall(_UNIT_FIRST.sub(r" unit \1 \2 ", plain)))).split()
     kept, unit = _without_units([_short(word) for word in words])
     kept, behind = _number_first(_numbers_joined(kept))
+    if len(kept) > 1:
+        kept = [*kept[:-1], _ENDINGS.get(kept[-1], kept[-1])]
     line = " ".join("po box" if word == "pobox" else word for word in kept)
     return Street() if line in _NOWHERE else Street(line, unit or behind)
 

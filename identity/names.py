@@ -41,7 +41,7 @@ _PARTICLES = frozenset(
 _PLACEHOLDERS = frozenset(
     [
         "null", "none", "na", "nan", "unknown", "anonymous", "test", "guest", "customer", "firstname", "lastname",
-        "nobody", "xxx", "xx", "n", "a",
+        "nobody", "xxx", "xx", "n a",
         "tbd", "undefined", "noname", "deleted", "redacted", "dummy", "asdf", "qwerty",
     ]
 )  # fmt: skip
@@ -90,7 +90,12 @@ def _meaningful(text: str) -> list[str]:
     # Md Rahman is no doctor: what stands first is a name.
     while len(words) > 1 and words[-1] in _DEGREES:
         words.pop()
-    return [] if all(word in _PLACEHOLDERS for word in words) else words
+    return [] if _says_nothing(words) else words
+
+
+def _says_nothing(words: list[str]) -> bool:
+    """Say whether words are a placeholder; N/A is one, while the initials N. and A. are not."""
+    return " ".join(words) in _PLACEHOLDERS or all(word in _PLACEHOLDERS for word in words)
 
 
 def _joined(words: list[str]) -> list[str]:
@@ -141,9 +146,9 @@ def _split_full(full: str) -> Name:
 
 def _told(name_: Name) -> Name:
     """Return a name without the parts that say of themselves that nothing is known."""
-    given = [] if all(word in _PLACEHOLDERS for word in (name_.given, *name_.middle.split())) else [name_.given]
-    family = "" if all(word in _PLACEHOLDERS for word in name_.family.split()) else name_.family
-    return Name(given[0] if given else "", name_.middle if given else "", family, name_.suffix)
+    named = not _says_nothing([name_.given, *name_.middle.split()])
+    family = "" if _says_nothing(name_.family.split()) else name_.family
+    return Name(name_.given if named else "", name_.middle if named else "", family, name_.suffix)
 
 
 @lru_cache(maxsize=1)
