@@ -15,7 +15,7 @@ from identity.ids import profile_id
 from identity.model import Constraint, Edge, Node, Rank, Reason
 from infra.ids import ProfileId, RecordKey
 
-Decision = Literal["attach", "create", "merge_proposed"]
+Act = Literal["attach", "create", "merge_proposed"]
 Deferred = Literal["merge", "split", "block", "candidates", "component", "update"]
 """What is left to the batch: a merge of persons, a person taken apart, a block that crossed its cap, and so on."""
 
@@ -42,7 +42,7 @@ class Answer:
 
     record_key: RecordKey
     profile_id: ProfileId
-    decision: Decision
+    act: Act
     confidence: float
     reasons: tuple[Reason, ...] = ()
     why: str = ""
@@ -52,7 +52,7 @@ class Answer:
     deferred: tuple[Deferred, ...] = field(default=())
 
 
-def decided(new: RecordKey, scene: Scene, rules: Rules) -> Answer:
+def placed(new: RecordKey, scene: Scene, rules: Rules) -> Answer:
     """Return what becomes of a new record in its component."""
     if len(scene.nodes) == 1:
         return Answer(new, ProfileId(new), "create", 1.0, provisional=True)

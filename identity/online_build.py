@@ -11,10 +11,10 @@ from typing import Any
 
 from identity import online_state as state
 from identity import registry
-from identity.arrivals import Describer, arrival_of
 from identity.compiled import Frequencies
 from identity.config import IdentityConfig
 from identity.model import Constraint, Edge
+from identity.newcomers import Describer, newcomer_of
 from identity.online_state import About, Component, Interval
 from identity.registry import MatchModel
 from identity.tables import (
@@ -119,7 +119,7 @@ def _fill_records(store: LmdbStore, describer: Describer, rows: Rows) -> None:
     for group in _groups(rows):
         with store.change() as change:
             for row in group:
-                known, keys = describer.known(arrival_of(row))
+                known, keys = describer.known(newcomer_of(row))
                 state.put_record(change, known, row["key"])
                 state.post(change, known.record_key, keys)
 

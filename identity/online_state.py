@@ -234,11 +234,11 @@ FREQUENCIES = _FREQUENCY
 
 
 def put_constraints(change: Writable, held: Iterable[Constraint]) -> None:
-    """Keep what stewards decided."""
+    """Keep what stewards placed."""
     change.put(_CONSTRAINTS, orjson.dumps([[c.kind, c.left, c.right] for c in held]))
 
 
 def constraints(store: Readable) -> tuple[Constraint, ...]:
-    """Return what stewards decided."""
+    """Return what stewards placed."""
     rows = orjson.loads(store.get(_CONSTRAINTS) or b"[]")
     return tuple(Constraint(kind, RecordKey(left), RecordKey(right)) for kind, left, right in rows)

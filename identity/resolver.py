@@ -12,7 +12,6 @@ from itertools import combinations
 
 from identity import online_state as state
 from identity import registry
-from identity.arrivals import Arrival, Describer, Event, as_fields, content
 from identity.cluster import Rules
 from identity.compiled import Weighed
 from identity.config import IdentityConfig, rules
@@ -20,7 +19,8 @@ from identity.explain import probability
 from identity.features import features
 from identity.keys import Key
 from identity.model import MICRO, Constraint, Edge, Reason
-from identity.online import Answer, Deferred, Scene, decided
+from identity.newcomers import Describer, Event, Newcomer, as_fields, content
+from identity.online import Answer, Deferred, Scene, placed
 from identity.online_state import Component, Interval, Known
 from infra.ids import ProfileId, RecordKey
 from infra.keyvalue import LmdbStore
@@ -61,23 +61,23 @@ class Resolver:
             self._wishes[wish.left].append(wish)
         self._view: _View | None = None
 
-    def resolve(self, arrival: Arrival) -> Answer:
+    def resolve(self, newcomer: Newcomer) -> Answer:
         """Return who a record is; nothing is changed. One that is known already is answered from its membership."""
-        mine = state.of_subject(self._store, arrival.source, arrival.key)
+        mine = state.of_subject(self._store, newcomer.source, newcomer.key)
         if mine is not None:
-            return self._again(mine, arrival)
-        self._view = self._looked(arrival)
+            return self._again(mine, newcomer)
+        self._view = self._looked(newcomer)
         return self._view.answer
 
-    def accept(self, arrival: Arrival) -> Answer:
+    def accept(self, newcomer: Newcomer) -> Answer:
         """Take a record in, so that the next one meets it; return who it is. What is known already changes nothing."""
-        if state.of_subject(self._store, arrival.source, arrival.key) is not None:
-            return self.resolve(arrival)
+        if state.of_subject(self._store, newcomer.source, newcomer.key) is not None:
+            return self.resolve(newcomer)
         view = self._view
-        if view is None or view.one.record_key != arrival.record_key or view.revision != self._store.revision():
-            view = self._looked(arrival)
+        if view is None or view.one.record_key != newcomer.record_key or view.revision != self._store.revision():
+            view = self._looked(newcomer)
         with self._store.change() as change:
-            state.put_record(change, view.one, arrival.key)
+            state.put_record(change, view.one, newcomer.key)
             state.post(change, view.one.record_key, view.keys)
             _place(change, view)
         self._view = None
@@ -118,26 +118,26 @@ class Resolver:
         goes_on = not last.known or (not last.ended and event.at - last.to_at <= self._pause)
         return last if goes_on else None
 
-    def _subject(self, event: Event) -> Arrival:
+    def _subject(self, event: Event) -> Newcomer:
         """Return the bare record that an event speaks of: its subject by the first identifier that names somebody."""
         names = sorted((v for v in event.identifiers if v.type in self._types), key=lambda v: (v.type, v.value))
         first = next((v for v in names if not self._types[v.type].anonymous), None)
         key = f"{first.type}:{first.value}" if first else f"{event.anonymous_id}|{event.at}"
         told = as_fields(features({}, event.identifiers, self._types))
-        return Arrival(
+        return Newcomer(
             event.record_key, event.source, key, "subject" if first else "interval", first is not None, event.at, told
         )
 
-    def _again(self, mine: RecordKey, arrival: Arrival) -> Answer:
+    def _again(self, mine: RecordKey, newcomer: Newcomer) -> Answer:
         held, place = state.record(self._store, mine), state.member(self._store, mine)
         profile = place[0] if place else ProfileId(mine)
-        changed = held is None or held.content != content(arrival)
+        changed = held is None or held.content != content(newcomer)
         deferred: tuple[Deferred, ...] = ("update",) if changed else ()
         return Answer(mine, profile, "attach", 1.0, why="known", deferred=deferred)
 
-    def _looked(self, arrival: Arrival) -> _View:
+    def _looked(self, newcomer: Newcomer) -> _View:
         revision = self._store.revision()
-        one, keys = self._describer.known(arrival)
+        one, keys = self._describer.known(newcomer)
         masks, deferred = self._candidates(one.record_key, keys)
         others = {key: held for key in masks if (held := state.record(self._store, key)) is not None}
         weighed = {key: self._weighed(one, held, masks[key]) for key, held in others.items()}
@@ -153,7 +153,7 @@ class Resolver:
             edges = [edge for edge in edges if edge.left in inside and edge.right in inside]
             deferred = (*deferred, "component")
         scene = self._scene(one, others, inside, edges, weighed)
-        answer = decided(one.record_key, scene, self._rules)
+        answer = placed(one.record_key, scene, self._rules)
         if not linked and weighed:
             best = max(weighed, key=lambda k: (weighed[k].weight_micro, k))
             answer = replace(answer, confidence=1 - probability(weighed[best].weight_micro), why="below_threshold")

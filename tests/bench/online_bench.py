@@ -27,10 +27,10 @@ from household_world import row, world
 from ruamel.yaml import YAML
 
 from identity import components, frequencies, ids, online_build, online_state, pairing, registry, scoring, training
-from identity.arrivals import Arrival, arrival_of
 from identity.compiled import Scorer
 from identity.config import IdentityConfig, rules
 from identity.model import Rank
+from identity.newcomers import Newcomer, newcomer_of
 from identity.online import Answer
 from identity.online_build import Resolved
 from identity.registry import MatchModel
@@ -107,9 +107,9 @@ def _measured(args: argparse.Namespace, config: IdentityConfig, folder: Path) ->
         "batch_s": round(whole.seconds, 1), "state_build_s": round(time.perf_counter() - begun, 1),
         "state_mb": round(sum(f.stat().st_size for f in (folder / "state").iterdir()) / 1e6, 1),
     }  # fmt: skip
-    arrivals = [arrival_of(one) for one in table.to_pylist() if one["record_key"] in held]
-    chance.shuffle(arrivals)
-    return figures | _pairs(table, model, often, config, folder) | _answers(folder, config, arrivals, whole.places)
+    newcomers = [newcomer_of(one) for one in table.to_pylist() if one["record_key"] in held]
+    chance.shuffle(newcomers)
+    return figures | _pairs(table, model, often, config, folder) | _answers(folder, config, newcomers, whole.places)
 
 
 def _model(
@@ -206,7 +206,7 @@ def _pairs(
 
 
 def _answers(
-    folder: Path, config: IdentityConfig, arrivals: Sequence[Arrival], places: Sequence[Mapping[str, Any]]
+    folder: Path, config: IdentityConfig, newcomers: Sequence[Newcomer], places: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     store = LmdbStore(folder / "state", durable=False)
     resolver = Resolver(store, config)
@@ -214,24 +214,24 @@ def _answers(
     gc.collect()
     gc.freeze()  # the records of both batches lie in this process, as they would not in a server
     answers: dict[str, Answer] = {}
-    for arrival in arrivals:
-        asking.append(_timed(resolver.resolve, arrival)[0])
-        spent, answers[arrival.record_key] = _timed(resolver.accept, arrival)
+    for newcomer in newcomers:
+        asking.append(_timed(resolver.resolve, newcomer)[0])
+        spent, answers[newcomer.record_key] = _timed(resolver.accept, newcomer)
         taking.append(spent)
-    again = [_timed(resolver.resolve, arrival)[0] for arrival in arrivals]
+    again = [_timed(resolver.resolve, newcomer)[0] for newcomer in newcomers]
     agreement = _agreement(store, answers, places)
     store.close()
     return {
         "resolve_ms": _spread(asking), "accept_ms": _spread(taking), "resend_ms": _spread(again),
-        "a_second": round(len(arrivals) / max(sum(one.wall for one in (*asking, *taking)), 1e-9)), **agreement,
-        "decisions": Counter(a.decision for a in answers.values()),
+        "a_second": round(len(newcomers) / max(sum(one.wall for one in (*asking, *taking)), 1e-9)), **agreement,
+        "acts": Counter(a.act for a in answers.values()),
         "left_to_the_batch": Counter(why for a in answers.values() for why in a.deferred),
     }  # fmt: skip
 
 
-def _timed(answer: Callable[[Arrival], Answer], arrival: Arrival) -> tuple[Spent, Answer]:
+def _timed(answer: Callable[[Newcomer], Answer], newcomer: Newcomer) -> tuple[Spent, Answer]:
     begun, busy = time.perf_counter(), time.thread_time()
-    found = answer(arrival)
+    found = answer(newcomer)
     return Spent(time.perf_counter() - begun, time.thread_time() - busy), found
 
 

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from identity import components, ids, online_build, online_state, pairing, scoring, training
-from identity.arrivals import Arrival, Event, arrival_of
 from identity.cluster import Rules
 from identity.config import IdentityConfig, rules
 from identity.features import Value, features
 from identity.model import MICRO, Constraint, Edge, Node, Rank
-from identity.online import Scene, decided
+from identity.newcomers import Event, Newcomer, newcomer_of
+from identity.online import Scene, placed
 from identity.online_build import Resolved
 from identity.resolver import Resolver
 from infra.errors import Missing
@@ -128,60 +128,60 @@ def scene(edges: Sequence[Edge], *nodes: Node, profiles: Mapping[RecordKey, str]
 
 
 def test_a_record_that_meets_nobody_is_somebody_new() -> None:
-    answer = decided(NEW, scene([]), Rules())
-    assert (answer.decision, answer.profile_id, answer.provisional, answer.confidence) == ("create", "new", True, 1.0)
+    answer = placed(NEW, scene([]), Rules())
+    assert (answer.act, answer.profile_id, answer.provisional, answer.confidence) == ("create", "new", True, 1.0)
 
 
 def test_a_record_joins_a_person_and_takes_the_older_name() -> None:
-    answer = decided(NEW, scene([Edge(A, NEW, 9 * MICRO)], Node(A)), Rules())
-    assert (answer.decision, answer.profile_id, answer.provisional) == ("attach", "a", False)
+    answer = placed(NEW, scene([Edge(A, NEW, 9 * MICRO)], Node(A)), Rules())
+    assert (answer.act, answer.profile_id, answer.provisional) == ("attach", "a", False)
     assert answer.confidence > 0.99
 
 
 def test_two_persons_are_proposed_and_stay_two() -> None:
     edges = [Edge(A, NEW, 9 * MICRO), Edge(B, NEW, 8 * MICRO), Edge(A, B, 5 * MICRO)]
-    answer = decided(NEW, scene(edges, Node(A), Node(B)), Rules())
-    assert (answer.decision, answer.profile_id, answer.proposed, answer.joined) == ("merge_proposed", "a", ("b",), ())
+    answer = placed(NEW, scene(edges, Node(A), Node(B)), Rules())
+    assert (answer.act, answer.profile_id, answer.proposed, answer.joined) == ("merge_proposed", "a", ("b",), ())
     assert answer.deferred == ("merge",)
 
 
 def test_a_cookie_comes_along_and_gives_up_its_name() -> None:
     edges = [Edge(NEW, T, 2 * MICRO)]
-    answer = decided(NEW, scene(edges, Node(T, known=False, bare=True)), Rules())
-    assert (answer.decision, answer.profile_id, answer.provisional, answer.joined) == ("attach", "new", True, ("t",))
+    answer = placed(NEW, scene(edges, Node(T, known=False, bare=True)), Rules())
+    assert (answer.act, answer.profile_id, answer.provisional, answer.joined) == ("attach", "new", True, ("t",))
 
 
 def test_a_card_comes_along_with_one_person() -> None:
     edges = [Edge(A, NEW, 9 * MICRO), Edge(NEW, T, 4 * MICRO)]
-    answer = decided(NEW, scene(edges, Node(A), Node(T, bare=True)), Rules())
-    assert (answer.decision, answer.profile_id, answer.joined) == ("attach", "a", ("t",))
+    answer = placed(NEW, scene(edges, Node(A), Node(T, bare=True)), Rules())
+    assert (answer.act, answer.profile_id, answer.joined) == ("attach", "a", ("t",))
 
 
 def test_who_fits_two_persons_as_well_is_nobody_for_certain() -> None:
     apart = Edge(A, B, -20 * MICRO, -20 * MICRO)
-    answer = decided(NEW, scene([Edge(A, NEW, 5 * MICRO), Edge(B, NEW, 5 * MICRO), apart], Node(A), Node(B)), Rules())
-    assert (answer.decision, answer.why) == ("create", "ambiguous")
+    answer = placed(NEW, scene([Edge(A, NEW, 5 * MICRO), Edge(B, NEW, 5 * MICRO), apart], Node(A), Node(B)), Rules())
+    assert (answer.act, answer.why) == ("create", "ambiguous")
     assert answer.confidence < 0.1
 
 
 def test_what_would_take_a_person_apart_is_left_to_the_batch() -> None:
     apart = Edge(A, B, -20 * MICRO, -20 * MICRO)
-    answer = decided(NEW, scene([Edge(A, NEW, 9 * MICRO), apart], Node(A), Node(B), profiles={A: "a", B: "a"}), Rules())
-    assert (answer.decision, answer.profile_id, answer.deferred) == ("attach", "a", ("split",))
+    answer = placed(NEW, scene([Edge(A, NEW, 9 * MICRO), apart], Node(A), Node(B), profiles={A: "a", B: "a"}), Rules())
+    assert (answer.act, answer.profile_id, answer.deferred) == ("attach", "a", ("split",))
 
 
 # --- stories over a state
 
 
-def ask(row: Row) -> Arrival:
-    return arrival_of(row)
+def ask(row: Row) -> Newcomer:
+    return newcomer_of(row)
 
 
 def test_a_record_that_is_known_is_answered_without_looking(resolved_online: Any, said: Any) -> None:
     rows = [said("ann", ANN, at=1), said("bob", BOB, at=2)]
     world = resolved_online(rows)
     again = world.resolver.resolve(ask(rows[0]))
-    assert (again.profile_id, again.decision, again.why, again.deferred) == ("ann", "attach", "known", ())
+    assert (again.profile_id, again.act, again.why, again.deferred) == ("ann", "attach", "known", ())
     changed = world.resolver.accept(ask({**said("x", BOB), "key": "s-ann"}))
     assert (changed.profile_id, changed.deferred) == ("ann", ("update",))
 
@@ -190,23 +190,23 @@ def test_a_new_record_joins_and_the_next_one_meets_it(resolved_online: Any, said
     world = resolved_online([said("ann", ANN, {"email": "ann80@example.org"}, at=1), said("bob", BOB, at=2)])
     shop = ask(said("shop", {**ANN, "given_name": "Anne"}, {"email": "ann80@example.org"}, at=3))
     answer = world.resolver.resolve(shop)
-    assert (answer.profile_id, answer.decision) == ("ann", "attach")
+    assert (answer.profile_id, answer.act) == ("ann", "attach")
     assert {"prior", "email"} <= {r.comparison for r in answer.reasons}
     assert world.resolver.accept(shop) == answer
     far = {"given_name": "Anne", "family_name": "Carver", "street": "9 Bay Rd", "postcode": "90210"}
     stranger = ask(said("web", far, {"phone": "+16145550177"}, at=4))
-    assert world.resolver.accept(stranger).decision == "create"
+    assert world.resolver.accept(stranger).act == "create"
     bare = world.resolver.resolve(ask(said("call", {}, {"phone": "+16145550177"}, at=5)))
-    assert (bare.profile_id, bare.decision, [r.comparison for r in bare.reasons]) == ("web", "attach", ["phone"])
+    assert (bare.profile_id, bare.act, [r.comparison for r in bare.reasons]) == ("web", "attach", ["phone"])
 
 
 def test_spouses_who_share_all_but_themselves_stay_two(resolved_online: Any, said: Any) -> None:
     shared = {"email": "carvers@example.org", "phone": "+16145550101", "loyalty": "28123"}
     world = resolved_online([said("ann", ANN, shared, at=1)])
     answer = world.resolver.accept(ask(said("bob", BOB, shared, at=2)))
-    assert (answer.decision, answer.profile_id) == ("create", "bob")
+    assert (answer.act, answer.profile_id) == ("create", "bob")
     till = world.resolver.resolve(ask(said("till", {}, {"loyalty": "28123"}, at=3)))
-    assert (till.decision, till.why) == ("create", "shared")
+    assert (till.act, till.why) == ("create", "shared")
 
 
 def test_a_stewards_word_holds(resolved_online: Any, said: Any) -> None:
@@ -229,7 +229,7 @@ def test_a_value_that_reaches_its_cap_falls_silent(
     world = resolved_online(crowd[:cap])
     assert "block" in world.resolver.accept(ask(crowd[cap])).deferred
     after = world.resolver.resolve(ask(crowd[cap + 1]))
-    assert (after.decision, after.deferred) == ("create", ())
+    assert (after.act, after.deferred) == ("create", ())
 
 
 def test_an_event_belongs_to_the_login_and_after_a_sign_out_to_nobody(resolved_online: Any, said: Any) -> None:
@@ -246,23 +246,23 @@ def test_an_event_belongs_to_the_login_and_after_a_sign_out_to_nobody(resolved_o
     ask_event = world.resolver.event
     assert ask_event(_event("tablet", 3)).profile_id == "ann"
     assert ask_event(_event("tablet", 60)).profile_id == "ann"
-    assert ask_event(_event("tablet", 86_400)).decision == "create"
-    assert ask_event(_event("left", 60)).decision == "create"
+    assert ask_event(_event("tablet", 86_400)).act == "create"
+    assert ask_event(_event("left", 60)).act == "create"
     assert ask_event(_event("alone", 86_400)).profile_id == "anon"
     named = ask_event(_event("new", 3, Value("account", "W1", "1:account:W1")))
-    assert (named.profile_id, named.decision) == ("ann", "attach")
+    assert (named.profile_id, named.act) == ("ann", "attach")
 
 
 def test_events_taken_in_make_the_life_of_a_cookie(resolved_online: Any, said: Any) -> None:
     world = resolved_online([said("ann", ANN, {"account": "W1"}, at=1)])
     first = world.resolver.accept_event(_event("c1", 10, key="e1"))
-    assert (first.decision, first.profile_id, first.provisional) == ("create", "e1", True)
+    assert (first.act, first.profile_id, first.provisional) == ("create", "e1", True)
     assert world.resolver.accept_event(_event("c1", 11, key="e2")).profile_id == "e1"
     login = world.resolver.accept_event(_event("c1", 12, Value("account", "W1", "1:account:W1"), key="e3"))
     assert login.profile_id == "ann"
     assert world.resolver.accept_event(_event("c1", 13, key="e4")).profile_id == "ann"
     world.resolver.accept_event(_event("c1", 14, key="e5", signs_out=True))
-    assert world.resolver.event(_event("c1", 15, key="e6")).decision == "create"
+    assert world.resolver.event(_event("c1", 15, key="e6")).act == "create"
 
 
 def _event(cookie: str, at: int, *named: Value, key: str = "e", signs_out: bool = False) -> Event:
@@ -309,7 +309,7 @@ def test_one_by_one_comes_out_as_all_at_once_but_for_what_the_batch_decides(
     now = {key: (online_state.member(world.store, RecordKey(key)) or (key,))[0] for key in place}
     theirs, mine = _groups({key: p["profile_id"] for key, p in place.items()}), _groups(now)
     same = [key for key in held if theirs[key] == mine[key] and now[key] == place[key]["profile_id"]]
-    told = Counter(answer.decision for answer in answers.values())
+    told = Counter(answer.act for answer in answers.values())
     print(
         f"{len(held)} online, {len(same)} as in the batch; {told}; left to the batch: {len(left_to_batch)} components"
     )

@@ -19,7 +19,7 @@ _NAMES = tuple(one.name for one in fields(Features))
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Newcomer:
     """A record that asks who it is, normalised: a row of `record_features` as the batch would have it."""
 
     record_key: RecordKey
@@ -46,10 +46,10 @@ class Event:
     signs_out: bool = False
 
 
-def arrival_of(row: Mapping[str, Any]) -> Arrival:
+def newcomer_of(row: Mapping[str, Any]) -> Newcomer:
     """Return a row of `record_features` as it would have come."""
     told = {name: row[name] for name in _NAMES}
-    return Arrival(
+    return Newcomer(
         RecordKey(row["record_key"]), row["source"], row["key"], row["kind"], row["known"], row["arrival"], told
     )
 
@@ -60,9 +60,9 @@ def as_fields(made: Features) -> dict[str, Any]:
     return {**told, "identifiers": [{"type": v.type, "value": v.value, "token": v.token} for v in made.identifiers]}
 
 
-def content(arrival: Arrival) -> str:
+def content(newcomer: Newcomer) -> str:
     """Return a digest of what a record says, to know it again."""
-    return hashlib.blake2b(orjson.dumps(arrival.fields, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+    return hashlib.blake2b(orjson.dumps(newcomer.fields, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
 class Describer:
@@ -73,18 +73,18 @@ class Describer:
         self._keys = Keys(config)
         self._limited = frozenset(name for name, kind in config.identifiers.items() if kind.limit)
 
-    def known(self, arrival: Arrival) -> tuple[Known, list[Key]]:
+    def known(self, newcomer: Newcomer) -> tuple[Known, list[Key]]:
         """Return a record as the state keeps it, and the keys that it is found by."""
-        row: dict[str, Any] = {**arrival.fields, "kind": arrival.kind, "key": arrival.key}
+        row: dict[str, Any] = {**newcomer.fields, "kind": newcomer.kind, "key": newcomer.key}
         keys = self._keys.of(row)
         values = row["identifiers"]
         return Known(
-            arrival.record_key,
-            arrival.source,
-            arrival.known,
-            arrival.arrival,
+            newcomer.record_key,
+            newcomer.source,
+            newcomer.known,
+            newcomer.arrival,
             tuple([(one["type"], one["token"]) for one in values if one["type"] in self._limited]),
             tuple([(key.bit, key.block.hex()) for key in keys]),
-            None if row["bare"] else self.scorer.described({**row, "record_key": arrival.record_key}),
-            content(arrival),
+            None if row["bare"] else self.scorer.described({**row, "record_key": newcomer.record_key}),
+            content(newcomer),
         ), keys
