@@ -148,6 +148,8 @@ def sentence(kind: str, reason: str) -> str:
         return "held: beyond its border in " + ", ".join(name.replace("_", " ") for name in reason.split(","))
     if reason.startswith("limit:"):
         return f"much speaks for one person, who would have too many values of {reason.removeprefix('limit:')}"
+    if kind == "borderline" and reason == "strong_negative":
+        return "close to the border, and their records contradict each other"
     return _WHY.get(reason, reason)
 
 

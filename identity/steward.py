@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from identity.tables import EDGES, MEMBERSHIP, PROFILE_ALIAS, RECORD_FEATURES
 from infra import shelf
 from infra.ids import ProfileId, RecordKey, content_digest
 from infra.tables import Table
+
+RESTS = timedelta(days=30)
+"""How long a question rests that was skipped without a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,10 @@ def withdraw(desk: Desk, constraint_id: str, at: datetime) -> None:
 
 def decide(desk: Desk, task: Task, answer: Answer, wish: Wish) -> tuple[StoredConstraint, ...]:
     """Answer a question of the review queue and keep the answer; what cannot be done is raised, and nothing is kept."""
-    made: tuple[StoredConstraint, ...] = ()
-    if answer != "skip":
-        made = _answered(desk, task, answer, wish)
-    inbox.record(desk.engine, inbox.Decided(task.id, answer, wish.actor, wish.reason, wish.at, wish.expires_at))
+    made = () if answer == "skip" else _answered(desk, task, answer, wish)
+    # no answer is none for good: the question comes back
+    ends = wish.at + RESTS if answer == "skip" and wish.expires_at is None else wish.expires_at
+    inbox.record(desk.engine, inbox.Decided(task.id, answer, wish.actor, wish.reason, wish.at, ends))
     return made
 
 

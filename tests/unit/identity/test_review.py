@@ -146,6 +146,14 @@ def test_an_answer_ends_the_asking_until_it_expires(desk: steward.Desk, identity
         inbox.task(desk.engine, "nothing")
 
 
+def test_a_question_that_was_skipped_without_a_day_comes_back(desk: steward.Desk) -> None:
+    held = review.held_task(ProfileId("a1"), 3, ["births"])
+    inbox.refresh(desk.engine, [held], NOW)
+    steward.decide(desk, held, "skip", wish())
+    assert inbox.waiting(desk.engine, NOW + timedelta(days=29)) == []
+    assert len(inbox.waiting(desk.engine, NOW + timedelta(days=31))) == 1
+
+
 def test_a_held_profile_is_tied_whole_or_split(desk: steward.Desk) -> None:
     held = review.held_task(ProfileId("a1"), 3, ["births"])
     made = steward.decide(desk, held, "same", wish())
