@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import hmac
 import re
+import unicodedata
 import uuid
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -98,7 +99,9 @@ def _email(value: str, _region: str) -> str | None:
 
 
 def _code(value: str, _region: str) -> str | None:
-    return "".join(c for c in value if c.isalnum()).upper() or None
+    # Full-width digits are digits; a letter may gain signs in upper case, so what counts is taken last.
+    upper = unicodedata.normalize("NFKC", value).upper()
+    return "".join(c for c in unicodedata.normalize("NFKC", upper) if c.isalnum()) or None
 
 
 def _uuid(value: str, _region: str) -> str | None:

@@ -134,6 +134,11 @@ def test_placeholders_stand_for_nobody() -> None:
     assert usable(kinds, "phone", "614-555-0123") == "+16145550123"
 
 
+def test_a_card_number_is_letters_and_digits_however_it_is_printed() -> None:
+    assert normalise("code", " 4012-888 81888 ") == normalise("code", "4012.88881888") == "401288881888"
+    assert normalise("code", "\uff14\uff10ab") == normalise("code", "40AB") == "40AB"
+
+
 def test_stray_bytes_are_in_no_value() -> None:
     found = {n: normalise(n, "a\udcff") for n in ("email", "phone", "code", "uuid", "text", "sha256")}
     assert {n: value for n, value in found.items() if value is not None} == {"code": "A"}  # letters and digits alone
