@@ -134,6 +134,7 @@ class _State:
         self.name_of: dict[RecordKey, RecordKey] = {}
         self.links: dict[RecordKey, dict[RecordKey, _Link]] = defaultdict(dict)
         self.forbidden: dict[RecordKey, set[RecordKey]] = defaultdict(set)
+        self.destined: dict[RecordKey, set[RecordKey]] = {}
         for node in nodes:
             values: dict[str, set[str]] = defaultdict(set)
             for kind, value in node.limited:
@@ -142,11 +143,18 @@ class _State:
             self.name_of[node.record_key] = node.record_key
 
     def forbid(self, pairs: Iterable[Constraint], bound: Iterable[Constraint]) -> None:
-        """Note who must stay apart; whoever is bound to one of them is kept from the other as well."""
+        """Note who must stay apart; whoever is bound to one of them is kept from the other as well.
+
+        Who is bound together will be one person in the end: they share one set of all that has joined any of them, so
+        that evidence brings nobody to one of them who must stay apart from what is with another.
+        """
         root = bound_together(bound)
         tied: dict[RecordKey, set[RecordKey]] = defaultdict(set)
         for key, first in root.items():
             tied[first].add(key)
+        for together in tied.values():
+            for key in together:
+                self.destined[key] = together
         for pair in pairs:
             left, right = (tied.get(root.get(key, key), {key}) for key in (pair.left, pair.right))
             for key in left:
@@ -174,7 +182,8 @@ class _State:
     def refusal(self, a: RecordKey, b: RecordKey) -> str:
         """Return the first rule against making two groups one, or an empty string."""
         left, right = self.groups[a], self.groups[b]
-        if any(self.forbidden[m] & right.members for m in left.members if m in self.forbidden):
+        ours, theirs = (self.destined.get(name, group.members) for name, group in ((a, left), (b, right)))
+        if ours is not theirs and any(self.forbidden[m] & theirs for m in ours if m in self.forbidden):
             return "cannot_link"
         for kind, limit in sorted(self.rules.limits.items()):
             if len(left.values.get(kind, set()) | right.values.get(kind, set())) > limit:
@@ -214,6 +223,7 @@ class _State:
             left.values.setdefault(kind, set()).update(values)
         for member in right.members:
             self.name_of[member] = keep
+        self._share_destiny(keep, gone, left.members)
         moved = self.links.pop(gone, {})
         for other, link in moved.items():
             self.links[other].pop(gone, None)
@@ -221,6 +231,16 @@ class _State:
                 joined = link.with_(self.links[keep][other]) if other in self.links[keep] else link
                 self.links[keep][other] = self.links[other][keep] = joined
         return keep
+
+    def _share_destiny(self, keep: RecordKey, gone: RecordKey, members: set[RecordKey]) -> None:
+        ours, theirs = self.destined.get(keep), self.destined.pop(gone, None)
+        if ours is None and theirs is None:
+            return
+        whole = (ours or set()) | (theirs or set()) | members
+        self.destined[keep] = whole
+        for name, known in self.destined.items():
+            if known is ours or known is theirs:
+                self.destined[name] = whole
 
     def contract(self, *, bare: bool) -> None:
         """Merge groups of one sort, strongest mean first, until no merge is left that nothing speaks against."""

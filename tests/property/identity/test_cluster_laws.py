@@ -159,3 +159,28 @@ def _closed(apart: list[Constraint], tied: list[Constraint]) -> list[Constraint]
     reach = {n: nx.node_connected_component(bound, n) for n in bound}
     pairs = {(a, b) for c in apart for a in reach.get(c.left, {c.left}) for b in reach.get(c.right, {c.right})}
     return [Constraint("cannot_link", *sorted(pair)) for pair in sorted(pairs)]
+
+
+@st.composite
+def tied_strangers(draw: st.DrawFn) -> tuple[list[Node], list[Edge], list[Constraint]]:
+    """Draw four persons of two records each, more evidence, and words about others of them than those that are tied."""
+    keys = [RecordKey(f"r{i}") for i in range(8)]
+    pairs = [(a, b) for i, a in enumerate(keys) for b in keys[i + 1 :]]
+    persons = list(zip(keys[::2], keys[1::2], strict=True))
+    more = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=6))
+    edges = [Edge(a, b, draw(st.integers(2, 12)) * MICRO) for a, b in {*persons, *more}]
+    bound = nx.Graph(draw(st.lists(st.sampled_from(pairs), unique=True, min_size=1, max_size=3)))
+    bound.add_nodes_from(keys)
+    group = {n: i for i, found in enumerate(nx.connected_components(bound)) for n in found}
+    apart = [p for p in draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=4)) if group[p[0]] != group[p[1]]]
+    wishes = [Constraint("must_link", *sorted(pair)) for pair in bound.edges]
+    return [Node(k) for k in keys], edges, [*wishes, *(Constraint("cannot_link", *pair) for pair in apart)]
+
+
+@given(tied_strangers())
+def test_what_is_forbidden_stays_apart_though_others_of_the_two_are_tied(
+    graph: tuple[list[Node], list[Edge], list[Constraint]],
+) -> None:
+    cluster_of = clusters(*graph, RULES).cluster_of
+    for wish in graph[2]:
+        assert (cluster_of[wish.left] == cluster_of[wish.right]) == (wish.kind == "must_link")

@@ -78,6 +78,16 @@ def test_a_steward_binds_and_parts() -> None:
     assert together(nodes, [edge("b", "c", 20)], must, cannot) == [{"a", "b"}, {"c"}]
 
 
+def test_what_a_steward_parted_stays_apart_though_their_other_records_are_tied() -> None:
+    must = Constraint("must_link", RecordKey("a1"), RecordKey("b1"))
+    cannot = Constraint("cannot_link", RecordKey("a2"), RecordKey("b2"))
+    nodes = [node(k) for k in ("a1", "a2", "b1", "b2")]
+    edges = [edge("a1", "a2", 9), edge("b1", "b2", 8)]
+    # the stronger tie comes first; the other would bring b2 to what a2 is one with
+    assert together(nodes, edges, must, cannot) == [{"a1", "a2", "b1"}, {"b2"}]
+    assert clusters(nodes, edges, [must, cannot], RULES).verdicts[1].why == "cannot_link"
+
+
 def test_a_constraint_on_a_record_that_is_gone_waits() -> None:
     gone = Constraint("must_link", RecordKey("a"), RecordKey("gone"))
     assert together([node("a"), node("b")], [edge("a", "b", 9)], gone) == [{"a", "b"}]
