@@ -183,6 +183,7 @@ def _plan(
         merged_examples=_examples(connection, merges, "now", "was"),
         split_examples=_examples(connection, splits, "was", "now"),
         unheard=unheard(wanted.now, wanted.then),
+        touched=_touched(connection),
     )
 
 
@@ -217,6 +218,14 @@ def _uniting(connection: duckdb.DuckDBPyConnection, whole: str, parts: str) -> l
             f"GROUP BY {whole} HAVING count(DISTINCT {parts}) > 1 ORDER BY count(*) DESC, {whole}"
         ).fetchall()
     ]
+
+
+def _touched(connection: duckdb.DuckDBPyConnection) -> frozenset[ProfileId]:
+    rows = connection.execute(
+        "SELECT was FROM moves GROUP BY was HAVING was IS NOT NULL AND (count(DISTINCT now) > 1 OR any_value(now) <> was) "
+        "UNION SELECT unnest(list(DISTINCT was)) FROM moves WHERE was IS NOT NULL GROUP BY now HAVING count(DISTINCT was) > 1"
+    )
+    return frozenset(ProfileId(profile) for (profile,) in rows.fetchall())
 
 
 def _examples(

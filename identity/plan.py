@@ -64,6 +64,8 @@ class Plan:
     merged_examples: tuple[Example, ...]
     split_examples: tuple[Example, ...]
     unheard: tuple[str, ...] = field(default=())
+    touched: frozenset[ProfileId] = field(default=frozenset(), repr=False)
+    """Today's profiles that would unite, fall apart or be given up."""
 
     @property
     def changed_ids(self) -> int:
@@ -78,7 +80,7 @@ class Plan:
             "newly_held": len(self.newly_held),
             "released": len(self.released),
         }
-        told = asdict(self) | {"changed_ids": self.changed_ids, "held": held}
+        told = asdict(self) | {"changed_ids": self.changed_ids, "held": held, "touched": len(self.touched)}
         for side in ("before", "after"):
             told[side] = {name: value for name, value in told[side].items() if name != "held"}
         return told

@@ -2,19 +2,23 @@
 
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from activation.tables import AUDIENCE_MEMBERS
 from api.cli.console import ERR, as_json, reporting, say
 from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.world import open_world
 from identity import store
 from identity.config import IdentityConfig, load_identity, overridden
 from identity.errors import TooManyChanges
+from infra import shelf
 from infra.clock import system_clock
 from infra.errors import Malformed
+from infra.ids import ProfileId
 from infra.workspace import Workspace
 
 app = typer.Typer()
@@ -53,13 +57,28 @@ def plan(
                 found = rehearse(world.workspace.lake_path, wanted, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        audiences = _audiences(world.workspace.lake_path, found.touched)
         if json:
-            as_json(found.facts())
+            as_json(found.facts() | {"audiences": audiences})
         else:
             for line in found.lines():
                 say(line)
+            for name, (moved, members) in audiences.items():
+                say(f"audience {name}: {moved:,} of {members:,} members would be another person")
         if at_most is not None and found.changed_ids > at_most:
             raise TooManyChanges(found.changed_ids, at_most)
+
+
+def _audiences(lake: Path, touched: Collection[ProfileId]) -> dict[str, tuple[int, int]]:
+    """Return for each audience how many of its members would unite or fall apart, and how many it has."""
+    if not shelf.exists(lake, AUDIENCE_MEMBERS):
+        return {}
+    found: dict[str, tuple[int, int]] = {}
+    for batch in shelf.batches(lake, AUDIENCE_MEMBERS, columns=["audience", "profile_id"]):
+        for row in batch.to_pylist():
+            moved, members = found.get(row["audience"], (0, 0))
+            found[row["audience"]] = (moved + (row["profile_id"] in touched), members + 1)
+    return dict(sorted(found.items()))
 
 
 def _tried(workspace: Workspace, file: Path | None) -> IdentityConfig:

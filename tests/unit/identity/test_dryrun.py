@@ -83,6 +83,7 @@ def test_merges_ids_and_held_profiles_are_told_and_nothing_is_written(
     assert [e.profile_id for e in plan.merged_examples] == ["ann1", "bob1"]
     assert plan.merged_examples[0].others == ("ann2", "ann3")
     assert plan.merged_examples[0].tie is not None
+    assert plan.touched == {"ann1", "ann2", "ann3", "bob1", "bob2"}
     assert not plan.learnt
     assert {path: path.stat().st_mtime_ns for path in lake.rglob("*")} == before
 
