@@ -15,10 +15,12 @@ Rule = tuple[str, ...]
 
 SUBJECTS = {
     "given_name": "given_name", "given_form": "given_name", "given_initial": "given_name", "given_start": "given_name",
-    "family_name": "family_name", "family_start": "family_name",
+    "family_name": "family_name", "family_start": "family_name", "family_consonants": "family_name",
+    "any_name": "given_name",
     "birth_date": "birth_date", "birth_year": "birth_date", "birth_day": "birth_date",
     "street": "street", "house_number": "street", "city": "city", "postcode": "postcode",
-    "handle": "email", "phone": "phone",
+    "postal_area": "postcode", "handle": "email", "mailbox": "email",
+    "phone": "phone", "phone_start": "phone", "phone_end": "phone",
 }  # fmt: skip
 """The field that a blocking key is made of; keys of one field fail together."""
 

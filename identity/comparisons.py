@@ -34,7 +34,8 @@ class Comparison:
     """A field's levels from best to none; `frequency` names the column whose rare values weigh more.
 
     What is not `learnt` is held at what it says here: too few pairs have it on both sides, and those that do are
-    rarely strangers.
+    rarely strangers. Where `relatives_mislead`, so it is only where families live together: learning takes brother
+    and sister for one person whose sex is misstated.
     """
 
     name: str
@@ -43,6 +44,11 @@ class Comparison:
     other: Level
     frequency: str | None = None
     learnt: bool = True
+    relatives_mislead: bool = False
+
+    def is_learnt(self, *, families: bool) -> bool:
+        """Say whether the records teach it, those of families or of people who live alone."""
+        return self.learnt and not (families and self.relatives_mislead)
 
     def all_levels(self) -> tuple[Level, ...]:
         """Return the levels that carry weight, best first; the last one stands for everything else."""
@@ -61,7 +67,16 @@ def _alike(column: str, least: float) -> str:
     return f"jaro_winkler_similarity({column}_l, {column}_r) >= {least}"
 
 
-_SWAPPED = "given_name_l = family_name_r AND family_name_l = given_name_r"
+# one of the two may be misspelt as well
+_SWAPPED = (
+    "given_name_l = family_name_r AND jaro_winkler_similarity(family_name_l, given_name_r) >= 0.88 "
+    "OR family_name_l = given_name_r AND jaro_winkler_similarity(given_name_l, family_name_r) >= 0.88"
+)
+_GIVEN_ELSEWHERE = "given_name_l = family_name_r OR given_name_r = family_name_l"
+# where both given names are known, their comparison says it
+_FAMILY_ELSEWHERE = (
+    "family_name_l = given_name_r AND given_name_l IS NULL OR family_name_r = given_name_l AND given_name_r IS NULL"
+)
 _INITIAL = (
     "(length(given_name_l) = 1 OR length(given_name_r) = 1) AND substr(given_name_l, 1, 1) = substr(given_name_r, 1, 1)"
 )
@@ -80,7 +95,27 @@ _DAY_AND_MONTH_SWAPPED = (
     "substr(birth_date_l, 1, 4) = substr(birth_date_r, 1, 4) AND substr(birth_date_l, 6, 2) = substr(birth_date_r, 9, 2)"
     " AND substr(birth_date_l, 9, 2) = substr(birth_date_r, 6, 2)"
 )
+# where only the year is known, many write the first of January
+_FIRST_OF_JANUARY = "substr(birth_date_{}, 6) = '01-01'"
+_YEAR_ONLY = (
+    "substr(birth_date_l, 1, 4) = substr(birth_date_r, 1, 4) "
+    f"AND ({_FIRST_OF_JANUARY.format('l')} OR {_FIRST_OF_JANUARY.format('r')})"
+)
+_DAYS = (
+    "(CAST(substr(birth_date_{0}, 1, 4) AS INTEGER) * 372 + CAST(substr(birth_date_{0}, 6, 2) AS INTEGER) * 31 "
+    "+ CAST(substr(birth_date_{0}, 9, 2) AS INTEGER))"
+)
 _GENERATION = "abs(CAST(substr(birth_date_l, 1, 4) AS INTEGER) - CAST(substr(birth_date_r, 1, 4) AS INTEGER)) <= 12"
+_AREA = (
+    "length(postcode_l) >= 4 AND length(postcode_r) >= 4 AND "
+    "substr(postcode_l, 1, length(postcode_l) - 2) = substr(postcode_r, 1, length(postcode_r) - 2)"
+)
+# namesakes have mailboxes one letter apart: only where a number, or all before the at sign, is the same is it a slip
+_MAIL_MISSPELT = (
+    "mail_year_l = mail_year_r AND damerau_levenshtein(emails_l[1], emails_r[1]) <= 2 "
+    "OR split_part(emails_l[1], '@', 1) = split_part(emails_r[1], '@', 1) "
+    "AND damerau_levenshtein(split_part(emails_l[1], '@', 2), split_part(emails_r[1], '@', 2)) <= 2"
+)
 _HOUSE = "split_part(street_l, ' ', 1) = split_part(street_r, ' ', 1)"
 
 COMPARISONS = {
@@ -94,6 +129,7 @@ COMPARISONS = {
                 Level("alike, but two names", _TWO_NAMES, 0.005, 0.06),
                 Level("nickname", _NICKNAME, 0.07, 0.005),
                 Level("swapped with family name", _SWAPPED, 0.01, 0.001),
+                Level("stands as family name", _GIVEN_ELSEWHERE, 0.005, 0.001),
                 Level("initial", _INITIAL, 0.03, 0.06),
                 Level(
                     "spelt alike",
@@ -114,6 +150,7 @@ COMPARISONS = {
             (
                 Level("same", _same("family_name"), 0.8),
                 Level("swapped with given name", _SWAPPED, 0.01),
+                Level("stands as given name", _FAMILY_ELSEWHERE, 0.005),
                 Level(
                     "spelt alike",
                     f"{_alike('family_name', 0.92)} OR damerau_levenshtein(family_name_l, family_name_r) <= 1",
@@ -133,9 +170,12 @@ COMPARISONS = {
             "birth_date",
             _missing("birth_date"),
             (
-                Level("same", _same("birth_date"), 0.88, 0.03),
+                Level("same", f"{_same('birth_date')} AND NOT {_FIRST_OF_JANUARY.format('l')}", 0.83, 0.03),
+                Level("same first of January", _same("birth_date"), 0.05, 0.002),
                 Level("one digit off", "damerau_levenshtein(birth_date_l, birth_date_r) <= 1", 0.05, 0.008),
                 Level("day and month swapped", _DAY_AND_MONTH_SWAPPED, 0.01, 0.002),
+                Level("same year, one a first of January", _YEAR_ONLY, 0.01, 0.004),
+                Level("weeks apart", f"abs({_DAYS.format('l')} - {_DAYS.format('r')}) <= 31", 0.005, 0.002),
                 Level("two digits off", "damerau_levenshtein(birth_date_l, birth_date_r) <= 2", 0.02, 0.06),
                 Level("years apart", _GENERATION, 0.02, 0.41),
             ),
@@ -157,10 +197,13 @@ COMPARISONS = {
                     f"{_HOUSE} AND {_alike('street', 0.88)} AND coalesce(city_l = city_r, postcode_l = postcode_r, true)",
                     0.1,
                 ),
-                Level("same postcode", _same("postcode"), 0.08),
-                Level("same city", _same("city"), 0.08),
+                Level("same postcode", _same("postcode"), 0.07),
+                Level("postcode alike", "damerau_levenshtein(postcode_l, postcode_r) <= 1", 0.01),
+                Level("same city", _same("city"), 0.07),
+                Level("city alike", _alike("city", 0.88), 0.02),
+                Level("same postal area", _AREA, 0.03),
             ),
-            Level(OTHER, "", 0.14),
+            Level(OTHER, "", 0.12),
         ),
         Comparison(
             "email",
@@ -168,6 +211,7 @@ COMPARISONS = {
             (
                 Level("shared", "list_has_any(emails_l, emails_r)", 0.55, 0.08, u=0.0005, counted=False),
                 Level("same handle", _same("handle"), 0.05, 0.01),
+                Level("spelt alike", _MAIL_MISSPELT, 0.02, 0.005),
             ),
             Level(OTHER, "", 0.4, 0.91),
         ),
@@ -201,7 +245,7 @@ COMPARISONS = {
             _missing("sex"),
             (Level("same", _same("sex"), 0.985, 0.985, u=0.5),),
             Level(OTHER, "", 0.015, 0.58),
-            learnt=False,
+            relatives_mislead=True,
         ),
         Comparison(
             "suffix",

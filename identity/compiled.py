@@ -20,7 +20,7 @@ from identity.conditions import Record, Truth
 from identity.config import IdentityConfig
 from identity.described import COLUMNS, RAREST, with_frequencies
 from identity.errors import Uncompiled
-from identity.evidence import bits, log_odds, veils, worth_of
+from identity.evidence import before_anything, bits, log_odds, veils, worth_of
 from identity.model import MICRO, Reason
 from identity.registry import MatchModel, TrainedComparison
 
@@ -93,7 +93,7 @@ class Scorer:
         self._columns, self._describing = _projection(model)
         place = conditions.of_pair(self._columns)
         self._comparisons = [_comparison(trained, self._columns, place) for trained in model.comparisons]
-        self._prior = round(MICRO * (log_odds(model.prior) - config.thresholds.caution))
+        self._prior = before_anything(model, config)
         self._home = round(MICRO * log_odds(model.one_person_at_home))
         self._before = Reason("prior", "before anything is known", self._prior)
         mask, beside = bits(config), veils(config)

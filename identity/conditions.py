@@ -322,6 +322,11 @@ def _element(node: exp.Expr, place: Place) -> Value:
     return element
 
 
+def _listed(node: exp.Expr, place: Place) -> Value:
+    parts = [_value(one, place) for one in node.expressions]
+    return lambda left, right: [one(left, right) for one in parts]
+
+
 def _over_list(*, keep: bool) -> Callable[[exp.Expr, Place], Value]:
     """Return the compiler of list_transform, or (`keep`) of list_filter."""
 
@@ -385,6 +390,7 @@ _FORMS: dict[type[exp.Expr], Callable[[Any, Place], Value]] = {
     exp.NullSafeNEQ: _distinct(same=False),
     exp.In: _in,
     exp.Between: _between,
+    exp.Array: _listed,
     exp.Bracket: _element,
     exp.Transform: _over_list(keep=False),
     exp.ArrayFilter: _over_list(keep=True),

@@ -21,7 +21,12 @@ BLOCKING_KEYS = {
     "given_initial": "substr(given_name, 1, 1)",
     "given_start": "substr(given_name, 1, 3)",
     "family_name": "family_name",
-    "family_start": "substr(family_name, 1, 4)",
+    "family_start": "substr(family_name, 1, 3)",
+    "family_consonants": (
+        "array_to_string(list_filter(string_split(family_name, ''), "
+        "lambda x: x NOT IN ('a', 'e', 'i', 'o', 'u', 'y', 'h', 'w', ' ')), '')"
+    ),
+    "any_name": "unnest([given_name, family_name])",
     "birth_date": "birth_date",
     "birth_year": "substr(birth_date, 1, 4)",
     "birth_day": "substr(birth_date, 6)",
@@ -29,8 +34,12 @@ BLOCKING_KEYS = {
     "house_number": "CASE WHEN street IS NOT NULL THEN nullif(regexp_extract(street, '^[0-9]+'), '') END",
     "city": "city",
     "postcode": "postcode",
+    "postal_area": "CASE WHEN length(postcode) >= 4 THEN substr(postcode, 1, length(postcode) - 2) END",
     "handle": "handle",
+    "mailbox": "unnest(list_transform(emails, lambda x: split_part(x, '@', 1)))",
     "phone": "unnest(phones)",
+    "phone_start": "unnest(list_transform(phones, lambda x: substr(x, 1, length(x) - 4)))",
+    "phone_end": "unnest(list_transform(phones, lambda x: substr(x, -6)))",
 }
 """What blocking rules may be made of, as expressions over `record_features`."""
 
@@ -65,8 +74,8 @@ class Thresholds(_Section):
 
     merge: float = 1.0
     keep: float = Field(default=-3.0, description="pairs above are stored though nobody is merged by them")
-    caution: float = Field(default=3.0, ge=0, description="joining two strangers is worse than missing one person")
-    cluster: float = Field(default=-1.0, description="mean weight down to which clusters still merge")
+    caution: float = Field(default=4.0, ge=0, description="where families live: joining two is worse than missing one")
+    cluster: float = Field(default=0.0, description="mean weight down to which clusters still merge")
     strong_negative: float = Field(default=-3.0, description="one such pair forbids the merge of two persons")
     margin: float = Field(default=1.0, ge=0, description="a record must fit one person better than another by so much")
     clip: float = Field(default=12.0, gt=0, description="no single pair counts more than this in a mean")
@@ -129,14 +138,21 @@ class IdentityConfig(_Section):
     comparisons: tuple[str, ...] = tuple(COMPARISONS)
     blocking: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = (
         ("birth_date",),
-        ("family_name", "given_start"),
+        ("family_start", "given_start"),
         ("given_form", "family_start"),
+        ("family_consonants", "given_initial"),
         ("family_name", "birth_year"),
-        ("given_form", "birth_year"),
+        ("birth_day", "family_start"),
+        ("birth_year", "city"),
+        ("any_name", "city"),
+        ("any_name", "postal_area"),
         ("given_start", "postcode"),
         ("family_start", "postcode"),
         ("street",),
         ("handle",),
+        ("mailbox",),
+        ("phone_start",),
+        ("phone_end",),
     )
     training: tuple[tuple[str, ...], ...] = (("birth_date",), ("given_name", "family_name"))
     evidence: EvidenceByStrength = EvidenceByStrength()

@@ -3,6 +3,8 @@
 from math import log2
 
 from identity.config import Evidence, IdentityConfig
+from identity.model import MICRO
+from identity.registry import MatchModel
 
 
 def bits(config: IdentityConfig) -> dict[str, int]:
@@ -24,6 +26,11 @@ def veils(config: IdentityConfig) -> dict[str, int]:
     """
     mask = bits(config)
     return {name: mask[kind.digest_of] if kind.digest_of else 0 for name, kind in config.identifiers.items()}
+
+
+def before_anything(model: MatchModel, config: IdentityConfig) -> int:
+    """Return what is believed of two records unseen, in micro-bits: the prior, less caution where families live."""
+    return round(MICRO * (log_odds(model.prior) - config.thresholds.caution * model.families))
 
 
 def log_odds(probability: float) -> float:

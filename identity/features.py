@@ -58,7 +58,7 @@ def features(
         text.get("given_name", ""), text.get("family_name", ""), text.get("full_name", ""), text.get("suffix", "")
     )
     street = addresses.street(text.get("street", ""))
-    born = dates.birth_date(text.get("birth_date", ""), today)
+    born = dates.birth_date(text.get("birth_date", ""), today) or _misspelt_date(text.get("birth_date", ""))
     return Features(
         given_name=name.given or None,
         given_forms=list(names.given_forms(name.given)),
@@ -79,6 +79,19 @@ def features(
         identifiers=usable,
         bare=not (name.given or name.family or born),
     )
+
+
+def _misspelt_date(text: str) -> str:
+    """Return a date that cannot be (`1851-81-01`) as it is spelt: most of its digits are right, which is evidence."""
+    found = _DATE_SHAPED.fullmatch(text.strip())
+    if not found or "00" in (found[2], found[3]):
+        return ""
+    impossible = int(found[2]) > _MONTHS or int(found[3]) > _DAYS
+    return "-".join(found.groups()) if impossible else ""
+
+
+_DATE_SHAPED = re.compile(r"(1[0-9]{3}|20[0-9]{2})[-/]?([0-9]{2})[-/]?([0-9]{2})")
+_MONTHS, _DAYS = 12, 28
 
 
 def _usable(identifiers: Iterable[Value], types: Mapping[str, IdentifierType]) -> Iterable[Value]:

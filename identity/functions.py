@@ -129,6 +129,7 @@ STRICT: dict[type[exp.Expr], tuple[Callable[..., Any], tuple[str, ...]]] = {
     exp.SplitPart: (split_part, ("this", "delimiter", "part_index")),
     exp.ArrayOverlaps: (list_has_any, _BINARY),
     exp.ArrayContains: (operator.contains, _BINARY),
+    exp.ArrayToString: (lambda texts, by: by.join(one for one in texts if one is not None), _BINARY),
 }
 NAMED: dict[str, Callable[..., Any]] = {
     "damerau_levenshtein": damerau_levenshtein,

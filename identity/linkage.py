@@ -32,11 +32,13 @@ def quiet() -> Iterator[None]:
             logger.setLevel(before)
 
 
-def _settings(model: MatchModel, *, learnt: bool) -> SettingsCreator:
+def _settings(model: MatchModel, *, learnt: bool, families: bool) -> SettingsCreator:
     return SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="record_key",
-        comparisons=[_splink_comparison(COMPARISONS[c.name], c, learnt=learnt) for c in model.comparisons],
+        comparisons=[
+            _splink_comparison(COMPARISONS[c.name], c, learnt=learnt, families=families) for c in model.comparisons
+        ],
         blocking_rules_to_generate_predictions=["l.record_key = r.record_key"],
         probability_two_random_records_match=model.prior,
         retain_matching_columns=True,
@@ -46,12 +48,12 @@ def _settings(model: MatchModel, *, learnt: bool) -> SettingsCreator:
     )
 
 
-def _splink_comparison(comparison: Comparison, trained: TrainedComparison, *, learnt: bool) -> Any:
+def _splink_comparison(comparison: Comparison, trained: TrainedComparison, *, learnt: bool, families: bool) -> Any:
     declared = comparison.all_levels()
     levels: list[Any] = [cll.CustomLevel(comparison.null).configure(is_null_level=True, label_for_charts="unknown")]
     for level, values in zip(declared, trained.levels, strict=True):
         made = cll.ElseLevel() if level is comparison.other else cll.CustomLevel(level.condition)
-        fixed = not comparison.learnt
+        fixed = not comparison.is_learnt(families=families)
         made.configure(
             label_for_charts=level.label, m_probability=values.m, fix_m_probability=fixed, fix_u_probability=fixed
         )
@@ -63,12 +65,14 @@ def _splink_comparison(comparison: Comparison, trained: TrainedComparison, *, le
     return cl.CustomComparison(comparison_levels=levels, output_column_name=comparison.name)
 
 
-def linker_for(connection: duckdb.DuckDBPyConnection, table: str, model: MatchModel, *, learnt: bool) -> Any:
-    """Return Splink's linker on a table with the model's figures; not `learnt`: to be trained."""
+def linker_for(
+    connection: duckdb.DuckDBPyConnection, table: str, model: MatchModel, *, learnt: bool, families: bool = True
+) -> Any:
+    """Return Splink's linker on a table with the model's figures; not `learnt`: to be trained, by families or without."""
     # a cursor of its own: Splink fails on a connection with a result not yet fetched
     api = DuckDBAPI(connection=connection.cursor())
     frame = api.register(table, dataset_display_name=table)
-    return Linker(frame, _settings(model, learnt=learnt), log_level=None, validate_settings=False)
+    return Linker(frame, _settings(model, learnt=learnt, families=families), log_level=None, validate_settings=False)
 
 
 def score(

@@ -15,7 +15,7 @@ SAMPLE = 50_000
 _SEVERAL = frozenset(key for key, expression in BLOCKING_KEYS.items() if expression.startswith("unnest("))
 COLUMNS = (
     "record_key", "bare", "given_name", "given_forms", "family_name", "birth_date", "street", "city", "postcode", "handle",
-    "phones",
+    "phones", "emails",
 )  # fmt: skip
 """What is read of `record_features`."""
 EDGE_COLUMNS = ("left_key", "right_key", "weight_micro", "rule_mask")

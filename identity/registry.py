@@ -13,7 +13,7 @@ from identity.comparisons import COMPARISONS
 from identity.errors import ForeignModel, UnevenModel
 from infra.ids import content_digest
 
-FORMAT = 1
+FORMAT = 2
 """Raised when normalisers or levels change their meaning: weights of different formats do not compare."""
 
 
@@ -37,7 +37,10 @@ class TrainedComparison:
 
 @dataclass(frozen=True, slots=True)
 class MatchModel:
-    """Everything a weight depends on besides the two records: nothing live, nothing global."""
+    """Everything a weight depends on besides the two records: nothing live, nothing global.
+
+    `families` says from 0 to 1 how far the records show relatives living together: so much caution is called for.
+    """
 
     prior: float
     one_person_at_home: float
@@ -45,6 +48,7 @@ class MatchModel:
     floors: dict[str, float]
     frequencies_digest: str
     records: int
+    families: float = 1.0
 
     @property
     def version(self) -> str:
@@ -77,6 +81,7 @@ def from_text(text: str) -> MatchModel:
     return MatchModel(
         prior=raw["prior"],
         one_person_at_home=raw["one_person_at_home"],
+        families=raw["families"],
         comparisons=tuple(
             TrainedComparison(c["name"], tuple(TrainedLevel(**level) for level in c["levels"]))
             for c in raw["comparisons"]

@@ -13,7 +13,7 @@ import pyarrow as pa
 from identity import linkage
 from identity.comparisons import COMPARISONS
 from identity.config import IdentityConfig
-from identity.evidence import bits, log_odds, veils, worth_of
+from identity.evidence import before_anything, bits, log_odds, veils, worth_of
 from identity.model import MICRO
 from identity.postings import caps_sql, postings_sql
 from identity.registry import MatchModel
@@ -85,7 +85,7 @@ def weigh(
     stranger, household, follow, shared = (
         _identifier_sql(config, side) for side in ("stranger", "household", "follow", "")
     )
-    prior = round(MICRO * (log_odds(model.prior) - config.thresholds.caution))
+    prior = before_anything(model, config)
     names = [c.name for c in model.comparisons]
     by_fields = " + ".join(f"c.micro_{name}" for name in names)
     connection.execute(

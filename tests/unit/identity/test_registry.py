@@ -34,7 +34,7 @@ def test_a_model_serves_until_it_is_outgrown() -> None:
     assert not usable(text, ("sex",), 300, 3.0)
     assert usable(text, ("sex",), 10**9, None)
     assert not usable(text, ("sex", "suffix"), 100, 3.0)
-    assert not usable(text.replace('"format":1', '"format":0'), ("sex",), 100, 3.0)
+    assert not usable(text.replace(f'"format":{FORMAT}', '"format":-1'), ("sex",), 100, 3.0)
 
 
 @pytest.mark.parametrize(
