@@ -35,7 +35,11 @@ def load(connection: duckdb.DuckDBPyConnection, files: list[str], snapshot: str)
     """Make the table `frequencies` from the frozen ones of a snapshot.
 
     Models learnt from equal names have one snapshot, stored with each of them: a value twice would pair records twice.
+    Where every value was too rare to keep, there may be no file at all.
     """
+    connection.execute("CREATE OR REPLACE TABLE frequencies (field VARCHAR, value_hash VARCHAR, frequency DOUBLE)")
+    if not files:
+        return
     connection.execute(
         "CREATE OR REPLACE TABLE frequencies AS SELECT DISTINCT field, value_hash, frequency FROM read_parquet(?) "
         "WHERE snapshot = ? ORDER BY ALL",
