@@ -82,6 +82,9 @@ def _truth(node: exp.Expr, place: Place) -> Truth:
         return _any([_truth(part, place) for part in node.flatten()])
     if isinstance(node, exp.EQ | exp.GTE | exp.LTE):
         return _compared(node, place)
+    if isinstance(node, exp.Is) and isinstance(node.this, exp.Column) and isinstance(node.expression, exp.Null):
+        there, i = _column(node.this, place)
+        return (lambda _, right: right[i] is None) if there else (lambda left, _: left[i] is None)
     made = _value(node, place)
     return lambda left, right: made(left, right) is True
 
@@ -144,6 +147,8 @@ def _any(parts: list[Truth]) -> Truth:
 def _strict(function: Callable[..., Any], nodes: Sequence[exp.Expr], place: Place) -> Value:
     """Return a function of known values: unknown if any of them is."""
     parts = [_value(node, place) for node in nodes]
+    if len(nodes) > 1 and all(isinstance(node, exp.Literal) for node in nodes[1:]):
+        return _fixed(functions.bound(function, *[part((), ()) for part in parts[1:]]), nodes[0], place)
     if len(parts) == 2:
         return _binary(function, parts[0], parts[1], _sides(nodes[0], nodes[1], place))
     if len(parts) > 2:
@@ -153,7 +158,19 @@ def _strict(function: Callable[..., Any], nodes: Sequence[exp.Expr], place: Plac
             return None if None in held else function(*held)
 
         return several
-    (one,) = parts
+    return _fixed(function, nodes[0], place)
+
+
+def _fixed(function: Callable[[Any], Any], node: exp.Expr, place: Place) -> Value:
+    if isinstance(node, exp.Column):
+        there, i = _column(node, place)
+
+        def of_column(left: Record, right: Record) -> Any:
+            x = right[i] if there else left[i]
+            return None if x is None else function(x)
+
+        return of_column
+    one = _value(node, place)
 
     def unary(left: Record, right: Record) -> Any:
         x = one(left, right)
@@ -199,9 +216,7 @@ def _constant(held: Any) -> Value:
 
 
 def _literal(node: exp.Expr, _: Place) -> Value:
-    if node.is_string:
-        return _constant(node.name)
-    return _constant(int(node.name) if node.is_int else float(node.name))
+    return _constant(node.name if node.is_string else int(node.name) if node.is_int else float(node.name))
 
 
 def _joined(parts: list[Value], *, settles: bool) -> Value:
@@ -245,19 +260,6 @@ def _coalesce(node: exp.Expr, place: Place) -> Value:
         return None
 
     return first
-
-
-def _extreme(choose: Callable[[list[Any]], Any]) -> Callable[[exp.Expr, Place], Value]:
-    def made(node: exp.Expr, place: Place) -> Value:
-        parts = [_value(part, place) for part in (node.this, *node.expressions)]
-
-        def chosen(left: Record, right: Record) -> Any:
-            known = [held for part in parts if (held := part(left, right)) is not None]
-            return choose(known) if known else None
-
-        return chosen
-
-    return made
 
 
 def _case(node: exp.Expr, place: Place) -> Value:
@@ -382,8 +384,6 @@ _FORMS: dict[type[exp.Expr], Callable[[Any, Place], Value]] = {
     exp.Or: _connective(settles=True),
     exp.Is: _is,
     exp.Coalesce: _coalesce,
-    exp.Least: _extreme(min),
-    exp.Greatest: _extreme(max),
     exp.Case: _case,
     exp.Nullif: _nullif,
     exp.NullSafeEQ: _distinct(same=True),

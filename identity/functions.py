@@ -59,6 +59,14 @@ def split_part(text: str, by: str, position: int) -> str:
     return parts[at] if position and 0 <= at < len(parts) else ""
 
 
+def bound(function: Callable[..., Any], *fixed: Any) -> Callable[[Any], Any]:
+    """Return a function of its first value alone, the others fixed; a plain slice where that is all it does."""
+    if function is substr and fixed[0] > 0 and (len(fixed) == 1 or fixed[1] >= 0):
+        part = slice(fixed[0] - 1, None if len(fixed) == 1 else fixed[0] - 1 + fixed[1])
+        return lambda text: text[part]
+    return lambda value: function(value, *fixed)
+
+
 def list_has_any(a: Sequence[Any], b: Sequence[Any]) -> bool:
     """Say whether two lists share a known value."""
     for one in a:  # noqa: SIM110 - a generator a pair costs more than all it asks

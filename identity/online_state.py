@@ -4,10 +4,10 @@ Derived from the lake and thrown away with the next one. It holds people's featu
 and nobody reads it but the resolver.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -48,7 +48,7 @@ class Known:
     known: bool
     arrival: int
     limited: tuple[tuple[str, str], ...]
-    held: tuple[tuple[int, str], ...]
+    held: Sequence[Sequence[Any]]
     described: tuple[object, ...] | None
     content: str
 
@@ -138,7 +138,7 @@ def _known(key: RecordKey, raw: bytes) -> Known:
     source, known, arrival, limited, held, described, content = orjson.loads(raw)
     return Known(
         key, source, known, arrival, tuple([(kind, token) for kind, token in limited]),
-        tuple([(bit, block) for bit, block in held]), None if described is None else tuple(described), content,
+        held, None if described is None else tuple(described), content,
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from identity.online_state import Component, Interval, Known
 from infra.ids import ProfileId, RecordKey
 from infra.keyvalue import LmdbStore
 
-_CANDIDATES = 250
+_CANDIDATES = 200
 _MISSING = 250
 
 

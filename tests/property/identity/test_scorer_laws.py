@@ -220,7 +220,7 @@ SPELLED = [
     "split_part(a_l, ' ', 1)", "split_part(a_l, ' ', -1)", "split_part(a_l, '', 2)", "string_split(a_l, ' ')", "a_l || a_r",
     "list_has_any(c_l, c_r)", "list_contains(c_l, a_r)", "list_has_any(string_split(a_l, ' '), c_r)", "c_l[1]", "c_l[2] = a_r",
     "len(c_l) = 0", "list_bool_or(list_transform(c_l, lambda x: x = a_r))", "list_bool_and(list_transform(c_l, lambda x: x <> a_r))",
-    "list_filter(c_l, lambda x: levenshtein(x, a_r) <= 1)", "least(length(a_l), length(a_r), 3)", "greatest(length(a_l), length(a_r))",
+    "list_filter(c_l, lambda x: levenshtein(x, a_r) <= 1)",
     "abs(length(a_l) - length(a_r)) <= 2", "CASE WHEN a_l = a_r THEN 1 WHEN b_l = b_r THEN 2 END", "(a_l = a_r) IS TRUE",
     "CASE a_l WHEN 'a' THEN 'x' ELSE b_l END", "TRY_CAST(a_l AS INTEGER)", "regexp_extract(a_l, '[0-9]+')", "CAST(length(a_l) AS VARCHAR)",
 ]  # fmt: skip
