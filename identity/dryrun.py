@@ -118,19 +118,22 @@ def _block(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
 
 def _model(connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted) -> tuple[MatchModel, str | None]:
     """Return the model that a run would use, learnt now where it would learn one, and the version of the present one."""
-    rows = shelf.reader(lake, MODEL_REGISTRY, columns=["batch", "model"]).read_all().to_pylist()
+    columns = ["batch", "model_version", "model"]
+    rows = shelf.reader(lake, MODEL_REGISTRY, columns=columns).read_all().to_pylist()
     newest = max(rows, key=lambda row: int(row["batch"]), default=None)
-    present = None if newest is None else registry.from_text(newest["model"])
+    # by its stored name: one of another format is not read, and gives way to one that is learnt anew
+    present = None if newest is None else str(newest["model_version"])
     config, records = wanted.then, scoring.count(connection, "described")
     fits = newest is not None and registry.usable(
         newest["model"], config.comparisons, records, config.model.retrain_when_grown
     )
-    if present is not None and fits and not wanted.train:
-        frequencies.load(connection, shelf.parquet_files(lake, TF_SNAPSHOT), present.frequencies_digest)
-        return present, present.version
+    if newest is not None and fits and not wanted.train:
+        model = registry.from_text(newest["model"])
+        frequencies.load(connection, shelf.parquet_files(lake, TF_SNAPSHOT), model.frequencies_digest)
+        return model, present
     if wanted.labels:
         labelled.load(connection, wanted.labels)
-    return training.train(connection, config), None if present is None else present.version
+    return training.train(connection, config), present
 
 
 def _measure(connection: duckdb.DuckDBPyConnection) -> None:

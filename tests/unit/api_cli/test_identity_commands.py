@@ -80,7 +80,10 @@ def _fill(lake: Path, config: IdentityConfig) -> None:
             scoring.load_features(connection, arrow.to_reader())
     model = training.declared(connection, config)
     assert {c.name for c in model.comparisons} <= set(COMPARISONS)
-    write_deltalake(str(lake / "model_registry"), pa.table({"batch": [1], "model": [registry.as_text(model)]}))
+    write_deltalake(
+        str(lake / "model_registry"),
+        pa.table({"batch": [1], "model_version": [model.version], "model": [registry.as_text(model)]}),
+    )
     write_deltalake(str(lake / "tf_snapshot"), schema(tables.TF_SNAPSHOT).empty_table())
 
 

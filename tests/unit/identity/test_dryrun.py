@@ -56,7 +56,10 @@ def lake(
     kept = [dict(zip(names, (model.frequencies_digest, *row), strict=True)) for row in frozen]
     frozen = pa.Table.from_pylist(kept, schema=pa.schema(list(zip(names, kinds, strict=True))))
     write_deltalake(str(root / "tf_snapshot"), frozen)
-    write_deltalake(str(root / "model_registry"), pa.table({"batch": [1], "model": [registry.as_text(model)]}))
+    write_deltalake(
+        str(root / "model_registry"),
+        pa.table({"batch": [1], "model_version": [model.version], "model": [registry.as_text(model)]}),
+    )
     return root
 
 
@@ -111,6 +114,17 @@ def test_a_newly_blocked_value_joins_nobody(rehearsed: Callable[..., Plan]) -> N
     assert tie is not None
     assert weaker is not None
     assert weaker.bits < tie.bits
+
+
+def test_a_model_of_another_format_gives_way_to_one_learnt_anew(rehearsed: Callable[..., Plan], lake: Path) -> None:
+    before = rehearsed()
+    foreign = pa.table(
+        {"batch": [2], "model_version": ["old"], "model": ['{"format": 0, "comparisons": [], "records": 6}']}
+    )
+    write_deltalake(str(lake / "model_registry"), foreign, mode="append")
+    plan = rehearsed()
+    assert (plan.model_before, plan.model, plan.learnt) == ("old", before.model, True)
+    assert plan.merges == before.merges
 
 
 def test_what_only_a_run_can_bring_to_bear_is_said(identity_config: IdentityConfig) -> None:
