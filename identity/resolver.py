@@ -15,6 +15,7 @@ from identity import registry
 from identity.cluster import Rules
 from identity.compiled import Weighed
 from identity.config import IdentityConfig, rules
+from identity.evidence import bits
 from identity.explain import probability
 from identity.features import features
 from identity.keys import Key
@@ -25,7 +26,7 @@ from identity.online_state import Component, Interval, Known
 from infra.ids import ProfileId, RecordKey
 from infra.keyvalue import LmdbStore
 
-_CANDIDATES = 200
+_CANDIDATES = 100
 _MISSING = 250
 
 
@@ -52,6 +53,7 @@ class Resolver:
         self._scorer = self._describer.scorer
         self._rules: Rules = rules(config)
         self._types = config.identifiers
+        self._identifiers = sum(bits(config)[name] for name in config.identifiers)
         # how long a login on a device is believed when nothing was heard of it since: no longer than at a kiosk
         self._pause = round(min(config.cookies.session_minutes, config.cookies.kiosk_minutes) * 60_000_000)
         self._merge = round(config.thresholds.merge * MICRO)
@@ -163,7 +165,10 @@ class Resolver:
         return _View(revision, one, keys, answer, tuple(touched), (*scene.edges, *kept))
 
     def _candidates(self, new: RecordKey, keys: Iterable[Key]) -> tuple[dict[RecordKey, int], tuple[Deferred, ...]]:
-        """Return who shares a key with a record, with the mask of the rules; the likelier first if there are too many."""
+        """Return who shares a key with a record, with the mask of the rules; if there are too many, the likelier.
+
+        Who shares an identifier comes before who shares only what people have in common.
+        """
         masks: dict[RecordKey, int] = defaultdict(int)
         crossed = False
         for key in keys:
@@ -178,7 +183,9 @@ class Resolver:
         masks.pop(new, None)
         deferred: tuple[Deferred, ...] = ("block",) if crossed else ()
         if len(masks) > _CANDIDATES:
-            best = sorted(masks, key=lambda k: (-masks[k].bit_count(), masks[k], k))[:_CANDIDATES]
+            best = sorted(masks, key=lambda k: (not masks[k] & self._identifiers, -masks[k].bit_count(), k))[
+                :_CANDIDATES
+            ]
             return {key: masks[key] for key in best}, (*deferred, "candidates")
         return masks, deferred
 

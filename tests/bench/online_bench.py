@@ -29,6 +29,7 @@ from ruamel.yaml import YAML
 from identity import components, frequencies, ids, online_build, online_state, pairing, registry, scoring, training
 from identity.compiled import Scorer
 from identity.config import IdentityConfig, rules
+from identity.errors import ForeignModel
 from identity.model import Rank
 from identity.newcomers import Newcomer, newcomer_of
 from identity.online import Answer
@@ -116,17 +117,24 @@ def _model(
     lake: Path | None, config: IdentityConfig, table: pa.Table, folder: Path
 ) -> tuple[MatchModel, dict[Any, float]]:
     with _loaded(table, folder) as connection:
-        if lake:
-            newest = max(
-                (one for part in shelf.batches(lake, MODEL_REGISTRY) for one in part.to_pylist()),
-                key=lambda r: int(r["batch"]),
-            )
-            model = registry.from_text(newest["model"])
+        stored = _stored(lake) if lake else None
+        if lake and stored:
+            model = stored
             frequencies.load(connection, shelf.parquet_files(lake, TF_SNAPSHOT), model.frequencies_digest)
         else:
             model = training.train(connection, config)
         found = connection.execute("SELECT field, value_hash, frequency FROM frequencies").fetchall()
     return model, {(field, digest): often for field, digest, often in found}
+
+
+def _stored(lake: Path) -> MatchModel | None:
+    """Return the newest model of a lake, or None where it is of another Kindred's format."""
+    rows = (one for part in shelf.batches(lake, MODEL_REGISTRY) for one in part.to_pylist())
+    newest = max(rows, key=lambda one: int(one["batch"]))
+    try:
+        return registry.from_text(newest["model"])
+    except ForeignModel:
+        return None
 
 
 @contextmanager
