@@ -319,6 +319,19 @@ def exported(database: Engine, size: int) -> Iterator[list[Mapping[str, Any]]]:
             yield [dict(row) for row in rows]
 
 
+def tokens_after(database: Engine, sequence: int, size: int) -> Iterator[list[Token]]:
+    """Yield the tokens under which anything was said after an entry's number, in lists of a bounded size."""
+    query = (
+        select(IDENTIFIER_INDEX.c.token)
+        .join(CONSENT_EVENT, IDENTIFIER_INDEX.c.sid == CONSENT_EVENT.c.sid)
+        .where(CONSENT_EVENT.c.sequence > sequence)
+        .distinct()
+    )
+    with database.connect() as connection:
+        for rows in connection.execution_options(yield_per=size).execute(query).scalars().partitions():
+            yield [Token(row) for row in rows]
+
+
 def last_sequence(database: Engine) -> int:
     """Return the sequence number of the newest entry, 0 for an empty ledger."""
     return _number(database, select(func.coalesce(func.max(CONSENT_EVENT.c.sequence), 0)))

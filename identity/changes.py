@@ -1,13 +1,21 @@
 """What a run has to resolve: cookies' owners, consent, and the records that are new, other than before, or gone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
 
 from consent import funnel
 from consent.config import load_policy
+from consent.due import due
+from consent.lapse import lifetimes
 from consent.screen import record_decisions
+from consent.store import tokens_after
 from consent.tables import CONSENT_EVENT
 from identity import lineage, store, transforms
 from identity.config import IdentityConfig
@@ -19,6 +27,16 @@ from ingestion.tables import EVENTS, RECORDS
 from ingestion.transforms import current_events, current_records
 
 PURPOSE = "identity_resolution"
+_TOKENS_AT_ONCE = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What the last resolution had seen: up to which run's facts and which ledger entry, and when it was."""
+
+    batch: int
+    consent_sequence: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +48,32 @@ class Changes:
     taken: Path
 
 
-def find_changes(runtime: Runtime, config: IdentityConfig, work: Path, *, whole: bool) -> Changes:
+def find_changes(runtime: Runtime, config: IdentityConfig, work: Path, since: Since | None) -> Changes:
     """Write intervals, consent decisions and the constraints' mirror, and what of the records changed since the base.
 
-    With `whole` every record that may be resolved counts as changed. Consent is asked before anything is compared:
-    a record that lost its permission is gone.
+    Asked again are records with new versions or events, and those that a word or the passing of time may have changed the
+    permission of; without `since` all are, and all that may be resolved count as changed. Consent is asked before
+    anything is compared: a record that lost its permission is gone.
     """
     lake = runtime.lake
-    _own_cookies(runtime, config)
-    records = lake.read(RECORDS)
-    resolvable = transforms.resolvable(
-        current_records(records), transforms.arrivals(records), lake.read(COOKIE_INTERVAL)
-    )
+    found = Changes(work / "fresh", work / "gone", work / "taken")
+    runtime.say("finding out whose cookies are whose")
+    cookies = _touched_cookies(runtime, work, since)
+    _own_cookies(runtime, config, cookies)
+    intervals, intervals_before = lake.read(COOKIE_INTERVAL), lake.read_base(COOKIE_INTERVAL)
+    _write(lineage.takers(_only(intervals, cookies), _only(intervals_before, cookies)), found.taken)
+    asked = _asked_again(runtime, work, since, cookies)
+    records = _only(lake.read(RECORDS), asked)
+    resolvable = transforms.resolvable(current_records(records), transforms.arrivals(records), _only(intervals, asked))
     runtime.say("asking what each record may be used for")
-    policy = load_policy(runtime.workspace)
-    at = runtime.run.started_at
-    decisions = record_decisions(resolvable, lake.read(CONSENT_EVENT), policy, list(policy.purposes), at)
-    lake.overwrite(RECORD_CONSENT, decisions)
-    _account(runtime)
+    _decide(runtime, resolvable, asked)
     lake.overwrite(CONSTRAINTS, _mirror(runtime))
     runtime.say("normalising names, dates and addresses")
-    allowed = transforms.allowed_for(resolvable, lake.read(RECORD_CONSENT), PURPOSE)
-    before = lake.read_base(RECORD_FEATURES)
-    fresh, gone = transforms.changes(allowed, before)
-    found = Changes(work / "fresh", work / "gone", work / "taken")
-    made = transforms.record_features(allowed if whole else fresh, config.identifiers, lake.schema(RECORD_FEATURES))
-    _write(made, found.fresh)
+    allowed = transforms.allowed_for(resolvable, _only(lake.read(RECORD_CONSENT), asked), PURPOSE)
+    fresh, gone = transforms.changes(allowed, _only(lake.read_base(RECORD_FEATURES), asked))
+    chosen = allowed if since is None else fresh
+    _write(transforms.record_features(chosen, config.identifiers, lake.schema(RECORD_FEATURES)), found.fresh)
     _write(gone, found.gone)
-    _write(lineage.takers(lake.read(COOKIE_INTERVAL), lake.read_base(COOKIE_INTERVAL)), found.taken)
     return found
 
 
@@ -65,13 +81,81 @@ def _write(frame: DataFrame, path: Path) -> None:
     frame.write.mode("overwrite").parquet(str(path))
 
 
-def _own_cookies(runtime: Runtime, config: IdentityConfig) -> None:
+def _only(frame: DataFrame, keys: DataFrame | None) -> DataFrame:
+    """Return the rows that have a key; all of them where no keys are given."""
+    return frame if keys is None else frame.join(f.broadcast(keys), keys.columns, "left_semi")
+
+
+def _touched_cookies(runtime: Runtime, work: Path, since: Since | None) -> DataFrame | None:
+    """Return the anonymous ids (source, anonymous_id) that new events carry, or None for all."""
+    if since is None:
+        return None
+    carried = runtime.lake.read(EVENTS).where((f.col("batch") > since.batch) & f.col("anonymous_id").isNotNull())
+    _write(carried.select("source", "anonymous_id").distinct(), work / "cookies")
+    return runtime.lake.spark.read.parquet(str(work / "cookies"))
+
+
+def _own_cookies(runtime: Runtime, config: IdentityConfig, cookies: DataFrame | None) -> None:
     lake = runtime.lake
     anonymous = [name for name, kind in config.identifiers.items() if kind.anonymous]
-    runtime.say("finding out whose cookies are whose")
-    events = current_events(lake.read(EVENTS))
-    intervals = cookie_intervals(events, lake.read_base(COOKIE_INTERVAL), config.cookies, anonymous, runtime.run.salt)
-    lake.overwrite(COOKIE_INTERVAL, intervals)
+    events = current_events(_only(lake.read(EVENTS), cookies))
+    before = _only(lake.read_base(COOKIE_INTERVAL), cookies)
+    intervals = cookie_intervals(events, before, config.cookies, anonymous, runtime.run.salt)
+    if cookies is None:
+        lake.overwrite(COOKIE_INTERVAL, intervals)
+    else:
+        lake.replace(COOKIE_INTERVAL, intervals, cookies, cookies.columns)
+
+
+def _asked_again(runtime: Runtime, work: Path, since: Since | None, cookies: DataFrame | None) -> DataFrame | None:
+    """Return the keys of the records whose permission or content may be another than at the last resolution."""
+    if since is None:
+        return None
+    lake = runtime.lake
+    records, known = lake.read(RECORDS), f.col("known")
+    stretches = [
+        _only(frame, cookies).where(~known) for frame in (lake.read(COOKIE_INTERVAL), lake.read_base(COOKIE_INTERVAL))
+    ]
+    keys = [records.where(f.col("batch") > since.batch), *stretches]
+    tokens = _words(runtime, work, since)
+    if tokens is not None:
+        holders = (records, lake.read(COOKIE_INTERVAL).where(~known))
+        keys += [_only(_tokens_of(frame), tokens) for frame in holders]
+    asked = keys[0].select("record_key")
+    for more in keys[1:]:
+        asked = asked.unionByName(more.select("record_key"))
+    _write(asked.distinct(), work / "asked")
+    return lake.spark.read.parquet(str(work / "asked"))
+
+
+def _tokens_of(records: DataFrame) -> DataFrame:
+    return records.select("record_key", f.explode("identifiers.token").alias("token"))
+
+
+def _words(runtime: Runtime, work: Path, since: Since) -> DataFrame | None:
+    """Return the tokens under which anything was said since, or for which time changes what was said; None for none."""
+    spark, path = runtime.lake.spark, work / "said.parquet"
+    schema = pa.schema([("token", pa.string())])
+    with pq.ParquetWriter(path, schema) as writer:
+        for tokens in tokens_after(runtime.database, since.consent_sequence, _TOKENS_AT_ONCE):
+            writer.write_table(pa.table({"token": tokens}, schema=schema))
+    policy = load_policy(runtime.workspace)
+    ripe = due(runtime.lake.read(CONSENT_EVENT), lifetimes(policy), since.at, runtime.run.started_at)
+    _write(ripe.union(spark.read.parquet(str(path))).distinct(), work / "tokens")
+    tokens_path = work / "tokens"
+    rows = sum(pq.read_metadata(file).num_rows for file in tokens_path.glob("*.parquet"))
+    return spark.read.parquet(str(tokens_path)) if rows else None
+
+
+def _decide(runtime: Runtime, resolvable: DataFrame, asked: DataFrame | None) -> None:
+    lake, policy = runtime.lake, load_policy(runtime.workspace)
+    purposes: Sequence[str] = list(policy.purposes)
+    decisions = record_decisions(resolvable, lake.read(CONSENT_EVENT), policy, purposes, runtime.run.started_at)
+    if asked is None:
+        lake.overwrite(RECORD_CONSENT, decisions)
+    else:
+        lake.replace(RECORD_CONSENT, decisions, asked, asked.columns)
+    _account(runtime)
 
 
 def _account(runtime: Runtime) -> None:

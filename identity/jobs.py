@@ -5,14 +5,18 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from consent.config import load_policy
+from consent.intake import mirrored_through
 from identity import album, labelled, modelling, registry, scoring, transforms
-from identity.changes import Changes, find_changes
+from identity.changes import Changes, Since, find_changes
 from identity.config import IdentityConfig, health_borders, load_identity, rules
 from identity.engine.batch import WRITES, Counts, Write, resolve_batch
 from identity.engine.local import Local, settle_here
@@ -49,9 +53,11 @@ def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]
     work = runtime.workspace.state_path / "work" / f"resolve-{runtime.run.number}"
     work.mkdir(parents=True, exist_ok=True)
     last = _last(runtime)
-    digests = _digests(config)
-    whole = arguments.get("full") == "yes" or last.get("features_digest") != digests["features_digest"]
-    changes = find_changes(runtime, config, work, whole=whole)
+    digests = _digests(runtime, config)
+    whole = arguments.get("full") == "yes" or last.get("inputs_digest") != digests["inputs_digest"]
+    since = None if whole else Since(last["batch"], last["consent_sequence"], last["resolved_at"])
+    seen = mirrored_through(runtime.database)
+    changes = find_changes(runtime, config, work, since)
     connection = _connect(work)
     _load(connection, changes)
     model = _model(runtime, connection, config, arguments)
@@ -63,7 +69,7 @@ def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]
     counts = _resolve(runtime, connection, model, config, whole=whole)
     runtime.say(f"settled {counts.closed} records in {counts.components} groups that may be one person each")
     _write(runtime, connection, config, work, whole=whole)
-    _finish(runtime, digests, model, counts, whole=whole)
+    _finish(runtime, {**digests, "consent_sequence": seen, "whole": whole}, model, counts)
     connection.close()
     shutil.rmtree(work)
     return {"model": model.version, "whole": whole, **asdict(counts), **_summary(runtime)}
@@ -75,7 +81,7 @@ def train(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     return summary | {"learnt": album.tell(runtime)}
 
 
-def _last(runtime: Runtime) -> Mapping[str, object]:
+def _last(runtime: Runtime) -> Mapping[str, Any]:
     """Return what the last resolution before this run was made by; empty where there was none."""
     rows = _before(runtime, RESOLUTION).read_all().to_pylist()
     rows.sort(key=lambda row: row["batch"])
@@ -90,11 +96,13 @@ def _before(runtime: Runtime, table: Table, columns: Sequence[str] | None = None
     return shelf.reader(runtime.workspace.lake_path, table, version, columns)
 
 
-def _digests(config: IdentityConfig) -> dict[str, str]:
-    """Return digests of what features follow from, and of what weights and clusters follow from besides the model."""
+def _digests(runtime: Runtime, config: IdentityConfig) -> dict[str, str]:
+    """Return digests of what records and features follow from, and of what weights and clusters do besides the model."""
     said = config.model_dump(mode="json")
+    policy = load_policy(runtime.workspace).version
+    inputs = {"format": registry.FORMAT, "policy": policy, **{name: said[name] for name in ("identifiers", "cookies")}}
     return {
-        "features_digest": content_digest({"format": registry.FORMAT, "identifiers": said["identifiers"]}),
+        "inputs_digest": content_digest(inputs),
         "settings_digest": content_digest(
             {
                 name: said[name]
@@ -105,9 +113,9 @@ def _digests(config: IdentityConfig) -> dict[str, str]:
 
 
 def _connect(work: Path) -> duckdb.DuckDBPyConnection:
-    connection = scoring.connect()
-    connection.execute(f"SET temp_directory = '{work / 'spill'}'")
-    return connection
+    """Return a DuckDB in a file: what a batch makes of many records need not fit into memory."""
+    # a name of its own: DuckDB would lend a second try in this process the database of the first
+    return scoring.connect(file=str(Path(mkdtemp(dir=work)) / "engine.duckdb"))
 
 
 def _load(connection: duckdb.DuckDBPyConnection, changes: Changes) -> None:
@@ -240,13 +248,12 @@ def _write_index(runtime: Runtime, config: IdentityConfig, frames: Mapping[str, 
         lake.replace(PROFILE_INDEX, rows, frames["profile_before"], PROFILE_INDEX.keys)
 
 
-def _finish(runtime: Runtime, digests: Mapping[str, str], model: MatchModel, counts: Counts, *, whole: bool) -> None:
+def _finish(runtime: Runtime, made_by: Mapping[str, object], model: MatchModel, counts: Counts) -> None:
     """Say that this resolution came to its end; the next one may build on it."""
     run, lake = runtime.run, runtime.lake
-    row = {"batch": run.number, **digests, "model_version": model.version, "whole": whole, "changed": counts.changed}
-    schema = lake.schema(RESOLUTION)
-    values = {**row, "resolved_at": run.started_at}
-    lake.append(RESOLUTION, lake.spark.createDataFrame([tuple(values[n] for n in schema.names)], schema))
+    row = {"batch": run.number, **made_by, "model_version": model.version, "changed": counts.changed}
+    values, schema = {**row, "resolved_at": run.started_at}, lake.schema(RESOLUTION)
+    lake.append(RESOLUTION, lake.spark.createDataFrame([tuple(values[name] for name in schema.names)], schema))
 
 
 def _summary(runtime: Runtime) -> dict[str, object]:

@@ -21,9 +21,9 @@ from identity.registry import MatchModel
 _MEMORY = "2GB"
 
 
-def connect(threads: int = 2) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB in memory that gives the same answer however many cores the machine has."""
-    connection = duckdb.connect(":memory:")
+def connect(threads: int = 2, file: str = ":memory:") -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB, in memory or in a file, that gives the same answer however many cores the machine has."""
+    connection = duckdb.connect(file)
     connection.execute(f"SET threads = {threads}")
     connection.execute(f"SET memory_limit = '{_MEMORY}'")
     connection.execute("SET enable_progress_bar = false")

@@ -176,9 +176,10 @@ class ResolutionRow:
     """A resolution that was brought to its end: by which settings and model, and whether everything was done anew."""
 
     batch: int
-    features_digest: str
+    inputs_digest: str
     settings_digest: str
     model_version: str
+    consent_sequence: int
     whole: bool
     changed: int
     resolved_at: datetime
@@ -219,9 +220,9 @@ class FrequencyRow:
     frequency: float
 
 
-RECORD_CONSENT = Table("record_consent", RecordConsentRow, keys=("record_key", "purpose"))
+RECORD_CONSENT = Table("record_consent", RecordConsentRow, keys=("record_key", "purpose"), merged=True)
 RECORD_FEATURES = Table("record_features", RecordFeaturesRow, keys=("record_key",), merged=True)
-COOKIE_INTERVAL = Table("cookie_interval", CookieIntervalRow, keys=("source", "anonymous_id", "from_at"))
+COOKIE_INTERVAL = Table("cookie_interval", CookieIntervalRow, keys=("source", "anonymous_id", "from_at"), merged=True)
 EDGES = Table("edges", EdgeRow, keys=("left_key", "right_key"), merged=True)
 MEMBERSHIP = Table("membership", MembershipRow, keys=("record_key",), merged=True)
 PROFILE_INDEX = Table("profile_index", ProfileIndexRow, keys=("profile_id",), merged=True)

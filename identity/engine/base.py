@@ -12,6 +12,9 @@ class Engine(Protocol):
     def make(self, name: str, query: str) -> None:
         """Make the table `name` from a query, in place of one that has the name."""
 
+    def drop(self, *names: str) -> None:
+        """Let go of tables that no later step reads."""
+
     def count(self, name: str) -> int:
         """Return how many rows a table has."""
 

@@ -69,19 +69,24 @@ def resolve_batch(engine: Engine, config: IdentityConfig, version: str, batch: i
     touched.find_neighbours(engine)
     touched.make_touching_pairs(engine)
     touched.load_records(engine, "touching")
+    candidates = engine.count("touching")
+    engine.drop("near", "live", "active", "block", "old_posting")
     engine.weigh("touching", _WEIGHED)
+    engine.drop("touching")
     naming.find_heirs(engine, batch)
     touched.close(engine, config.thresholds.merge)
-    _weigh_inner(engine)
+    candidates += _weigh_inner(engine)
     pieces.make_components(engine, config)
     pieces.complete(engine, config)
+    engine.drop("known_pair", "completed", "missing", "linked", "linked_node", "small")
     pieces.make_parts(engine)
     engine.settle("parts", "settled")
+    engine.drop("parts", "dealt")
     pieces.make_edges(engine, config, version)
     naming.name_profiles(engine, batch)
     naming.name_aliases(engine, batch)
     naming.tell_events(engine, batch)
-    return _counts(engine)
+    return _counts(engine, candidates)
 
 
 def _new_words(here: str, there: str) -> str:
@@ -90,23 +95,25 @@ def _new_words(here: str, there: str) -> str:
     return f"SELECT left_key AS record_key FROM {words} UNION SELECT right_key FROM {words}"
 
 
-def _weigh_inner(engine: Engine) -> None:
-    """Weigh the closed records' other pairs too, and make `nodes` of what settling and naming need to know of each."""
+def _weigh_inner(engine: Engine) -> int:
+    """Weigh the closed records' other pairs too, make `nodes` of what settling and naming need; return how many pairs."""
     touched.make_inner_pairs(engine)
     engine.make("outer_weighed", "SELECT * FROM weighed")
     touched.load_closed(engine)
     engine.weigh("inner_pair", "inner_weighed")
     engine.make(_WEIGHED, "SELECT * FROM outer_weighed UNION ALL SELECT * FROM inner_weighed")
+    engine.drop("outer_weighed", "inner_weighed", "inner_posting", "inner_live", "near", "active", "block", "paired")
     engine.make("nodes", pieces.nodes_sql(engine))
+    return engine.count("inner_pair")
 
 
-def _counts(engine: Engine) -> Counts:
+def _counts(engine: Engine, candidates: int) -> Counts:
     components, largest = pieces.sizes(engine)
     return Counts(
         changed=engine.count("changed"),
         touched=engine.count("touched"),
         closed=engine.count("closed"),
-        candidates=engine.count("touching") + engine.count("inner_pair"),
+        candidates=candidates,
         edges=engine.count("edges_now"),
         components=components,
         largest=largest,

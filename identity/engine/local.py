@@ -39,6 +39,11 @@ class Local:
         """Make the table `name` from a query, in place of one that has the name."""
         self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS {query}")
 
+    def drop(self, *names: str) -> None:
+        """Let go of tables that no later step reads."""
+        for name in names:
+            self.connection.execute(f"DROP TABLE IF EXISTS {name}")
+
     def count(self, name: str) -> int:
         """Return how many rows a table has."""
         return scoring.count(self.connection, name)

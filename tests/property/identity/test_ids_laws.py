@@ -53,7 +53,7 @@ def test_every_published_name_means_somebody_while_an_heir_lives(members: list[R
     before = profile_ids({r.record_key: RecordKey("z") for r in members}, by_key)
     anchor = RecordKey(before[members[0].record_key])
     rest = {r.record_key: RecordKey("z") for r in members if r.record_key != anchor}
-    heir = min((by_key[key] for key in rest)).record_key
+    heir = min(by_key[key] for key in rest).record_key
     will = [Bequest(by_key[anchor], heir, 1)]
     after = profile_ids(rest, by_key, will)
     # who inherits a name inherits its rank: the profile keeps its id though its anchor is gone

@@ -72,6 +72,7 @@ def street(spark: Any, tmp_path: Path) -> Callable[..., Any]:
         from deltalake import DeltaTable
 
         import consent.store
+        from consent.intake import remember_mirror
         from consent.tables import CONSENT_EVENT
         from identity.store import METADATA
         from infra.database import open_database
@@ -87,10 +88,20 @@ def street(spark: Any, tmp_path: Path) -> Callable[..., Any]:
         for table, rows in ((RECORDS, records), (EVENTS, events), (CONSENT_EVENT, words)):
             fill(lake, table, rows)
         database = open_database(workspace, METADATA, consent.store.METADATA)
+        consent.store.append(database, [heard(word) for word in words], consent.store.secret_sid)
+        remember_mirror(database, number, consent.store.last_sequence(database))
         run = RunInfo(f"run-{number}", number, NOW + timedelta(days=number), "salt", base)
         return Runtime(workspace, lake, database, run, lambda _: None)
 
     return made
+
+
+def heard(word: dict[str, Any]) -> Any:
+    from consent.model import ConsentEntry
+    from consent.store import Said
+
+    told = {name: value for name, value in word.items() if name != "token"}
+    return Said(word["token"], ConsentEntry(**told))
 
 
 def fill(lake: Any, table: Any, rows: Sequence[dict[str, Any]]) -> None:

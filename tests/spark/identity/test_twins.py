@@ -20,8 +20,21 @@ def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
     types = {"email": IdentifierType(normaliser="email")}
     attributes = {"full_name": "Dr. Zoë van der Berg", "birth_date": "1984-03-09", "street": "12 Oak Street #4"}
     frame = spark.createDataFrame(
-        [("k", "crm", "1", "person", True, 1, None, "h", attributes, [("email", "zoe@example.org", "1:t")],
-          datetime(2026, 11, 1, tzinfo=UTC))],
+        [
+            (
+                "k",
+                "crm",
+                "1",
+                "person",
+                True,
+                1,
+                None,
+                "h",
+                attributes,
+                [("email", "zoe@example.org", "1:t")],
+                datetime(2026, 11, 1, tzinfo=UTC),
+            )
+        ],
         "record_key string, source string, key string, kind string, known boolean, arrival bigint, "
         "jurisdiction string, content_hash string, attributes map<string,string>, "
         "identifiers array<struct<type:string,value:string,token:string>>, received_at timestamp",
