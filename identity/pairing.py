@@ -52,8 +52,8 @@ def pair_up(
     engine.make("gone", "SELECT record_key FROM features WHERE false")
     touched.find_neighbours(engine)
     touched.make_touching_pairs(engine)
-    engine.weigh("touching", "weighed")
-    weighed = engine.count("weighed")
+    engine.make("inner_pair", "SELECT left_key, right_key, rule_mask FROM touching WHERE false")
+    engine.weigh("touching", "weighed", pieces.telling(config))
     engine.make("closed", "SELECT record_key FROM fresh")
     engine.make("nodes", pieces.nodes_sql(engine))
     pieces.make_components(engine, config)
@@ -65,7 +65,7 @@ def pair_up(
     write(connection, "SELECT * FROM edges_now ORDER BY left_key, right_key", work.edges)
     write(connection, "SELECT * FROM parts ORDER BY component, kind, left_key, right_key", work.parts)
     number, largest = pieces.sizes(engine)
-    return Counts(engine.count("touching"), weighed, number, largest)
+    return Counts(engine.count("touching"), engine.count("edges_now"), number, largest)
 
 
 def _load_constraints(connection: duckdb.DuckDBPyConnection, constraints: Iterable[Constraint]) -> None:

@@ -95,10 +95,15 @@ def ingest(source: Annotated[list[str] | None, typer.Argument()] = None, workspa
 
 
 @app.command()
-def resolve(workspace: WorkspaceOption = Path(), at: AtOption = None) -> None:
-    """Resolve identities anew from the facts there are, rebuild the profiles and publish them."""
+def resolve(
+    workspace: WorkspaceOption = Path(),
+    full: Annotated[bool, typer.Option("--full", help="Resolve every record, not only what changed.")] = False,
+    at: AtOption = None,
+) -> None:
+    """Bring identities up to date with the facts there are, rebuild the profiles and publish them."""
     with reporting():
-        hand_over(open_world(workspace), "apply", {"at": at} if at else {})
+        arguments = ({"full": "yes"} if full else {}) | ({"at": at} if at else {})
+        hand_over(open_world(workspace), "apply", arguments)
 
 
 @app.command()

@@ -27,8 +27,11 @@ class Engine(Protocol):
     def post(self, records: str, into: str) -> None:
         """Make `into` (rule, block, record_key) from records: every key that candidates are looked for by."""
 
-    def weigh(self, pairs: str, into: str) -> None:
-        """Make `into` from pairs (left_key, right_key, rule_mask) of records in `features`: see `scoring.weigh`."""
+    def weigh(self, pairs: str, into: str, above: int | None = None) -> None:
+        """Make `into` from pairs (left_key, right_key, rule_mask) of records in `features`: see `scoring.weigh`.
+
+        With `above` only pairs that weigh more micro-bits than that are kept.
+        """
 
     def components(self, nodes: str, edges: str, into: str) -> None:
         """Make `into` (record_key, component): connected components, each named by its smallest key."""

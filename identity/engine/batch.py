@@ -71,14 +71,13 @@ def resolve_batch(engine: Engine, config: IdentityConfig, version: str, batch: i
     touched.load_records(engine, "touching")
     candidates = engine.count("touching")
     engine.drop("near", "live", "active", "block", "old_posting")
-    engine.weigh("touching", _WEIGHED)
-    engine.drop("touching")
+    engine.weigh("touching", _WEIGHED, pieces.telling(config))
     naming.find_heirs(engine, batch)
     touched.close(engine, config.thresholds.merge)
-    candidates += _weigh_inner(engine)
+    candidates += _weigh_inner(engine, config)
     pieces.make_components(engine, config)
     pieces.complete(engine, config)
-    engine.drop("known_pair", "completed", "missing", "linked", "linked_node", "small")
+    engine.drop("touching", "inner_pair", "known_pair", "completed", "missing", "linked", "linked_node", "small")
     pieces.make_parts(engine)
     engine.settle("parts", "settled")
     engine.drop("parts", "dealt")
@@ -95,12 +94,12 @@ def _new_words(here: str, there: str) -> str:
     return f"SELECT left_key AS record_key FROM {words} UNION SELECT right_key FROM {words}"
 
 
-def _weigh_inner(engine: Engine) -> int:
+def _weigh_inner(engine: Engine, config: IdentityConfig) -> int:
     """Weigh the closed records' other pairs too, make `nodes` of what settling and naming need; return how many pairs."""
     touched.make_inner_pairs(engine)
     engine.make("outer_weighed", "SELECT * FROM weighed")
     touched.load_closed(engine)
-    engine.weigh("inner_pair", "inner_weighed")
+    engine.weigh("inner_pair", "inner_weighed", pieces.telling(config))
     engine.make(_WEIGHED, "SELECT * FROM outer_weighed UNION ALL SELECT * FROM inner_weighed")
     engine.drop("outer_weighed", "inner_weighed", "inner_posting", "inner_live", "near", "active", "block", "paired")
     engine.make("nodes", pieces.nodes_sql(engine))

@@ -111,15 +111,19 @@ class Distributed:
 
         self.put(into, self._spark.table(records).mapInArrow(posted, _POSTING))
 
-    def weigh(self, pairs: str, into: str) -> None:
-        """Make `into` from pairs (left_key, right_key, rule_mask) of records in `features`: see `scoring.weigh`."""
+    def weigh(self, pairs: str, into: str, above: int | None = None) -> None:
+        """Make `into` from pairs (left_key, right_key, rule_mask) of records in `features`: see `scoring.weigh`.
+
+        With `above` only pairs that weigh more micro-bits than that are kept.
+        """
         names = schema(RECORD_FEATURES).names
         whole = self._spark.table("features").select("record_key", f.struct(*names).alias("record"))
         left = whole.select(f.col("record_key").alias("left_key"), f.col("record").alias("l"))
         right = whole.select(f.col("record_key").alias("right_key"), f.col("record").alias("r"))
         both = self._spark.table(pairs).join(left, "left_key").join(right, "right_key")
         weigher = _Weigher(self._model, self._config, self._frequencies)
-        self.put(into, both.select("left_key", "right_key", "rule_mask", "l", "r").mapInArrow(weigher, _WEIGHED))
+        found = both.select("left_key", "right_key", "rule_mask", "l", "r").mapInArrow(weigher, _WEIGHED)
+        self.put(into, found if above is None else found.where(f.col("weight_micro") > above))
 
     def components(self, nodes: str, edges: str, into: str) -> None:
         """Make `into` (record_key, component): connected components, each named by its smallest key.

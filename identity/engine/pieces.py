@@ -53,8 +53,17 @@ def _jumbo(limit: int) -> str:
     )
 
 
+def telling(config: IdentityConfig) -> int:
+    """Return the micro-bits above which a pair is stored, or links, whatever component it is in."""
+    return round(min(config.thresholds.keep, config.thresholds.merge) * MICRO)
+
+
 def complete(engine: Engine, config: IdentityConfig) -> None:
-    """Score what no rule brought together inside small pieces: negative evidence is what stops over-merging."""
+    """Weigh what is still missing inside components: negative evidence is what stops over-merging.
+
+    That is every candidate that weighed too little to be kept by itself, and inside small pieces what no rule
+    brought together at all.
+    """
     engine.make(
         "small",
         "SELECT s.record_key AS record_key, s.component AS component FROM (SELECT p.record_key AS record_key, "
@@ -62,11 +71,21 @@ def complete(engine: Engine, config: IdentityConfig) -> None:
         "JOIN (SELECT p.component AS component FROM piece p JOIN features f ON f.record_key = p.record_key WHERE NOT f.bare "
         f"GROUP BY p.component HAVING count(*) BETWEEN 3 AND {config.limits.complete}) c ON c.component = s.component",
     )
+    candidates = " UNION ALL ".join(
+        f"SELECT left_key, right_key, rule_mask FROM {pairs} JOIN component a ON a.record_key = left_key "
+        "JOIN component b ON b.record_key = right_key AND b.component = a.component"
+        for pairs in ("touching", "inner_pair")
+    )
+    engine.make(
+        "inside_pair",
+        f"SELECT left_key, right_key, max(rule_mask) AS rule_mask FROM ({candidates} UNION ALL "
+        "SELECT a.record_key AS left_key, b.record_key AS right_key, CAST(0 AS BIGINT) AS rule_mask "
+        "FROM small a JOIN small b ON a.component = b.component AND a.record_key < b.record_key) pairs GROUP BY 1, 2",
+    )
     engine.make(
         "missing",
-        "SELECT a.record_key AS left_key, b.record_key AS right_key, CAST(0 AS BIGINT) AS rule_mask "
-        "FROM small a JOIN small b ON a.component = b.component AND a.record_key < b.record_key "
-        "LEFT JOIN weighed w ON w.left_key = a.record_key AND w.right_key = b.record_key WHERE w.left_key IS NULL",
+        "SELECT p.left_key AS left_key, p.right_key AS right_key, p.rule_mask AS rule_mask FROM inside_pair p "
+        "LEFT JOIN weighed w ON w.left_key = p.left_key AND w.right_key = p.right_key WHERE w.left_key IS NULL",
     )
     if engine.count("missing"):
         engine.weigh("missing", "completed")

@@ -87,8 +87,9 @@ def record(life: dict[str, str], sequence: int, chance: np.random.Generator, bat
     source, key = SOURCES[int(chance.integers(len(SOURCES)))], f"{life['number']}-{sequence}"
     moment = MOMENT + timedelta(seconds=sequence)
     return {
-        "record_key": f"{int(chance.integers(2**62)):016x}{sequence:016x}", "source": source, "key": key, "kind": "person",
-        "known": True, "attributes": list(attributes.items()), "observed_at": moment, "received_at": moment,
+        "record_key": f"{int(chance.integers(2**62)):016x}{sequence:016x}", "source": source, "key": key,
+        "kind": "person", "known": True, "attributes": list(attributes.items()), "observed_at": moment,
+        "received_at": moment,
         "identifiers": [{"type": k, "value": life[k], "token": f"1:{k}:{life[k]}"} for k in held],
         "content_hash": f"{sequence}-{batch}", "sequence": sequence, "trust": 0.5, "jurisdiction": "US-OH",
         "deleted": False, "batch": batch,

@@ -138,6 +138,29 @@ def test_the_screen_answers_as_the_decision_does(lake: Any, seed: int) -> None:
     assert len({reason for _, reason, _ in found.values()}) > 10, "the cases must reach most reasons"
 
 
+@pytest.mark.parametrize("seed", [4, 5])
+def test_whoever_time_changes_the_answer_for_is_due(lake: Any, seed: int) -> None:
+    from consent.due import due
+    from consent.lapse import lifetimes
+
+    chance = random.Random(seed)  # noqa: S311 - cases, not secrets
+    policy = random_policy(chance)
+    sids = [f"s{n}" for n in range(400)]
+    entries = [random_entry(chance, n, sids) for n in range(700)]
+    span = (START + timedelta(days=4), START + timedelta(days=7))
+    named = {row["token"] for row in due(ledger_frame(lake, entries), lifetimes(policy), *span).collect()}
+
+    def answers(sid: str, at: datetime) -> list[tuple[bool, str, str]]:
+        holders, said = (Holder(Sid(sid), "own"),), tuple(e for e in entries if e.sid == sid)
+        told = [decide(Question(purpose=Purpose(p), as_of=at, holders=holders, entries=said), policy) for p in PURPOSES]
+        return [(one.allowed, one.reason, one.policy_line) for one in told]
+
+    changed = {sid for sid in sids if answers(sid, span[0]) != answers(sid, span[1])}
+    assert len(changed) > 20
+    assert changed <= named
+    assert named < set(sids), "not everybody is due"
+
+
 @pytest.fixture
 def policy(workspace: Workspace) -> Policy:
     return load_policy(workspace)
