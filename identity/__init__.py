@@ -2,5 +2,5 @@
 
 `names`, `dates`, `addresses`, `features`, `cluster`, `ids`, `households`, `stewardship` and `explain` are pure;
 `linkage`, `training` and `plain` know splink; `scoring`, `pairing` and the scorecard know DuckDB; `intervals`,
-`transforms` and `lineage` are Spark plans; `jobs` carries them all.
+`transforms`, `changes` and `lineage` are Spark plans; `engine` resolves what changed, `jobs` carries it all.
 """

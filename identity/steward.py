@@ -15,7 +15,7 @@ from identity.errors import Contradiction, NotParted, UnknownIdentity
 from identity.model import Constraint, ConstraintKind, Edge, Node
 from identity.review import Answer, Task
 from identity.store import StoredConstraint
-from identity.tables import EDGES, MEMBERSHIP, PROFILE_ALIAS, RECORD_FEATURES
+from identity.tables import EDGES, MEMBERSHIP, PROFILE_ALIAS, RECORD_FEATURES, SUCCESSION
 from infra import shelf
 from infra.ids import ProfileId, RecordKey, content_digest
 from infra.tables import Table
@@ -104,7 +104,8 @@ def split(desk: Desk, reference: str, wish: Wish, records: Sequence[str] = ()) -
     if not part:
         nodes, edges = _evidence(desk, members)
         groups = stewardship.parts_of(nodes, edges, [s.constraint for s in standing], desk.rules)
-        part = {key for key in members if groups[key] != groups[RecordKey(profile)]}
+        held_by = _holder(desk, profile, members)
+        part = {key for key in members if groups[key] != groups[held_by]}
     unknown = sorted(part - set(members))
     if unknown:
         raise UnknownIdentity(unknown[0])
@@ -136,10 +137,9 @@ def _answered(desk: Desk, task: Task, answer: Answer, wish: Wish) -> tuple[Store
     if answer == "different":
         return split(desk, task.profile_id, wish)
     profile = _profile(desk, task.profile_id)
-    return _store(
-        desk, [_made("must_link", RecordKey(profile), key, wish) for key in _members(desk, profile) if key != RecordKey(profile)],
-        wish.at,
-    )  # fmt: skip
+    members = _members(desk, profile)
+    first = _holder(desk, profile, members)
+    return _store(desk, [_made("must_link", first, key, wish) for key in members if key != first], wish.at)
 
 
 def _groups(desk: Desk, keys: set[RecordKey], constraints: Sequence[Constraint]) -> Mapping[RecordKey, RecordKey]:
@@ -160,7 +160,15 @@ def anchor(desk: Desk, reference: str) -> RecordKey:
     """Return the record that a record key, a profile id or an alias stands for."""
     if _rows(desk, MEMBERSHIP, "record_key", [reference]):
         return RecordKey(reference)
-    return RecordKey(_profile(desk, reference))
+    profile = _profile(desk, reference)
+    return _holder(desk, profile, _members(desk, profile))
+
+
+def _holder(desk: Desk, profile: ProfileId, members: Sequence[RecordKey]) -> RecordKey:
+    """Return the member that holds the profile's name: the record of that name, or the newest heir of one that is gone."""
+    wills = [] if RecordKey(profile) in members else _rows(desk, SUCCESSION, "id", [profile])
+    newest = max(wills, key=lambda row: int(row["batch"]), default={"heir": profile})
+    return RecordKey(newest["heir"])
 
 
 def _profile(desk: Desk, reference: str) -> ProfileId:

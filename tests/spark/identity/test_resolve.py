@@ -113,7 +113,9 @@ def test_who_objects_has_no_profile_and_the_id_goes_to_the_heir(
     street: Callable[..., Any], refused: Any, told: Any, people: list[Any]
 ) -> None:
     from consent.funnel import funnel
+    from identity.config import load_identity, rules
     from identity.jobs import resolve
+    from identity.steward import Desk, anchor
     from identity.tables import PROFILE_ALIAS, RECORD_CONSENT, SUCCESSION
 
     other = {"type": "email", "value": "bobby@example.org", "token": "1:email:bobby@example.org"}
@@ -130,6 +132,8 @@ def test_who_objects_has_no_profile_and_the_id_goes_to_the_heir(
     assert found["bob3"] == "bob1"
     assert rows(second, PROFILE_ALIAS) == []
     assert [(s["id"], s["heir"]) for s in rows(second, SUCCESSION) if s["heir"]] == [("bob1", "bob3")]
+    desk = Desk(second.database, second.workspace.lake_path, rules(load_identity(second.workspace)))
+    assert anchor(desk, "bob1") == "bob3", "a steward who names the profile means the record that holds its name"
     said = {
         (r["record_key"], r["allowed"]) for r in rows(second, RECORD_CONSENT) if r["purpose"] == "identity_resolution"
     }
