@@ -3,6 +3,7 @@
 import typer
 
 from api.cli import (
+    bench,
     blocking,
     consents,
     demo,
@@ -37,6 +38,7 @@ app.add_typer(blocking.app, name="blocking", help="Blocking rules: what each cos
 app.add_typer(models.app, name="models", help="The trained models: list, show, compare, draw.")
 app.add_typer(reviewing.app, name="review", help="Questions for stewards: list, show, decide.")
 app.add_typer(demo.app, name="demo", help="The demo and its acts.")
+app.add_typer(bench.app, name="bench", help="Measurements on public data, from a checkout.")
 
 
 def main() -> None:
