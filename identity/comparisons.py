@@ -18,7 +18,7 @@ class Level:
     """One level of agreement: its condition, and what m (and u) are held for until data have been seen.
 
     What is not `counted` is learnt, so that its absence weighs what it should, but adds nothing: a shared
-    identifier is evidence of its own.
+    identifier is evidence of its own. `by_frequency`: the rarer the names, the more it weighs, as with the best level.
     """
 
     label: str
@@ -27,6 +27,7 @@ class Level:
     household: float | None = None
     u: float | None = None
     counted: bool = True
+    by_frequency: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ _SWAPPED = (
     "OR family_name_l = given_name_r AND jaro_winkler_similarity(given_name_l, family_name_r) >= 0.88"
 )
 _GIVEN_ELSEWHERE = "given_name_l = family_name_r OR given_name_r = family_name_l"
+# then a family name is held against a given name, which says nothing
+_OTHER_FIELD = (
+    f"given_name_l <> given_name_r AND family_name_l <> family_name_r AND ({_GIVEN_ELSEWHERE}) AND NOT ({_SWAPPED})"
+)
 # where both given names are known, their comparison says it
 _FAMILY_ELSEWHERE = (
     "family_name_l = given_name_r AND given_name_l IS NULL OR family_name_r = given_name_l AND given_name_r IS NULL"
@@ -128,7 +133,7 @@ COMPARISONS = {
                 Level("same", _same("given_name"), 0.72, 0.02),
                 Level("alike, but two names", _TWO_NAMES, 0.005, 0.06),
                 Level("nickname", _NICKNAME, 0.07, 0.005),
-                Level("swapped with family name", _SWAPPED, 0.01, 0.001),
+                Level("swapped with family name", _SWAPPED, 0.01, 0.001, by_frequency=True),
                 Level("stands as family name", _GIVEN_ELSEWHERE, 0.005, 0.001),
                 Level("initial", _INITIAL, 0.03, 0.06),
                 Level(
@@ -146,10 +151,10 @@ COMPARISONS = {
         ),
         Comparison(
             "family_name",
-            _missing("family_name"),
+            f"{_missing('family_name')} OR {_OTHER_FIELD}",
             (
                 Level("same", _same("family_name"), 0.8),
-                Level("swapped with given name", _SWAPPED, 0.01),
+                Level("swapped with given name", _SWAPPED, 0.01, by_frequency=True),
                 Level("stands as given name", _FAMILY_ELSEWHERE, 0.005),
                 Level(
                     "spelt alike",

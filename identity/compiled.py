@@ -223,7 +223,7 @@ def _comparison(trained: TrainedComparison, columns: list[str], place: condition
         outcomes.append(
             _Outcome(
                 len(levels) - 1 - position, weight, micro, home, Reason(trained.name, values.label, micro), level.counted,
-                base=base if position == 0 else None,
+                base=base if position == 0 or level.by_frequency else None,
             )
         )  # fmt: skip
     holds = [conditions.condition(level.condition, place) for level in declared.levels]

@@ -59,7 +59,7 @@ def _splink_comparison(comparison: Comparison, trained: TrainedComparison, *, le
         )
         if learnt or fixed:
             made.configure(u_probability=values.u)
-        if level is declared[0] and comparison.frequency:
+        if comparison.frequency and (level is declared[0] or level.by_frequency):
             made.configure(tf_adjustment_column=comparison.frequency, tf_minimum_u_value=RAREST)
         levels.append(made)
     return cl.CustomComparison(comparison_levels=levels, output_column_name=comparison.name)

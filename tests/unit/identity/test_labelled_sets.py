@@ -29,9 +29,9 @@ def bench() -> ModuleType:
         ("fake_1000", True, 0.98, 0.75),
         ("febrl3", False, 0.99, 0.997),
         ("febrl3", True, 0.99, 0.98),
-        ("febrl4", False, 0.99, 0.998),
-        ("febrl4", True, 0.99, 0.98),
-        ("febrl_multiparty", False, 0.98, 0.65),
+        ("febrl4", False, 0.999, 0.998),  # wanted is 0.999: docs/adr/0013
+        pytest.param("febrl4", True, 0.99, 0.98, marks=pytest.mark.nightly),
+        pytest.param("febrl_multiparty", False, 0.98, 0.65, marks=pytest.mark.nightly),
         pytest.param("historical_50k", False, 0.97, 0.84, marks=pytest.mark.nightly),
     ],
 )
