@@ -16,7 +16,7 @@ from identity import estimate, scoring
 from identity.estimate import Share, Stratum
 from identity.model import MICRO
 from identity.tables import EDGES, MEMBERSHIP, RECORD_FEATURES
-from infra import shelf
+from identity.workbench import load_table
 from infra.ids import RecordKey, content_digest
 
 _CLAIMED = ((None, "no edge"), (0, "to 0 bits"), (3, "0 to 3"), (6, "3 to 6"), (12, "6 to 12"), (60, "above 12"))
@@ -104,9 +104,7 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Path) -> None:
         ("feature", RECORD_FEATURES, ["record_key", "bare"]),
         ("edge", EDGES, ["left_key", "right_key", "weight_micro"]),
     ):
-        connection.register("rows", shelf.reader(lake, table, columns=columns))
-        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
-        connection.unregister("rows")
+        load_table(connection, lake, table, name, columns)
     connection.execute(
         "CREATE TABLE person AS SELECT record_key, profile_id FROM member JOIN feature USING (record_key) WHERE NOT bare"
     )

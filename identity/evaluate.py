@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from identity import costs, groupings, scoring
 from identity.breakdown import Breakdown, breakdown
 from identity.errors import NoTruth
 from identity.groupings import GROUPINGS
 from identity.tables import MEMBERSHIP, RECORD_FEATURES
-from infra import shelf
+from identity.workbench import load_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def score(lake: Path, truth: Path) -> Scorecard:
         raise NoTruth("records.csv")
     connection = scoring.connect()
     for table, at in ((RECORD_FEATURES, "features"), (MEMBERSHIP, "membership")):
-        _load(connection, at, shelf.reader(lake, table))
+        load_table(connection, lake, table, at)
     load_truth(connection, truth)
     groupings.make_groupings(connection)
     accuracy = {name: _accuracy(connection, name) for name in GROUPINGS}
@@ -100,11 +99,6 @@ def score(lake: Path, truth: Path) -> Scorecard:
     sizes = _sizes(connection)
     connection.close()
     return Scorecard(**sizes, accuracy=accuracy, traps=traps, costs=prices, breakdown=closer)
-
-
-def _load(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.RecordBatchReader) -> None:
-    connection.register("rows", rows)
-    connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM rows")
 
 
 def load_truth(connection: duckdb.DuckDBPyConnection, truth: Path) -> None:

@@ -14,7 +14,7 @@ from identity.estimate import Cluster, Share
 from identity.evaluate import load_truth
 from identity.fairness import DIMENSIONS
 from identity.tables import MEMBERSHIP, RECORD_FEATURES
-from infra import shelf
+from identity.workbench import load_table
 from ingestion.tables import RECORDS
 
 ALL = "all"
@@ -98,14 +98,9 @@ def by_answers(lake: Path, sample: Sequence[Sampled], answers: Mapping[str, bool
 def _opened(lake: Path) -> duckdb.DuckDBPyConnection:
     """Return a connection with `features`, `member` and `grouped` (record_key and a column for each dimension)."""
     connection = scoring.connect()
-    for name, rows in (
-        ("features", shelf.reader(lake, RECORD_FEATURES)),
-        ("member", shelf.reader(lake, MEMBERSHIP, columns=["record_key", "profile_id"])),
-        ("said", shelf.reader(lake, RECORDS, columns=["record_key", "attributes", "observed_at", "sequence"])),
-    ):
-        connection.register("rows", rows)
-        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
-        connection.unregister("rows")
+    load_table(connection, lake, RECORD_FEATURES, "features")
+    load_table(connection, lake, MEMBERSHIP, "member", ["record_key", "profile_id"])
+    load_table(connection, lake, RECORDS, "said", ["record_key", "attributes", "observed_at", "sequence"])
     connection.execute(
         "CREATE TABLE spelt AS SELECT record_key, concat_ws(' ', attributes['given_name'], attributes['family_name'], "
         "attributes['full_name']) AS name FROM said SEMI JOIN features USING (record_key) QUALIFY row_number() OVER "

@@ -9,7 +9,7 @@ import duckdb
 from identity import scoring
 from identity.config import IdentityConfig
 from identity.tables import MEMBERSHIP, PROFILE_INDEX, RECORD_FEATURES
-from infra import shelf
+from identity.workbench import load_table
 
 _GIVEN, _BIRTHS, _FAMILY = 3, 2, 3
 
@@ -33,9 +33,7 @@ def signs(lake: Path, config: IdentityConfig) -> list[Sign]:
     """Return every sign, those of over-merging first."""
     connection = scoring.connect()
     for name, table in (("member", MEMBERSHIP), ("feature", RECORD_FEATURES), ("profile", PROFILE_INDEX)):
-        connection.register("rows", shelf.reader(lake, table))
-        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
-        connection.unregister("rows")
+        load_table(connection, lake, table, name)
     connection.execute(
         "CREATE TABLE person AS SELECT profile_id, count(DISTINCT given_name) AS given, count(DISTINCT family_name) AS family, "
         "count(DISTINCT birth_date) AS births, count(DISTINCT sex) AS sexes, count(DISTINCT suffix) AS suffixes, "

@@ -54,7 +54,7 @@ def taken(
     connection: duckdb.DuckDBPyConnection, workspace: Workspace, config: IdentityConfig, model: MatchModel
 ) -> Portrait:
     """Return the portrait of a stored model on the lake's records; nothing is written."""
-    load_table(connection, workspace, RECORD_FEATURES, "features")
+    load_table(connection, workspace.lake_path, RECORD_FEATURES, "features")
     connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
     files = shelf.parquet_files(workspace.lake_path, TF_SNAPSHOT)
     frequencies.load(connection, files, model.frequencies_digest)

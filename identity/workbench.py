@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
@@ -28,11 +29,11 @@ def workbench(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def load_table(
     connection: duckdb.DuckDBPyConnection,
-    workspace: Workspace,
+    lake: Path,
     table: Table,
     into: str,
     columns: Sequence[str] | None = None,
     where: str = "true",
 ) -> None:
     """Make the table `into` from the rows of a table of the lake that a condition wants."""
-    connection.from_arrow(shelf.reader(workspace.lake_path, table, columns=columns)).filter(where).create(into)
+    connection.from_arrow(shelf.reader(lake, table, columns=columns)).filter(where).create(into)

@@ -69,8 +69,8 @@ def _measured(workspace: Workspace, config: IdentityConfig, cap: int, *, all_rul
     rules = measuring.candidate_rules(config) if all_rules else config.blocking
     above = f"weight_micro > {measuring.likely_from(config)}"
     with workbench(workspace) as connection:
-        load_table(connection, workspace, RECORD_FEATURES, "described", measuring.COLUMNS, "NOT bare")
-        load_table(connection, workspace, EDGES, "stored_edges", measuring.EDGE_COLUMNS, above)
+        load_table(connection, workspace.lake_path, RECORD_FEATURES, "described", measuring.COLUMNS, "NOT bare")
+        load_table(connection, workspace.lake_path, EDGES, "stored_edges", measuring.EDGE_COLUMNS, above)
         return measuring.measured(connection, config, rules, cap)
 
 
