@@ -17,9 +17,11 @@ from consent.lapse import lifetimes
 from consent.screen import record_decisions
 from consent.store import tokens_after
 from consent.tables import CONSENT_EVENT
-from identity import lineage, store, transforms
+from identity import transforms
 from identity.config import IdentityConfig
-from identity.intervals import cookie_intervals
+from identity.cookies import lineage
+from identity.cookies.intervals import cookie_intervals
+from identity.stewardship import store
 from identity.tables import CONSTRAINTS, COOKIE_INTERVAL, RECORD_CONSENT, RECORD_FEATURES
 from infra import shelf
 from infra.runtime import Runtime

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from identity.cluster import Rules
-from identity.comparisons import COMPARISONS
-from identity.health import Borders
+from identity.clustering.cluster import Rules
+from identity.clustering.health import Borders
+from identity.matching.comparisons import COMPARISONS
 from identity.model import MICRO
 from infra.errors import ConfigurationError
 from infra.identifiers import IdentifierTypes

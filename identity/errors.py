@@ -79,7 +79,7 @@ class Uncompiled(Broken):
 
     def __init__(self, what: str) -> None:
         self.what = what
-        super().__init__(f"no Python for {what} of a SQL condition; add it to identity/conditions.py")
+        super().__init__(f"no Python for {what} of a SQL condition; add it to identity/matching/conditions.py")
 
 
 class Unresolved(Missing):

@@ -15,12 +15,14 @@ from pyspark.sql import functions as f
 
 from consent.config import load_policy
 from consent.intake import mirrored_through
-from identity import album, labelled, modelling, registry, scoring, transforms
+from identity import transforms
 from identity.changes import Changes, Since, find_changes
 from identity.config import IdentityConfig, health_borders, load_identity, rules
 from identity.engine.batch import WRITES, Counts, Write, resolve_batch
 from identity.engine.local import Local, settle_here
-from identity.registry import MatchModel
+from identity.matching import registry, scoring
+from identity.matching.registry import MatchModel
+from identity.modelling import album, labelled, modelling
 from identity.tables import (
     CONSTRAINTS,
     EDGES,

@@ -9,12 +9,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql.types import StructType
 
-from identity.cluster import Rules
-from identity.components import resolved_bucket
-from identity.features import Value, features
-from identity.health import Borders
-from identity.intervals import event_assignments as event_assignments  # noqa: PLC0414 - profiles asks for it here
-from identity.intervals import interval_key
+from identity.clustering.cluster import Rules
+from identity.clustering.components import resolved_bucket
+from identity.clustering.health import Borders
+from identity.cookies.intervals import event_assignments as event_assignments  # noqa: PLC0414 - profiles asks for it here
+from identity.cookies.intervals import interval_key
+from identity.fields.features import Value, features
 from identity.model import MICRO
 from infra.identifiers import IdentifierType
 
@@ -107,7 +107,7 @@ def _features_row(row: dict[str, Any], types: Mapping[str, IdentifierType]) -> d
 def persons(parts: DataFrame, rules: Rules, buckets: int) -> DataFrame:
     """Return clusters and verdicts of all components; each is settled alone by the pure rule, many to a call.
 
-    `parts` holds nodes, edges and constraints as rows of `identity.components.PART`.
+    `parts` holds nodes, edges and constraints as rows of `identity.clustering.components.PART`.
     """
     bucket = f.pmod(f.xxhash64("component"), f.lit(buckets))
 
@@ -131,7 +131,7 @@ def profile_index(
 ) -> DataFrame:
     """Return every profile with its health: how dense and how contradicted the evidence inside it is.
 
-    A profile beyond a border is held; `identity.health.status` is the twin in Python.
+    A profile beyond a border is held; `identity.clustering.health.status` is the twin in Python.
     """
     inside = edges.where("state = 'kept'").join(
         members.select(f.col("record_key").alias("left_key"), "profile_id"), "left_key"

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from identity import scoring
+from identity.matching import scoring
 from infra import shelf
 from infra.tables import Table
 from infra.workspace import Workspace

@@ -22,8 +22,8 @@ from api.cli.jobs import hand_over
 from api.cli.stewarding import bench
 from api.cli.tables import TABLES
 from api.cli.world import World, open_world
-from identity import steward
-from identity.digest import state_digests
+from identity.engine.digest import state_digests
+from identity.stewardship import steward
 from infra import writer
 from infra.clock import system_clock
 from infra.errors import Broken

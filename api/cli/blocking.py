@@ -8,10 +8,10 @@ import typer
 
 from api.cli.console import as_json, reporting, say, table
 from api.cli.options import JsonOption, WorkspaceOption
-from identity import blocking, measuring
-from identity.blocking import Choice, Rule
 from identity.config import IdentityConfig, load_identity
-from identity.measuring import Measured
+from identity.modelling import blocking, measuring
+from identity.modelling.blocking import Choice, Rule
+from identity.modelling.measuring import Measured
 from identity.tables import EDGES, RECORD_FEATURES
 from infra.errors import Refused
 from infra.workspace import Workspace

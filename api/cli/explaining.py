@@ -14,8 +14,8 @@ from api.cli.persons import Gallery, PersonArgument
 from api.cli.stewarding import reference, side
 from api.cli.world import open_world
 from api.http.explain import chain, evidence_of
-from identity import explain, testimony, waterfall
-from identity.explain import Evidence, Why
+from identity.explanation import explain, testimony, waterfall
+from identity.explanation.explain import Evidence, Why
 from identity.tables import RECORD_FEATURES
 from infra import shelf
 from infra.errors import Missing

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from sqlalchemy import func, select
 
 import consent.store
-import identity.store
+from identity.stewardship.store import STEWARD_CONSTRAINT
 from infra import shelf
 from infra.ids import content_digest
 from infra.runtime import Runtime
@@ -23,7 +23,7 @@ def fingerprint(runtime: Runtime, tables: Iterable[Table]) -> str:
     versions = shelf.newest_versions(runtime.workspace.lake_path)
     with runtime.database.connect() as connection:
         entries = connection.execute(select(func.count()).select_from(consent.store.CONSENT_EVENT)).scalar()
-        words = connection.execute(select(func.count()).select_from(identity.store.STEWARD_CONSTRAINT)).scalar()
+        words = connection.execute(select(func.count()).select_from(STEWARD_CONSTRAINT)).scalar()
     files = sorted(path for pattern in _SETTINGS for path in root.glob(pattern))
     return content_digest(
         {

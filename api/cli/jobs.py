@@ -117,7 +117,7 @@ def train(
     with reporting():
         world = open_world(workspace)
         if labels is not None:
-            from identity import labelled
+            from identity.modelling import labelled
 
             labelled.read(labels)  # what is wrong with it is told before a run begins
         hand_over(world, "train", {"labels": str(labels.resolve())} if labels is not None else {})

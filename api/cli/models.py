@@ -7,11 +7,11 @@ import typer
 
 from api.cli.console import as_json, reporting, say, table
 from api.cli.options import JsonOption, WorkspaceOption
-from identity import modelbook
 from identity.config import load_identity
-from identity.evidence import log_odds
-from identity.modelbook import Figure, StoredModel
-from identity.registry import FORMAT
+from identity.matching.evidence import log_odds
+from identity.matching.registry import FORMAT
+from identity.modelling import modelbook
+from identity.modelling.modelbook import Figure, StoredModel
 from infra.errors import Missing
 from infra.workspace import Workspace
 
@@ -136,7 +136,7 @@ def charts(
 ) -> None:
     """Draw a model's charts on the records as they are: match weights, m and u, unlinkables, weights of pairs."""
     with reporting():
-        from identity import album
+        from identity.modelling import album
 
         place = Workspace.open(workspace)
         models = _models(place)

@@ -14,7 +14,7 @@ from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.world import World, open_world
 from consent import officer
 from consent.officer import Desk
-from identity import testimony
+from identity.explanation import testimony
 from infra.errors import Missing
 from infra.ids import ProfileId, Purpose, RecordKey, Token
 from profiles.serving import ProfileReader, Published

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import activation.jobs
 import activation.serving
 import consent.jobs
-import identity.asking
 import identity.jobs
+import identity.stewardship.asking
 import ingestion.jobs
 import profiles.jobs
 from api.cli.fingerprint import fingerprint
@@ -20,7 +20,7 @@ from infra.runtime import Job, Runtime
 _FACTS: tuple[tuple[str, Job], ...] = (("ingest", ingestion.jobs.ingest), ("consents", consent.jobs.mirror))
 _PERSONS: tuple[tuple[str, Job], ...] = (
     ("resolve", identity.jobs.resolve),
-    ("review", identity.asking.review),
+    ("review", identity.stewardship.asking.review),
     ("build", profiles.jobs.build),
     ("recommend", activation.jobs.recommend),
     ("audiences", activation.jobs.audiences),

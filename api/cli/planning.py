@@ -12,9 +12,9 @@ from activation.tables import AUDIENCE_MEMBERS
 from api.cli.console import ERR, as_json, reporting, say
 from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.world import open_world
-from identity import store
 from identity.config import IdentityConfig, load_identity, overridden
 from identity.errors import TooManyChanges
+from identity.stewardship import store
 from infra import shelf
 from infra.clock import system_clock
 from infra.errors import Malformed
@@ -41,8 +41,8 @@ def plan(
     """Rehearse a resolution with other rules or another model: merges, splits, held profiles; nothing is written."""
     from rich.status import Status
 
-    from identity import labelled
-    from identity.dryrun import Wanted, rehearse
+    from identity.modelling import labelled
+    from identity.stewardship.dryrun import Wanted, rehearse
 
     with reporting():
         world = open_world(workspace)

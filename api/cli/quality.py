@@ -14,12 +14,12 @@ from api.cli.console import OUT, as_json, reporting, say, side_by_side
 from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.persons import Gallery
 from api.cli.world import World, open_world
-from identity.clerical import Sampled
 from identity.config import load_identity
-from identity.estimate import Share
-from identity.fairness import DIMENSIONS
-from identity.groups import Group
-from identity.labelled import COLUMNS
+from identity.modelling.labelled import COLUMNS
+from identity.quality.clerical import Sampled
+from identity.quality.estimate import Share
+from identity.quality.fairness import DIMENSIONS
+from identity.quality.groups import Group
 from identity.tables import RECORD_FEATURES
 from infra import shelf
 from infra.clock import system_clock
@@ -41,7 +41,7 @@ def quality(
     json: JsonOption = False,
 ) -> None:
     """Tell how good the identities are: signs without labels, clerks' estimates with intervals, the worst group."""
-    from identity import clerical, clerks
+    from identity.quality import clerical, clerks
 
     with reporting():
         world = open_world(workspace)
@@ -58,7 +58,7 @@ def quality(
 
 
 def _report(world: World, truth: Path | None, *, json: bool) -> None:
-    from identity import clerical, clerks, groups, heuristics
+    from identity.quality import clerical, clerks, groups, heuristics
 
     lake = world.workspace.lake_path
     signs = heuristics.signs(lake, load_identity(world.workspace))
@@ -119,8 +119,8 @@ def _said(share: Share | None) -> str:
 
 def _judge(world: World) -> None:
     """Show each pair that nobody has judged, as records alone: what the platform thinks must not sway the clerk."""
-    from identity import clerks
-    from identity.clerks import Answered
+    from identity.quality import clerks
+    from identity.quality.clerks import Answered
 
     drawn, done = clerks.sample(world.database), clerks.answers(world.database)
     if not drawn:
@@ -146,7 +146,7 @@ def _without_profile(seen: Mapping[str, str]) -> dict[str, str]:
 
 def _write_labels(world: World, to: Path) -> int:
     """Write the answers under the names that the sources give the records; return how many."""
-    from identity import clerks
+    from identity.quality import clerks
 
     told = clerks.answers(world.database)
     drawn = [one for one in clerks.sample(world.database) if told.get(one.id) is not None]

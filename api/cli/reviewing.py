@@ -12,10 +12,11 @@ from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.persons import Gallery
 from api.cli.stewarding import ReasonOption, UntilOption, bench, wish
 from api.cli.world import World, open_world
-from identity import explain, inbox, review, steward, store, testimony
 from identity.config import load_identity
+from identity.explanation import explain, testimony
 from identity.model import MICRO
-from identity.review import ANSWERS, KINDS, Answer, Task
+from identity.stewardship import inbox, review, steward, store
+from identity.stewardship.review import ANSWERS, KINDS, Answer, Task
 from infra.clock import system_clock
 from infra.errors import Malformed
 
@@ -57,7 +58,7 @@ def refresh(workspace: WorkspaceOption = Path()) -> None:
 
 
 def _refreshed(world: World) -> int:
-    from identity.queue import tasks
+    from identity.stewardship.queue import tasks
 
     now = system_clock()
     standing = [s.constraint for s in store.standing(world.database, now)]

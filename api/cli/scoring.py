@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from api.cli.console import as_json, say
-from identity.evaluate import score
+from identity.quality.evaluate import score
 from infra.workspace import Workspace
 
 

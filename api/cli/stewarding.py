@@ -15,8 +15,8 @@ from api.cli.persons import Gallery, PersonArgument
 from api.cli.world import World, open_world
 from api.http.explain import carriers
 from api.http.ports import Known
-from identity import steward
 from identity.config import load_identity, rules
+from identity.stewardship import steward
 from infra.clock import system_clock
 from infra.errors import Malformed, Missing
 from infra.ids import ProfileId, Purpose

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 import activation.store
 import api.http.store
 import consent.store
-import identity.store
+import identity.stewardship.store
 import ingestion.store
 from infra import runs
 from infra.clock import system_clock
@@ -34,7 +34,7 @@ def open_world(root: Path) -> World:
         runs.METADATA,
         consent.store.METADATA,
         ingestion.store.METADATA,
-        identity.store.METADATA,
+        identity.stewardship.store.METADATA,
         activation.store.METADATA,
         api.http.store.METADATA,
     )

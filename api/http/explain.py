@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.http.ports import Known
-from identity import explain
-from identity.explain import Evidence
+from identity.explanation import explain
+from identity.explanation.explain import Evidence
 from identity.model import MICRO, Reason
 from infra.ids import RecordKey
 

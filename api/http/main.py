@@ -19,7 +19,7 @@ from granian.log import LogLevels
 import activation.store
 import api.http.store
 import consent.store
-import identity.store
+import identity.stewardship.store
 from activation.answer import NextBest
 from activation.config import load_activation
 from api.http.app import create_app
@@ -31,8 +31,8 @@ from api.http.reading import Tongue
 from api.http.wiring import Denied, Ledger, ReviewDesk, recall
 from api.http.world import World
 from consent import officer
-from identity import steward
 from identity.config import load_identity, rules
+from identity.stewardship import steward
 from infra.clock import system_clock
 from infra.database import open_database
 from infra.identifiers import load_identifier_types
@@ -43,7 +43,11 @@ from profiles.serving import ProfileReader, Published
 def open_world(workspace: Workspace) -> World:
     """Return the server's world over a workspace: its database, its served generations, its ledger and its rules."""
     database = open_database(
-        workspace, api.http.store.METADATA, consent.store.METADATA, identity.store.METADATA, activation.store.METADATA
+        workspace,
+        api.http.store.METADATA,
+        consent.store.METADATA,
+        identity.stewardship.store.METADATA,
+        activation.store.METADATA,
     )
     desk = officer.Desk.open(workspace, database)
     published = Published(workspace.serving_path, time.monotonic)

@@ -10,7 +10,7 @@ import orjson
 from api.http.ports import Json, Known, Question, Statement
 from api.http.reading import etag
 from identity.errors import Contradiction, UnknownTask
-from identity.review import Answer, Task
+from identity.stewardship.review import Answer, Task
 from infra.ids import ProfileId, Purpose, Token
 
 _DENYING = frozenset({"refused", "withdrawn", "objected", "restricted"})

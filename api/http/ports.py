@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from identity.review import Answer, Task
+from identity.stewardship.review import Answer, Task
 from infra.ids import ProfileId, Purpose, Token
 
 Json = Mapping[str, Any]

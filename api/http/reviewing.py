@@ -12,9 +12,10 @@ from api.http.keys import Credential
 from api.http.ports import Json, Stewards
 from api.http.reading import graph_of
 from api.http.world import World
-from identity import explain, review
+from identity.explanation import explain
 from identity.model import MICRO
-from identity.review import ANSWERS, Answer, Task
+from identity.stewardship import review
+from identity.stewardship.review import ANSWERS, Answer, Task
 from infra.errors import Malformed
 from infra.ids import ProfileId
 

@@ -11,8 +11,8 @@ from consent import officer, store
 from consent.decide import denied_at_once
 from consent.model import ALL, ConsentEntry, Link
 from consent.overlay import DenyOverlay
-from identity import inbox, steward
-from identity.review import Answer, Task
+from identity.stewardship import inbox, steward
+from identity.stewardship.review import Answer, Task
 from infra.errors import KindredError
 from infra.ids import ProfileId, Purpose, Token
 from profiles.errors import OverlayUnreadable

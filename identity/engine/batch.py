@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from identity.config import IdentityConfig
 from identity.engine import naming, pieces, touched
 from identity.engine.base import Engine
-from identity.postings import caps_sql
+from identity.engine.postings import caps_sql
 from identity.tables import (
     CONSTRAINTS,
     EDGES,

@@ -12,10 +12,11 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from identity import scoring, transforms
+from identity import transforms
 from identity.config import IdentityConfig, rules
-from identity.postings import postings_sql
-from identity.registry import MatchModel
+from identity.engine.postings import postings_sql
+from identity.matching import scoring
+from identity.matching.registry import MatchModel
 from identity.tables import RECORD_FEATURES
 from infra.arrow import schema
 from infra.tables import Table

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 import duckdb
 import pyarrow as pa
 
-from identity import components, linkage, scoring
-from identity.cluster import Rules
+from identity.clustering import components
+from identity.clustering.cluster import Rules
 from identity.config import IdentityConfig, rules
-from identity.postings import postings_sql
-from identity.registry import MatchModel
+from identity.engine.postings import postings_sql
+from identity.matching import linkage, scoring
+from identity.matching.registry import MatchModel
 from infra.tables import Table
 
 OpenBase = Callable[[Table, Sequence[str] | None], pa.RecordBatchReader]

@@ -3,7 +3,7 @@
 A profile is called by the birth id of its best-ranked name. A record holds its own name for life, and the names of
 those that are gone and left it to it: an id that was ever published passes, with its rank, to the best-ranked
 record that was in one profile with it (or to the record that took over its events), and comes back if its own
-record comes back. `identity.ids` is the twin in plain Python.
+record comes back. `identity.clustering.ids` is the twin in plain Python.
 """
 
 from identity.engine.base import Engine

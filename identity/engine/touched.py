@@ -6,8 +6,8 @@ cap, whoever these now are linked to, and the components that all of them are or
 """
 
 from identity.engine.base import Engine
+from identity.engine.postings import POSTING
 from identity.model import MICRO
-from identity.postings import POSTING
 from identity.tables import POSTING_INDEX, RECORD_FEATURES
 
 _POSTING = ", ".join(POSTING)

@@ -28,9 +28,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
-from identity import components, pairing, scoring, training
+from identity.clustering import components
 from identity.config import IdentityConfig, rules
-from identity.features import Features, Value, features
+from identity.engine import pairing
+from identity.fields.features import Features, Value, features
+from identity.matching import scoring
+from identity.modelling import training
 from infra.identifiers import IdentifierType, usable
 
 ROOT = Path(__file__).parents[2]

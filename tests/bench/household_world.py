@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from identity.config import IdentityConfig
-from identity.features import Value, features
+from identity.fields.features import Value, features
 
 GIVEN = [
     "Ann", "Anna", "Robert", "Bob", "Maria", "José", "Peter", "Petra", "Kim", "Lee", "Laura", "Lara", "Jon",

@@ -26,16 +26,21 @@ import pyarrow.parquet as pq
 from household_world import row, world
 from ruamel.yaml import YAML
 
-from identity import components, frequencies, ids, online_build, online_state, pairing, registry, scoring, training
-from identity.compiled import Scorer
+from identity.clustering import components, ids
 from identity.config import IdentityConfig, rules
+from identity.engine import pairing
 from identity.errors import ForeignModel
+from identity.matching import frequencies, registry, scoring
+from identity.matching.compiled import Scorer
+from identity.matching.registry import MatchModel
 from identity.model import Rank
-from identity.newcomers import Newcomer, newcomer_of
-from identity.online import Answer
-from identity.online_build import Resolved
-from identity.registry import MatchModel
-from identity.resolver import Resolver
+from identity.modelling import training
+from identity.online import build as online_build
+from identity.online import state as online_state
+from identity.online.attach import Answer
+from identity.online.build import Resolved
+from identity.online.newcomers import Newcomer, newcomer_of
+from identity.online.resolver import Resolver
 from identity.tables import MODEL_REGISTRY, RECORD_FEATURES, TF_SNAPSHOT
 from infra import shelf
 from infra.ids import RecordKey

@@ -10,13 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from identity import scoring, training
-from identity.cluster import bound_together
+from identity.clustering.cluster import bound_together
 from identity.config import IdentityConfig, Limits
 from identity.engine.batch import WRITES, resolve_batch
 from identity.engine.local import Local
-from identity.features import Value, features
+from identity.fields.features import Value, features
+from identity.matching import scoring
 from identity.model import Constraint
+from identity.modelling import training
 from identity.tables import TABLES
 from infra.arrow import schema
 from infra.identifiers import IdentifierType

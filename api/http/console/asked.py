@@ -10,7 +10,7 @@ from api.http.console import words
 from api.http.console.drawing import colours
 from api.http.keys import Credential
 from api.http.world import World
-from identity.review import KINDS
+from identity.stewardship.review import KINDS
 from infra.errors import Malformed
 
 _SHOWN = 60

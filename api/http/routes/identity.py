@@ -15,7 +15,7 @@ from api.http.ports import Known
 from api.http.reading import Found, graph_of, read
 from api.http.routes.doors import WorldDep, needs, problems
 from api.http.world import World
-from identity import explain
+from identity.explanation import explain
 from infra.ids import Purpose
 
 router = APIRouter(tags=["identity"])

@@ -29,7 +29,7 @@ from api.http.reading import (
 )
 from api.http.routes.doors import WorldDep, needs, problems
 from api.http.world import World
-from identity import explain
+from identity.explanation import explain
 from infra.ids import ProfileId, Purpose, RecordKey
 
 router = APIRouter(tags=["profiles"])

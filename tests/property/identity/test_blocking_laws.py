@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.blocking import Cost, Pattern, Rule, chosen, found, identifier, recaptured, subjects
+from identity.modelling.blocking import Cost, Pattern, Rule, chosen, found, identifier, recaptured, subjects
 
 RULES: tuple[Rule, ...] = (
     ("birth_date",), ("family_name",), ("family_name", "birth_year"), ("postcode",), ("given_name", "postcode"), ("street",),

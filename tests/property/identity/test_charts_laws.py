@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.charts import Picture, cumulative, histogram
-from identity.portraits import Bin
+from identity.modelling.charts import Picture, cumulative, histogram
+from identity.modelling.portraits import Bin
 
 bins = st.dictionaries(st.integers(-300, 300), st.integers(1, 10**9), max_size=40).map(
     lambda counts: [Bin(bits, counts[bits]) for bits in sorted(counts)]

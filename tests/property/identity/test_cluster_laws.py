@@ -7,7 +7,7 @@ import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.cluster import Rules, clusters, halves
+from identity.clustering.cluster import Rules, clusters, halves
 from identity.model import MICRO, Constraint, Edge, Node
 from infra.ids import RecordKey
 

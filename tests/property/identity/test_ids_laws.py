@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.ids import aliases, profile_id, profile_ids
+from identity.clustering.ids import aliases, profile_id, profile_ids
 from identity.model import Alias, Bequest, Rank
 from infra.ids import ProfileId, RecordKey
 

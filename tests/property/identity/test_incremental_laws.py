@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from worlds import Lake, World
 
-from identity import ids
+from identity.clustering import ids
 from identity.engine.batch import WRITES
 from identity.model import Alias, Bequest, Rank
 from infra.ids import RecordKey

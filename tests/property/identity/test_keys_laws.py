@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from identity import scoring
 from identity.config import BLOCKING_KEYS, IdentityConfig
-from identity.keys import Keys
-from identity.postings import postings_sql
+from identity.engine.postings import postings_sql
+from identity.matching import scoring
+from identity.online.keys import Keys
 
 ROOT = Path(__file__).parents[3]
 TREE = YAML(typ="safe").load((ROOT / "api" / "templates" / "workspace" / "identity.yaml").read_text(encoding="utf-8"))

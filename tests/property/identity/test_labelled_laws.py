@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.labelled import blended
+from identity.modelling.labelled import blended
 
 learnt = st.lists(st.floats(1e-4, 1), min_size=2, max_size=8).map(lambda ps: [p / sum(ps) for p in ps])
 

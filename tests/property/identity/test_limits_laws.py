@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.limits import Limit, Seen, broken, most
+from identity.clustering.limits import Limit, Seen, broken, most
 from infra.ids import Token
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity import addresses, dates, eastern, names
+from identity.fields import addresses, dates, eastern, names
 
 texts = st.text(max_size=40) | st.sampled_from(
     [

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from identity import compiled, conditions, linkage, scoring, training
 from identity.config import IdentityConfig
-from identity.features import Value, features
-from identity.registry import MatchModel, TrainedLevel
+from identity.fields.features import Value, features
+from identity.matching import compiled, conditions, linkage, scoring
+from identity.matching.registry import MatchModel, TrainedLevel
+from identity.modelling import training
 
 TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "identity.yaml"
 TREE = YAML(typ="safe").load(TEMPLATE.read_text(encoding="utf-8"))

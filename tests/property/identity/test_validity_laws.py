@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.validity import Sighting, holder, shared, tenancies
+from identity.cookies.validity import Sighting, holder, shared, tenancies
 from infra.ids import RecordKey, Token
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

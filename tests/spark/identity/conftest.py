@@ -74,7 +74,7 @@ def street(spark: Any, tmp_path: Path) -> Callable[..., Any]:
         import consent.store
         from consent.intake import remember_mirror
         from consent.tables import CONSENT_EVENT
-        from identity.store import METADATA
+        from identity.stewardship.store import METADATA
         from infra.database import open_database
         from infra.lake import Lake
         from infra.runtime import RunInfo, Runtime

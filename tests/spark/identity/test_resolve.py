@@ -84,7 +84,7 @@ def cookies_belong_to_logins_while_they_last(runtime: Any, events: list[Any]) ->
 def test_a_steward_merges_and_a_split_brings_the_old_id_back(street: Callable[..., Any]) -> None:
     from identity.config import load_identity, rules
     from identity.jobs import resolve
-    from identity.steward import Desk, Wish, link, split
+    from identity.stewardship.steward import Desk, Wish, link, split
     from identity.tables import CONSTRAINTS, PROFILE_ALIAS
 
     first = street(1)
@@ -115,7 +115,7 @@ def test_who_objects_has_no_profile_and_the_id_goes_to_the_heir(
     from consent.funnel import funnel
     from identity.config import load_identity, rules
     from identity.jobs import resolve
-    from identity.steward import Desk, anchor
+    from identity.stewardship.steward import Desk, anchor
     from identity.tables import PROFILE_ALIAS, RECORD_CONSENT, SUCCESSION
 
     other = {"type": "email", "value": "bobby@example.org", "token": "1:email:bobby@example.org"}

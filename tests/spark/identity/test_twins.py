@@ -13,7 +13,7 @@ def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
     from pyspark.sql.types import StructType
 
     from identity import transforms
-    from identity.features import Value, features
+    from identity.fields.features import Value, features
     from identity.tables import RECORD_FEATURES
     from infra.identifiers import IdentifierType
 
@@ -48,7 +48,7 @@ def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
 
 def test_health_holds_whom_the_pure_rule_holds(spark: Any) -> None:
     from identity import transforms
-    from identity.health import Borders, Health, beyond, status
+    from identity.clustering.health import Borders, Health, beyond, status
 
     # profile: (birth dates, given names, ties as (weight in bits, conflict in bits)), all between its records
     told = {

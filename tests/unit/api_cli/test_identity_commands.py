@@ -13,9 +13,11 @@ from deltalake import write_deltalake
 from typer.testing import CliRunner
 
 from api.cli.main import app
-from identity import registry, scoring, store, training
-from identity.comparisons import COMPARISONS
 from identity.config import IdentityConfig, load_identity
+from identity.matching import registry, scoring
+from identity.matching.comparisons import COMPARISONS
+from identity.modelling import training
+from identity.stewardship import store
 from infra.arrow import schema
 from infra.tables import Table
 from infra.workspace import Workspace
@@ -142,8 +144,8 @@ def test_quality_draws_judges_and_writes_labels(kindred: Run, workspace: Path) -
     assert "no clerk has judged" in kindred("quality").stdout
     assert kindred("quality", "--label").exit_code == 3
     assert "1 pairs drawn" in kindred("quality", "--sample", "10").stdout
-    from identity import clerks
-    from identity.clerks import Answered
+    from identity.quality import clerks
+    from identity.quality.clerks import Answered
     from infra.database import open_database
 
     engine = open_database(Workspace.open(workspace), store.METADATA)

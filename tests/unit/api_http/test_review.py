@@ -12,7 +12,7 @@ from api.http.app import create_app
 from api.http.audit import looks
 from api.http.keys import create_key
 from api.http.memory import MemoryStewards
-from identity.review import Task
+from identity.stewardship.review import Task
 from infra.ids import ProfileId, RecordKey
 
 pytestmark = pytest.mark.anyio

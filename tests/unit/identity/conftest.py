@@ -13,10 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from identity import components, pairing, scoring, training
+from identity.clustering import components
 from identity.config import IdentityConfig, rules
-from identity.features import Value, features
+from identity.engine import pairing
+from identity.fields.features import Value, features
+from identity.matching import scoring
 from identity.model import Constraint
+from identity.modelling import training
 from infra.identifiers import digests, is_evidence
 from infra.ids import RecordKey
 

@@ -15,9 +15,10 @@ from api.cli import jobs as job_commands
 from api.cli import models as model_commands
 from api.cli.scaffold import write_workspace
 from api.cli.world import open_world
-from identity import album, modelbook, scoring, training
 from identity.config import IdentityConfig
-from identity.registry import FORMAT, as_text
+from identity.matching import scoring
+from identity.matching.registry import FORMAT, as_text
+from identity.modelling import album, modelbook, training
 from identity.tables import EDGES, MODEL_REGISTRY, RECORD_FEATURES, TF_SNAPSHOT
 from infra.workspace import Workspace
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from identity import blocking, measuring, training
 from identity.config import BLOCKING_KEYS, IdentityConfig
-from identity.scoring import make_candidates, weigh
+from identity.matching.scoring import make_candidates, weigh
+from identity.modelling import blocking, measuring, training
 from infra.identifiers import IdentifierType
 
 Opened = Callable[..., Any]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from identity import charts, portraits, training
 from identity.config import IdentityConfig
-from identity.modelbook import StoredModel
-from identity.registry import MatchModel, as_text
+from identity.matching.registry import MatchModel, as_text
+from identity.modelling import charts, portraits, training
+from identity.modelling.modelbook import StoredModel
 
 Opened = Callable[..., Any]
 

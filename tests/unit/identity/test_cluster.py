@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.cluster import Rules, clusters, halves
+from identity.clustering.cluster import Rules, clusters, halves
 from identity.model import MICRO, Constraint, Edge, Node
 from infra.ids import RecordKey
 

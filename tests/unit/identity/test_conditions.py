@@ -2,10 +2,10 @@
 
 import pytest
 
-from identity import conditions
-from identity.comparisons import COMPARISONS
-from identity.described import COLUMNS
 from identity.errors import Uncompiled
+from identity.matching import conditions
+from identity.matching.comparisons import COMPARISONS
+from identity.matching.described import COLUMNS
 
 PAIR = conditions.of_pair(("a", "b"))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from identity.comparisons import COMPARISONS
 from identity.config import IdentityConfig, load_identity
+from identity.matching.comparisons import COMPARISONS
 from infra.errors import ConfigurationError
 from infra.identifiers import is_blocked, is_evidence
 from infra.workspace import Workspace

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from identity import scoring
 from identity.config import IdentityConfig
-from identity.evidence import bits
+from identity.matching import scoring
+from identity.matching.evidence import bits
 from infra.identifiers import IdentifierType, normalise
 
 Resolve = Callable[..., Any]

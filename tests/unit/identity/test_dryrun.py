@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
-from identity import ids, registry, scoring, training
+from identity.clustering import ids
 from identity.config import IdentityConfig, overridden
-from identity.dryrun import Wanted, rehearse
 from identity.errors import Unresolved
+from identity.matching import registry, scoring
 from identity.model import Constraint, Rank
-from identity.plan import Plan, unheard
+from identity.modelling import training
+from identity.stewardship.dryrun import Wanted, rehearse
+from identity.stewardship.plan import Plan, unheard
 from infra.errors import ConfigurationError
 from infra.ids import RecordKey
 

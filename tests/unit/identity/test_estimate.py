@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from identity.estimate import Cluster, Stratum, clustered, recall, stratified, wilson
+from identity.quality.estimate import Cluster, Stratum, clustered, recall, stratified, wilson
 
 
 def test_wilson_is_the_textbook_interval() -> None:

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
-from identity import costs, evaluate, groupings
-from identity.breakdown import Housemates, Rates
 from identity.errors import NoTruth
+from identity.quality import costs, evaluate, groupings
+from identity.quality.breakdown import Housemates, Rates
 
 STREETS = {"a1": "1 OAK", "a2": "1 OAK", "b1": "1 OAK", "a3": "2 ELM"}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

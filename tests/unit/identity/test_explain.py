@@ -1,6 +1,6 @@
 """Why, how and why not, for people."""
 
-from identity.explain import Evidence, how, probability, why, why_not
+from identity.explanation.explain import Evidence, how, probability, why, why_not
 from identity.model import MICRO, Constraint, Reason
 from infra.ids import RecordKey
 

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from identity.features import Value, features
+from identity.fields.features import Value, features
 from infra.identifiers import IdentifierType
 
 TYPES = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from identity import frequencies, scoring
+from identity.matching import frequencies, scoring
 
 
 def test_a_snapshot_that_two_models_stored_is_read_once(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from identity.health import Borders, Health, beyond, status
+from identity.clustering.health import Borders, Health, beyond, status
 from identity.model import MICRO
 
 BORDERS = Borders(size=10, density=0.2, weakest_micro=MICRO, negative_share=0.5, births=2, forenames=3, phones=4)

@@ -1,6 +1,6 @@
 """What one address teaches about relatives."""
 
-from identity.households import UNKNOWN, Pattern, learn, strangeness
+from identity.modelling.households import UNKNOWN, Pattern, learn, strangeness
 
 PERSONS = [[0.9, 0.1], [0.95, 0.05]]
 RELATIVES = [[0.05, 0.95], [0.03, 0.97]]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from identity.clustering.limits import Limit, Seen, broken
 from identity.config import IdentityConfig
-from identity.limits import Limit, Seen, broken
-from identity.validity import Sighting, holder, shared, tenancies
+from identity.cookies.validity import Sighting, holder, shared, tenancies
 from infra.identifiers import IdentifierType
 from infra.ids import RecordKey, Token
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from identity import labelled, training
 from identity.config import IdentityConfig
 from identity.errors import BadLabels
+from identity.modelling import labelled, training
 from infra.errors import Missing
 
 Opened = Callable[..., Any]

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from identity import modelbook
 from identity.errors import ForeignModel, UnknownModel
-from identity.modelbook import StoredModel
-from identity.registry import FORMAT, MatchModel, TrainedComparison, TrainedLevel, as_text
+from identity.matching.registry import FORMAT, MatchModel, TrainedComparison, TrainedLevel, as_text
+from identity.modelling import modelbook
+from identity.modelling.modelbook import StoredModel
 from identity.tables import EDGES, MODEL_REGISTRY, TF_SNAPSHOT
 from infra.tables import Table
 

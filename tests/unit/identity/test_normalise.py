@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from identity import addresses, dates, names
+from identity.fields import addresses, dates, names
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from identity import components, ids, online_build, online_state, pairing, scoring, training
-from identity.cluster import Rules
+from identity.clustering import components, ids
+from identity.clustering.cluster import Rules
 from identity.config import IdentityConfig, rules
-from identity.features import Value, features
+from identity.engine import pairing
+from identity.fields.features import Value, features
+from identity.matching import scoring
 from identity.model import MICRO, Constraint, Edge, Node, Rank
-from identity.newcomers import Event, Newcomer, newcomer_of
-from identity.online import Scene, placed
-from identity.online_build import Resolved
-from identity.resolver import Resolver
+from identity.modelling import training
+from identity.online import build as online_build
+from identity.online import state as online_state
+from identity.online.attach import Scene, placed
+from identity.online.build import Resolved
+from identity.online.newcomers import Event, Newcomer, newcomer_of
+from identity.online.resolver import Resolver
 from infra.errors import Missing
 from infra.ids import ProfileId, RecordKey
 from infra.keyvalue import LmdbStore

@@ -11,10 +11,11 @@ from deltalake import write_deltalake
 from sqlalchemy import Engine
 
 from api.cli.quality import group_lines, worst
-from identity import clerical, clerks, fairness, groups, heuristics, store
-from identity.clerks import Answered
 from identity.config import IdentityConfig
-from identity.groups import ALL, Group
+from identity.quality import clerical, clerks, fairness, groups, heuristics
+from identity.quality.clerks import Answered
+from identity.quality.groups import ALL, Group
+from identity.stewardship import store
 from infra.database import open_database
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

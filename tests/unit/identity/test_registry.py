@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from identity.errors import ForeignModel, UnevenModel
-from identity.registry import FORMAT, MatchModel, TrainedComparison, TrainedLevel, as_text, from_text, usable
+from identity.matching.registry import FORMAT, MatchModel, TrainedComparison, TrainedLevel, as_text, from_text, usable
 
 MODEL = MatchModel(
     prior=0.001,

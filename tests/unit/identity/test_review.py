@@ -10,11 +10,11 @@ import pytest
 from deltalake import write_deltalake
 from sqlalchemy import Engine
 
-from identity import inbox, queue, review, steward, store
 from identity.config import IdentityConfig, overridden, rules
 from identity.errors import Contradiction, NotParted, UnknownTask
 from identity.model import MICRO, Constraint
-from identity.review import Pair, Task
+from identity.stewardship import inbox, queue, review, steward, store
+from identity.stewardship.review import Pair, Task
 from infra.database import open_database
 from infra.ids import ProfileId, RecordKey
 

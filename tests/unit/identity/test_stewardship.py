@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from identity import store
-from identity.cluster import Rules
+from identity.clustering.cluster import Rules
 from identity.errors import Contradiction
 from identity.model import MICRO, Constraint, Edge, Node
-from identity.stewardship import apart, bound_together, check, constraint, parts_of
-from identity.store import StoredConstraint
+from identity.stewardship import store
+from identity.stewardship.store import StoredConstraint
+from identity.stewardship.wishes import apart, bound_together, check, constraint, parts_of
 from infra.database import open_database
 from infra.ids import RecordKey
 

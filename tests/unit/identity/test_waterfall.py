@@ -2,9 +2,9 @@
 
 import re
 
-from identity.explain import Evidence, apart, why
+from identity.explanation.explain import Evidence, apart, why
+from identity.explanation.waterfall import Section, page, svg
 from identity.model import MICRO, Reason
-from identity.waterfall import Section, page, svg
 from infra.ids import RecordKey
 
 A, B, C = RecordKey("a"), RecordKey("b"), RecordKey("c")

@@ -1,0 +1,56 @@
+"""The keys that candidates are looked for by, as (rule, block) of each record; row by row, in DuckDB on every engine.
+
+A block is a digest of the key and no engine's own hash: it is stored, and must mean the same next year.
+"""
+
+from identity.config import BLOCKING_KEYS, IdentityConfig
+from identity.matching.evidence import bits
+
+POSTING = ("rule", "block", "record_key")
+
+
+def caps(config: IdentityConfig) -> dict[int, int]:
+    """Return by rule how many records a block may have before it is silent."""
+    mask = bits(config)
+    by_identifier = {mask[name]: kind.fan_out for name, kind in config.identifiers.items()}
+    by_rule = {mask["+".join(rule)]: config.limits.block for rule in config.blocking}
+    return {**by_identifier, **by_rule}
+
+
+def caps_sql(config: IdentityConfig) -> str:
+    """Return SQL for (rule, cap), one row a rule."""
+    rows = [
+        f"SELECT CAST({rule} AS BIGINT) AS rule, CAST({cap} AS BIGINT) AS cap" for rule, cap in caps(config).items()
+    ]
+    return " UNION ALL ".join(rows)
+
+
+def postings_sql(config: IdentityConfig, records: str) -> str:
+    """Return DuckDB's SQL for the postings of records in the shape of `record_features`."""
+    mask = bits(config)
+    found = []
+    if config.identifiers:
+        rules = " ".join(f"WHEN '{name}' THEN {mask[name]}" for name in config.identifiers)
+        found.append(
+            f"SELECT DISTINCT CAST(CASE i.type {rules} END AS BIGINT) AS rule, {_digest('i.type', 'i.value')} AS block, "
+            f"record_key FROM (SELECT record_key, kind, key, unnest(identifiers) AS i FROM {records}) "
+            f"WHERE i.type IN ({', '.join(repr(name) for name in config.identifiers)}) "
+            # an interval's own cookie is what made it an interval: it says nothing more
+            "AND NOT (kind = 'interval' AND starts_with(key, i.value || '|'))"
+        )
+    for rule in config.blocking:
+        columns = ", ".join(f"{BLOCKING_KEYS[key]} AS k{n}" for n, key in enumerate(rule))
+        keys = [f"k{n}" for n in range(len(rule))]
+        found.append(
+            f"SELECT DISTINCT CAST({mask['+'.join(rule)]} AS BIGINT) AS rule, {_digest(*keys)} AS block, record_key "
+            f"FROM (SELECT record_key, {columns} FROM {records} WHERE NOT bare) "
+            f"WHERE {' AND '.join(f'{key} IS NOT NULL' for key in keys)}"
+        )
+    return (
+        " UNION ALL ".join(found) if found else f"SELECT 0 AS rule, 0 AS block, record_key FROM {records} WHERE false"
+    )
+
+
+def _digest(*keys: str) -> str:
+    joined = " || chr(31) || ".join(f"CAST({key} AS VARCHAR)" for key in keys)
+    return f"CAST(md5_number_lower({joined}) & 9223372036854775807 AS BIGINT)"

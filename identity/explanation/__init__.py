@@ -1,0 +1,1 @@
+"""Why, how and why not, from what the engine used and nothing else."""

@@ -1,0 +1,1 @@
+"""Every field in its one spelling: names, dates, addresses; and the record as matching sees it."""

@@ -1,0 +1,135 @@
+"""Splink at work: pairs scored with its DuckDB SQL, components found; `training` learns, `plain` is its tutorial."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+from splink import DuckDBAPI, Linker, SettingsCreator
+from splink import comparison_level_library as cll
+from splink import comparison_library as cl
+from splink.clustering import cluster_pairwise_predictions_at_threshold
+
+from identity.matching import frequencies
+from identity.matching.comparisons import COMPARISONS, Comparison
+from identity.matching.described import RAREST
+from identity.matching.registry import MatchModel, TrainedComparison
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Splink's advice out of the log: it prints table and column statistics that may hold values."""
+    logger = logging.getLogger("splink")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
+
+
+def _settings(model: MatchModel, *, learnt: bool, families: bool) -> SettingsCreator:
+    return SettingsCreator(
+        link_type="dedupe_only",
+        unique_id_column_name="record_key",
+        comparisons=[
+            _splink_comparison(COMPARISONS[c.name], c, learnt=learnt, families=families) for c in model.comparisons
+        ],
+        blocking_rules_to_generate_predictions=["l.record_key = r.record_key"],
+        probability_two_random_records_match=model.prior,
+        retain_matching_columns=True,
+        retain_intermediate_calculation_columns=True,
+        max_iterations=40,
+        linker_uid="kindred",
+    )
+
+
+def _splink_comparison(comparison: Comparison, trained: TrainedComparison, *, learnt: bool, families: bool) -> Any:
+    declared = comparison.all_levels()
+    levels: list[Any] = [cll.CustomLevel(comparison.null).configure(is_null_level=True, label_for_charts="unknown")]
+    for level, values in zip(declared, trained.levels, strict=True):
+        made = cll.ElseLevel() if level is comparison.other else cll.CustomLevel(level.condition)
+        fixed = not comparison.is_learnt(families=families)
+        made.configure(
+            label_for_charts=level.label, m_probability=values.m, fix_m_probability=fixed, fix_u_probability=fixed
+        )
+        if learnt or fixed:
+            made.configure(u_probability=values.u)
+        if comparison.frequency and (level is declared[0] or level.by_frequency):
+            made.configure(tf_adjustment_column=comparison.frequency, tf_minimum_u_value=RAREST)
+        levels.append(made)
+    return cl.CustomComparison(comparison_levels=levels, output_column_name=comparison.name)
+
+
+def linker_for(
+    connection: duckdb.DuckDBPyConnection, table: str, model: MatchModel, *, learnt: bool, families: bool = True
+) -> Any:
+    """Return Splink's linker on a table with the model's figures; not `learnt`: to be trained, by families or without."""
+    # a cursor of its own: Splink fails on a connection with a result not yet fetched
+    api = DuckDBAPI(connection=connection.cursor())
+    frame = api.register(table, dataset_display_name=table)
+    return Linker(frame, _settings(model, learnt=learnt, families=families), log_level=None, validate_settings=False)
+
+
+def score(
+    connection: duckdb.DuckDBPyConnection, model: MatchModel, pairs: str, into: str, *, raw: bool = False
+) -> None:
+    """Fill the table `into` with Splink's comparison of each pair of the table `pairs` (left_key, right_key).
+
+    Reads the records from `described` and the frozen frequencies from `frequencies`. The answer's columns:
+    left_key, right_key, and for each comparison gamma_<name> (level, best highest, -1 unknown) and micro_<name>
+    (weight with the frequency adjustment, whole micro-bits); with `raw` also raw_<name> (the same in bits, unrounded).
+    `identity.matching.compiled` is the twin for single pairs.
+    """
+    connection.execute(f"CREATE OR REPLACE TABLE scoring AS {frequencies.with_frequencies(model, 'described')}")
+    connection.execute(
+        "CREATE OR REPLACE TABLE blocked AS "
+        f"SELECT '0' AS match_key, left_key AS join_key_l, right_key AS join_key_r FROM {pairs}"
+    )
+    with quiet():
+        linker = linker_for(connection, "scoring", model, learnt=True)
+        blocked = linker._db_api.register("blocked", dataset_display_name="blocked")  # noqa: SLF001 - the linker's own
+        linker.table_management.register_blocked_pairs_for_predict(blocked)
+        scored = linker.inference.predict()
+    names = [c.name for c in model.comparisons]
+    weights = [f"{_weight(name)} AS micro_{name}, gamma_{name}" for name in names]
+    weights += [f"{_raw(name)} AS raw_{name}" for name in names if raw]
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {into} AS SELECT record_key_l AS left_key, record_key_r AS right_key, "
+        f"{', '.join(weights)} FROM {scored.physical_name}"
+    )
+    connection.execute(f"DROP TABLE {scored.physical_name}")
+
+
+def _weight(name: str) -> str:
+    comparison = COMPARISONS[name]
+    levels = comparison.all_levels()
+    elsewhere = [str(len(levels) - 1 - n) for n, level in enumerate(levels) if not level.counted]
+    micro = f"CAST(round(1e6 * ({_raw(name)})) AS BIGINT)"
+    return f"CASE WHEN gamma_{name} IN ({', '.join(elsewhere)}) THEN 0 ELSE {micro} END" if elsewhere else micro
+
+
+def _raw(name: str) -> str:
+    return f"mw_{name} + mw_tf_adj_{name}" if COMPARISONS[name].frequency else f"mw_{name}"
+
+
+def components(connection: duckdb.DuckDBPyConnection, nodes: str, edges: str, into: str) -> None:
+    """Fill the table `into` (record_key, component) with the connected components; each is named by its smallest key."""
+    with quiet():
+        api = DuckDBAPI(connection=connection.cursor())
+        found = cluster_pairwise_predictions_at_threshold(
+            nodes=api.register(nodes, dataset_display_name=nodes),
+            edges=api.register(edges, dataset_display_name=edges),
+            db_api=api,
+            node_id_column_name="record_key",
+            edge_id_column_name_left="left_key",
+            edge_id_column_name_right="right_key",
+        )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {into} AS SELECT record_key, cluster_id AS component FROM {found.physical_name}"
+    )
+    connection.execute(f"DROP TABLE {found.physical_name}")

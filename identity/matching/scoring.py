@@ -1,0 +1,157 @@
+"""From features to weighed pairs, in DuckDB: postings, candidates, evidence, components. No row passes the JVM.
+
+A candidate shares an identifier value or a blocking key whose block is small enough; its weight is the smaller
+of two: how much better "one person" explains the pair than "two strangers", and than "two members of one
+household". Relatives share surname, address, phone and card; only the second question can tell them apart.
+"""
+
+from math import log2
+
+import duckdb
+import pyarrow as pa
+
+from identity.config import IdentityConfig
+from identity.engine.postings import caps_sql, postings_sql
+from identity.matching import linkage
+from identity.matching.comparisons import COMPARISONS
+from identity.matching.evidence import before_anything, bits, log_odds, veils, worth_of
+from identity.matching.registry import MatchModel
+from identity.model import MICRO
+
+_MEMORY = "2GB"
+
+
+def connect(threads: int = 2, file: str = ":memory:") -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB, in memory or in a file, that gives the same answer however many cores the machine has."""
+    connection = duckdb.connect(file)
+    connection.execute(f"SET threads = {threads}")
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def load_features(connection: duckdb.DuckDBPyConnection, rows: pa.RecordBatchReader | list[str]) -> int:
+    """Make `features` (all) and `described` (those that describe somebody) from a stream or from Parquet files.
+
+    Return the number of the latter.
+    """
+    if isinstance(rows, list):
+        connection.execute(
+            "CREATE OR REPLACE TABLE features AS SELECT * FROM read_parquet(?) ORDER BY record_key", [rows]
+        )
+    else:
+        connection.register("streamed", rows)
+        connection.execute("CREATE OR REPLACE TABLE features AS SELECT * FROM streamed ORDER BY record_key")
+    connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
+    return count(connection, "described")
+
+
+def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Return how many rows a table has."""
+    # to the end of the answer: DuckDB refuses other work on a connection whose last result was not read out
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(rows)
+
+
+def make_candidates(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> int:
+    """Make `candidates` (left_key, right_key, rule_mask) from all of `features`; a block above its cap is silent."""
+    connection.execute(
+        f"CREATE OR REPLACE TABLE posting AS WITH posted AS ({postings_sql(config, 'features')}), capped AS ({caps_sql(config)}) "
+        "SELECT rule, block, record_key FROM posted JOIN capped USING (rule) "
+        "QUALIFY count(*) OVER (PARTITION BY rule, block) BETWEEN 2 AND cap"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TABLE candidates AS "
+        "SELECT a.record_key AS left_key, b.record_key AS right_key, bit_or(a.rule) AS rule_mask "
+        "FROM posting a JOIN posting b ON a.rule = b.rule AND a.block = b.block AND a.record_key < b.record_key "
+        "GROUP BY ALL ORDER BY ALL"
+    )
+    return count(connection, "candidates")
+
+
+def weigh(
+    connection: duckdb.DuckDBPyConnection, model: MatchModel, config: IdentityConfig, pairs: str, into: str
+) -> None:
+    """Make `into` from the pairs: weight, conflict, kind and reasons, all in whole micro-bits.
+
+    A pair with a bare record on one side has no names to compare: it follows by its identifiers alone, and
+    clustering sees to it that it follows one person only.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TABLE personal_pairs AS SELECT p.* FROM {pairs} p "
+        "JOIN described l ON l.record_key = p.left_key JOIN described r ON r.record_key = p.right_key"
+    )
+    linkage.score(connection, model, "personal_pairs", "compared")
+    stranger, household, follow, shared = (
+        _identifier_sql(config, side) for side in ("stranger", "household", "follow", "")
+    )
+    prior = before_anything(model, config)
+    names = [c.name for c in model.comparisons]
+    by_fields = " + ".join(f"c.micro_{name}" for name in names)
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {into} AS WITH summed AS ("
+        f"SELECT p.left_key, p.right_key, p.rule_mask, {prior} + {by_fields} + {stranger} AS strangers, "
+        f"{round(MICRO * log_odds(model.one_person_at_home))} + {_household_sql(model)} + {household} AS relatives, "
+        f"{_reasons_sql(model)} AS fields, {shared} AS shared "
+        "FROM personal_pairs p JOIN compared c USING (left_key, right_key)) "
+        "SELECT left_key, right_key, rule_mask, CAST(least(strangers, relatives) AS BIGINT) AS weight_micro, "
+        "CAST(relatives AS BIGINT) AS conflict_micro, CASE WHEN len(shared) > 0 THEN 'both' ELSE 'attributes' END AS kind, "
+        f"[{_reason('prior', 'before anything is known', str(prior))}] || fields || shared || "
+        f"CASE WHEN relatives < strangers THEN [{_reason('household', 'could be somebody else at home', 'relatives - strangers')}] "
+        "ELSE [] END AS reasons FROM summed "
+        f"UNION ALL SELECT p.left_key, p.right_key, p.rule_mask, CAST({follow} AS BIGINT) AS weight_micro, "
+        "0::BIGINT AS conflict_micro, "
+        f"'identifier' AS kind, {_identifier_sql(config, '', worth='follow')} AS reasons "
+        f"FROM {pairs} p ANTI JOIN personal_pairs q USING (left_key, right_key)"
+    )
+
+
+def _reason(comparison: str, level: str, weight: str) -> str:
+    return f"{{'comparison': '{comparison}', 'level': '{level}', 'weight_micro': CAST({weight} AS BIGINT)}}"
+
+
+def _identifier_sql(config: IdentityConfig, side: str, worth: str = "stranger") -> str:
+    """Return SQL for the worth of the identifiers that a pair shares, as a sum or (no side) as reasons."""
+    mask, beside = bits(config), veils(config)
+    told = {
+        name: f"rule_mask & {mask[name]} > 0" + (f" AND rule_mask & {beside[name]} = 0" if beside[name] else "")
+        for name in config.identifiers
+    }
+    if side:
+        worths = [(told[n], round(MICRO * getattr(worth_of(config, n), side))) for n in config.identifiers]
+        return " + ".join(f"CASE WHEN {holds} THEN {value} ELSE 0 END" for holds, value in worths if value) or "0"
+    rows = [
+        f"CASE WHEN {told[n]} THEN [{_reason(n, 'shared', str(round(MICRO * getattr(worth_of(config, n), worth))))}] ELSE [] END"
+        for n in config.identifiers
+    ]
+    return " || ".join(rows)
+
+
+def _household_sql(model: MatchModel) -> str:
+    """Return SQL for what the personal fields say against another member of the household."""
+    parts = []
+    for comparison in model.comparisons:
+        levels = comparison.levels
+        cases = [
+            f"WHEN {len(levels) - 1 - position} THEN {round(MICRO * log2(level.m / level.household))}"
+            for position, level in enumerate(levels)
+            if level.household and COMPARISONS[comparison.name].all_levels()[position].counted
+        ]
+        if cases:
+            parts.append(f"CASE gamma_{comparison.name} {' '.join(cases)} ELSE 0 END")
+    return " + ".join(parts) or "0"
+
+
+def _reasons_sql(model: MatchModel) -> str:
+    parts = []
+    for comparison in model.comparisons:
+        levels = comparison.levels
+        labels = " ".join(
+            f"WHEN {len(levels) - 1 - position} THEN '{level.label}'" for position, level in enumerate(levels)
+        )
+        struct = (
+            f"{{'comparison': '{comparison.name}', 'level': CASE gamma_{comparison.name} {labels} END, "
+            f"'weight_micro': micro_{comparison.name}}}"
+        )
+        parts.append(f"CASE WHEN micro_{comparison.name} <> 0 THEN [{struct}] ELSE [] END")
+    return " || ".join(parts)

@@ -1,0 +1,1 @@
+"""How a model comes about and what it looks like: training, labels, blocking rules, charts."""

@@ -1,0 +1,1 @@
+"""The stateful resolver: one record or event answered within milliseconds, as the batch would."""
