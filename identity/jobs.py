@@ -40,7 +40,6 @@ from infra.runtime import Runtime
 from infra.tables import Table
 
 _PARTS_IN_PROCESS = 100_000
-_ROWS_IN_A_BUCKET = 40_000
 _WRITERS = 4
 
 
@@ -189,7 +188,7 @@ def _settle(
         return
     folder = runtime.workspace.state_path / "work" / f"resolve-{runtime.run.number}"
     dealt = _frame(runtime, connection, parts, folder)
-    buckets = max(2, scoring.count(connection, parts) // _ROWS_IN_A_BUCKET + 1)
+    buckets = transforms.buckets(scoring.count(connection, parts))
     transforms.persons(dealt, rules(config), buckets).write.mode("overwrite").parquet(str(folder / into))
     connection.execute(
         f"CREATE OR REPLACE TABLE {into} AS SELECT * FROM read_parquet(?)", [f"{folder / into}/*.parquet"]

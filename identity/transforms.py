@@ -19,6 +19,7 @@ from identity.model import MICRO
 from infra.identifiers import IdentifierType
 
 _MOST = 20 * MICRO
+_ROWS_IN_A_BUCKET = 40_000
 _SOURCE_COLUMNS = (
     "record_key", "source", "key", "kind", "known", "arrival", "jurisdiction", "attributes", "identifiers", "received_at",
 )  # fmt: skip
@@ -102,6 +103,11 @@ def _features_row(row: dict[str, Any], types: Mapping[str, IdentifierType]) -> d
     made = features(dict(row["attributes"] or ()), held, types, row["received_at"].date())
     kept = {name: row[name] for name in ("record_key", "source", "key", "kind", "known", "arrival", "jurisdiction")}
     return {**kept, "content_hash": row["content_hash"], **asdict(made)}
+
+
+def buckets(rows: int) -> int:
+    """Return into how many hands so many parts are dealt: one hand lies whole in the memory of one worker."""
+    return max(2, rows // _ROWS_IN_A_BUCKET + 1)
 
 
 def persons(parts: DataFrame, rules: Rules, buckets: int) -> DataFrame:

@@ -30,6 +30,8 @@ class EngineSettings(Section):
 
     master: str = "local[2]"
     driver_memory: str = "3g"
+    driver_host: str = Field(default="127.0.0.1", description="under which the workers of a cluster reach the driver")
+    executor_memory: str = Field(default="1g", description="of each worker's JVM; its Python comes on top")
     shuffle_partitions: int = Field(default=4, ge=1)
     max_result_size: str = "256m"
     java_options: str = Field(

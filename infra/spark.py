@@ -1,4 +1,4 @@
-"""The one Spark session of a process, tuned for small Delta tables on one machine."""
+"""The one Spark session of a process, tuned for small Delta tables on one machine; a cluster serves as well."""
 
 import os
 import shutil
@@ -34,11 +34,13 @@ def _configuration(engine: EngineSettings, work: Path) -> Mapping[str, str]:
         "spark.local.dir": str(work / "spark"),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": engine.driver_host,
+        "spark.driver.bindAddress": engine.driver_host,
         "spark.driver.memory": engine.driver_memory,
         "spark.driver.maxResultSize": engine.max_result_size,
         "spark.driver.extraJavaOptions": f"{engine.java_options} -Duser.timezone=UTC",
+        "spark.executor.memory": engine.executor_memory,
+        "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(engine.shuffle_partitions),
         "spark.default.parallelism": str(engine.shuffle_partitions),

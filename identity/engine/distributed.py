@@ -46,7 +46,6 @@ class Distributed:
         frequencies: pa.Table,
         open_base: OpenBase,
         work: str,
-        buckets: int,
     ) -> None:
         self._spark = spark
         self._model = model
@@ -54,7 +53,6 @@ class Distributed:
         self._frequencies = frequencies
         self._open = open_base
         self._work = work
-        self._buckets = buckets
         self._made = 0
 
     def make(self, name: str, query: str) -> None:
@@ -146,16 +144,16 @@ class Distributed:
 
     def _spread(self) -> tuple[int, str]:
         """Do one round of both stars; return what tells one state of `star` from another."""
-        self.make("ray", "SELECT above AS hub, below AS tip FROM star UNION SELECT below, above FROM star")
-        self.make("hub", "SELECT hub, least(hub, min(tip)) AS lowest FROM ray GROUP BY hub")
         self.make(
             "star",
+            "WITH ray AS (SELECT above AS hub, below AS tip FROM star UNION SELECT below, above FROM star), "
+            "hub AS (SELECT hub, least(hub, min(tip)) AS lowest FROM ray GROUP BY hub) "
             "SELECT DISTINCT r.tip AS above, h.lowest AS below FROM ray r JOIN hub h ON h.hub = r.hub "
             "WHERE r.tip > r.hub AND r.tip <> h.lowest",
         )
-        self.make("hub", "SELECT above AS hub, min(below) AS lowest FROM star GROUP BY above")
         self.make(
             "star",
+            "WITH hub AS (SELECT above AS hub, min(below) AS lowest FROM star GROUP BY above) "
             "SELECT s.below AS above, h.lowest AS below FROM star s JOIN hub h ON h.hub = s.above WHERE s.below <> h.lowest "
             "UNION SELECT hub, lowest FROM hub",
         )
@@ -167,7 +165,8 @@ class Distributed:
 
     def settle(self, parts: str, into: str) -> None:
         """Make `into` (`components.SETTLED`) from parts (`components.PART`): every piece settled alone."""
-        self.put(into, transforms.persons(self._spark.table(parts), rules(self._config), self._buckets))
+        buckets = transforms.buckets(self.count(parts))
+        self.put(into, transforms.persons(self._spark.table(parts), rules(self._config), buckets))
 
 
 def _sure(column: str) -> Column:
