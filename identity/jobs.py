@@ -15,7 +15,7 @@ from pyspark.sql import functions as f
 
 from consent.config import load_policy
 from consent.intake import mirrored_through
-from identity import transforms
+from identity import transforms, unfinished
 from identity.changes import Changes, Since, find_changes
 from identity.config import IdentityConfig, health_borders, load_identity, rules
 from identity.engine.batch import WRITES, Counts, Write, resolve_batch
@@ -54,6 +54,7 @@ def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]
     work = runtime.workspace.state_path / "work" / f"resolve-{runtime.run.number}"
     work.mkdir(parents=True, exist_ok=True)
     last = _last(runtime)
+    runtime = unfinished.taken_back(runtime, last.get("batch", -1))
     digests = _digests(runtime, config)
     whole = arguments.get("full") == "yes" or last.get("inputs_digest") != digests["inputs_digest"]
     since = None if whole else Since(last["batch"], last["consent_sequence"], last["resolved_at"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -59,6 +59,20 @@ class Lake:
         if version is None:
             return self.empty(table)
         return self.spark.read.format("delta").option("versionAsOf", version).load(self.path(table))
+
+    def based_on(self, base: Mapping[str, int]) -> Self:
+        """Return the same lake for a run that builds on other versions."""
+        return type(self)(self.spark, self.root, self._run_number, base)
+
+    def settled(self, table: Table, number: int) -> int | None:
+        """Return the version that the last run up to `number` left a table in, among those before this run; or None."""
+        at = self._base.get(table.name)
+        return None if at is None else shelf.written(self.root, table, _app(table, ""), number, at)
+
+    def take_back(self, table: Table, version: int) -> None:
+        """Bring a table back to a version, for this run to build on; what this run has written itself stays."""
+        if shelf.transaction(self.root, table, _app(table, "")) < self._run_number:
+            DeltaTable.forPath(self.spark, self.path(table)).restoreToVersion(version)
 
     def append(self, table: Table, frame: DataFrame, part: str = "") -> None:
         """Add rows to a table; a second call for the same run and part adds nothing."""

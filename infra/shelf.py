@@ -28,6 +28,26 @@ def transaction(lake: Path, table: Table, app: str) -> int:
     return -1 if found is None else int(found)
 
 
+def written(lake: Path, table: Table, app: str, until: int, at: int) -> int:
+    """Return the version, `at` or before it, that an application's newest write of a number up to `until` made.
+
+    A table that no such write ever reached is as it was created.
+    """
+    opened, here = _open(lake, table, at), at
+
+    def mark(version: int) -> int:
+        opened.load_as_version(version)
+        found = opened.transaction_version(app)
+        return -1 if found is None else int(found)
+
+    while here > 0 and mark(here) > until:
+        here -= 1
+    wanted = mark(here)
+    while here > 0 and mark(here - 1) == wanted:
+        here -= 1
+    return here
+
+
 def newest_versions(lake: Path) -> dict[str, int]:
     """Return the newest version of every table of the lake, by name."""
     if not lake.is_dir():
