@@ -18,8 +18,8 @@ from consent.screen import record_decisions
 from consent.store import tokens_after
 from consent.tables import CONSENT_EVENT
 from identity import transforms
-from identity.config import IdentityConfig
-from identity.cookies import lineage
+from identity.config import IdentityConfig, timed
+from identity.cookies import lineage, moments
 from identity.cookies.intervals import cookie_intervals
 from identity.stewardship import store
 from identity.tables import CONSTRAINTS, COOKIE_INTERVAL, RECORD_CONSENT, RECORD_FEATURES
@@ -64,9 +64,15 @@ def find_changes(runtime: Runtime, config: IdentityConfig, work: Path, since: Si
     _own_cookies(runtime, config, cookies)
     intervals, intervals_before = lake.read(COOKIE_INTERVAL), lake.read_base(COOKIE_INTERVAL)
     _write(lineage.takers(_only(intervals, cookies), _only(intervals_before, cookies)), found.taken)
-    asked = _asked_again(runtime, work, since, cookies)
+    types = timed(config)
+    asked = _asked_again(runtime, work, since, cookies, types)
     records = _only(lake.read(RECORDS), asked)
-    resolvable = transforms.resolvable(current_records(records), transforms.arrivals(records), _only(intervals, asked))
+    current, stretches = current_records(records), _only(intervals, asked)
+    if types:
+        own = _only(current_events(lake.read(EVENTS)).where(f.col("record_key").isNotNull()), asked)
+        current = moments.dated(current, moments.observed(records, own, types))
+        stretches = moments.dated_stretches(stretches, types)
+    resolvable = transforms.resolvable(current, transforms.arrivals(records), stretches)
     runtime.say("asking what each record may be used for")
     _decide(runtime, resolvable, asked)
     lake.overwrite(CONSTRAINTS, _mirror(runtime))
@@ -109,8 +115,13 @@ def _own_cookies(runtime: Runtime, config: IdentityConfig, cookies: DataFrame | 
         lake.replace(COOKIE_INTERVAL, intervals, cookies, cookies.columns)
 
 
-def _asked_again(runtime: Runtime, work: Path, since: Since | None, cookies: DataFrame | None) -> DataFrame | None:
-    """Return the keys of the records whose permission or content may be another than at the last resolution."""
+def _asked_again(
+    runtime: Runtime, work: Path, since: Since | None, cookies: DataFrame | None, types: Sequence[str]
+) -> DataFrame | None:
+    """Return the keys of the records whose permission or content may be another than at the last resolution.
+
+    Where it matters when identifiers of some types were carried, these are those with new events, too.
+    """
     if since is None:
         return None
     lake = runtime.lake
@@ -119,6 +130,8 @@ def _asked_again(runtime: Runtime, work: Path, since: Since | None, cookies: Dat
         _only(frame, cookies).where(~known) for frame in (lake.read(COOKIE_INTERVAL), lake.read_base(COOKIE_INTERVAL))
     ]
     keys = [records.where(f.col("batch") > since.batch), *stretches]
+    if types:
+        keys += _retold(lake.read(EVENTS), since)
     tokens = _words(runtime, work, since)
     if tokens is not None:
         holders = (records, lake.read(COOKIE_INTERVAL).where(~known))
@@ -128,6 +141,13 @@ def _asked_again(runtime: Runtime, work: Path, since: Since | None, cookies: Dat
         asked = asked.unionByName(more.select("record_key"))
     _write(asked.distinct(), work / "asked")
     return lake.spark.read.parquet(str(work / "asked"))
+
+
+def _retold(events: DataFrame, since: Since) -> list[DataFrame]:
+    """Return the events that came, and those that they correct: a correction may take a moment from another record."""
+    came = events.where(f.col("batch") > since.batch)
+    corrected = came.where(f.col("version") > 0).select("source", "message_id").distinct()
+    return [frame.where(f.col("record_key").isNotNull()) for frame in (came, _only(events, corrected))]
 
 
 def _tokens_of(records: DataFrame) -> DataFrame:

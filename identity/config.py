@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from identity.clustering.cluster import Rules
 from identity.clustering.health import Borders
+from identity.clustering.limits import Limit
 from identity.matching.comparisons import COMPARISONS
 from identity.model import MICRO
 from infra.errors import ConfigurationError
@@ -216,6 +217,11 @@ def overridden(config: IdentityConfig, keys: Mapping[str, str]) -> IdentityConfi
         raise ConfigurationError("--set", None, ".".join(map(str, first["loc"])), first["msg"]) from None
 
 
+def timed(config: IdentityConfig) -> tuple[str, ...]:
+    """Return the identifier types of which it must be known when a record carried a value."""
+    return tuple(name for name, kind in config.identifiers.items() if kind.limit and kind.limit.days is not None)
+
+
 def rules(config: IdentityConfig) -> Rules:
     """Return what the configuration says about clusters, in micro-bits."""
     borders = config.thresholds
@@ -225,7 +231,7 @@ def rules(config: IdentityConfig) -> Rules:
         clip=round(borders.clip * MICRO),
         margin=round(borders.margin * MICRO),
         follow_margin=borders.follow_margin,
-        limits={name: kind.limit for name, kind in config.identifiers.items() if kind.limit},
+        limits={n: Limit(kind.limit.values, kind.limit.days) for n, kind in config.identifiers.items() if kind.limit},
     )
 
 

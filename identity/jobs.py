@@ -31,6 +31,7 @@ from identity.tables import (
     PROFILE_INDEX,
     RECORD_FEATURES,
     RESOLUTION,
+    SHAPE,
     TABLES,
 )
 from infra import shelf
@@ -102,7 +103,8 @@ def _digests(runtime: Runtime, config: IdentityConfig) -> dict[str, str]:
     """Return digests of what records and features follow from, and of what weights and clusters do besides the model."""
     said = config.model_dump(mode="json")
     policy = load_policy(runtime.workspace).version
-    inputs = {"format": registry.FORMAT, "policy": policy, **{name: said[name] for name in ("identifiers", "cookies")}}
+    made = {"format": registry.FORMAT, "shape": SHAPE, "policy": policy}
+    inputs = {**made, **{name: said[name] for name in ("identifiers", "cookies")}}
     return {
         "inputs_digest": content_digest(inputs),
         "settings_digest": content_digest(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from infra.ids import ProfileId, RecordKey
+from infra.ids import ProfileId, RecordKey, Token
 
 MICRO = 1_000_000
 """Micro-bits in a bit: a weight is rounded once to whole micro-bits, so that sums are exact and ties are real."""
@@ -22,6 +22,20 @@ class Reason:
     weight_micro: int
 
 
+ALWAYS = (-62_135_596_800, 253_402_300_799)
+"""Where it is not known when a record carried a value, it may have been at any time: all whole seconds of the calendar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A value of an identifier type, by its token, and when a record carried it: whole seconds since 1970, ends included."""
+
+    type: str
+    token: Token
+    first: int = ALWAYS[0]
+    last: int = ALWAYS[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A record as clustering sees it: how it ranks, what it may limit, whether it describes anybody.
@@ -32,7 +46,7 @@ class Node:
     record_key: RecordKey
     known: bool = True
     bare: bool = False
-    limited: frozenset[tuple[str, str]] = frozenset()
+    limited: frozenset[Seen] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

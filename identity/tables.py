@@ -6,6 +6,9 @@ from typing import Annotated
 
 from infra.tables import PERSONAL, Table
 
+SHAPE = 2
+"""Raised when a table that a resolution builds on holds other columns: an older lake is then resolved whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class IdentifierValue:
@@ -14,6 +17,17 @@ class IdentifierValue:
     type: str
     value: str
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenValue:
+    """A usable identifier value of a record, and when it carried it (whole seconds since 1970) where a rule asks for that."""
+
+    type: str
+    value: str
+    token: str
+    seen_from: int | None
+    seen_to: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +70,7 @@ class RecordFeaturesRow:
     mail_year: Annotated[str | None, PERSONAL]
     emails: Annotated[list[str], PERSONAL]
     phones: Annotated[list[str], PERSONAL]
-    identifiers: Annotated[list[IdentifierValue], PERSONAL]
+    identifiers: Annotated[list[SeenValue], PERSONAL]
 
 
 @dataclass(frozen=True, slots=True)

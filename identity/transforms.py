@@ -79,7 +79,14 @@ def record_features(records: DataFrame, types: Mapping[str, IdentifierType], sch
     return records.select(*_SOURCE_COLUMNS, "content_hash").mapInArrow(normalised, schema)
 
 
-_VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
+_VALUE = {
+    "type": pa.string(),
+    "value": pa.string(),
+    "token": pa.string(),
+    "seen_from": pa.int64(),
+    "seen_to": pa.int64(),
+}
+_VALUES = pa.list_(pa.struct(list(_VALUE.items())))
 _LISTS = {"given_forms", "emails", "phones"}
 _FLAGS = {"known", "bare", "given_known"}
 
@@ -98,7 +105,8 @@ def _arrow(names: list[str]) -> pa.Schema:
 
 
 def _features_row(row: dict[str, Any], types: Mapping[str, IdentifierType]) -> dict[str, Any]:
-    held = [Value(i["type"], i["value"], i["token"]) for i in row["identifiers"] or ()]
+    # moments come with a value only where a rule asks for them
+    held = [Value(*(i.get(name) for name in _VALUE)) for i in row["identifiers"] or ()]
     # nobody was born after they told: the day of the run has no say, or yesterday's features would not be today's
     made = features(dict(row["attributes"] or ()), held, types, row["received_at"].date())
     kept = {name: row[name] for name in ("record_key", "source", "key", "kind", "known", "arrival", "jurisdiction")}

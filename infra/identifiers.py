@@ -24,6 +24,22 @@ Sort = Literal["role", "disposable", "service"]
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
+class Limit(BaseModel):
+    """How many distinct values one profile may have: ever, or within any window of `days`. `5` says `{values: 5}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    values: int = Field(ge=1)
+    days: float | None = Field(default=None, gt=0, le=36_525)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, said: object) -> object:
+        if isinstance(said, bool | float | list):
+            raise ValueError("write a whole number, or {values: 5, days: 7}")  # noqa: TRY004 - pydantic tells it as ours
+        return {"values": said} if isinstance(said, int | str) else said
+
+
 class IdentifierType(BaseModel):
     """What `identity.yaml` says of one identifier type: its spelling, and how far it may be trusted."""
 
@@ -32,7 +48,7 @@ class IdentifierType(BaseModel):
     normaliser: Normaliser
     strength: Strength = "strong"
     anonymous: bool = False
-    limit: int | None = Field(default=None, ge=1, description="distinct values that one profile may have")
+    limit: Limit | None = Field(default=None, description="distinct values that one profile may have")
     fan_out: int = Field(default=12, ge=1, description="records above which a value counts as shared")
     blocked: tuple[str, ...] = ()
     placeholders: bool = Field(default=True, description="values that stand for nobody anywhere are blocked too")

@@ -96,6 +96,8 @@ class Lake:
 
     def _write(self, table: Table, frame: DataFrame, mode: str, part: str) -> None:
         writer = checked(frame, self.schema(table), table.name).write.format("delta").mode(mode)
+        # what replaces all rows may bring columns that an older Kindred did not declare
+        writer = writer.option("mergeSchema", str(mode == "overwrite").lower())
         writer = writer.option("txnAppId", _app(table, part)).option("txnVersion", self._run_number)
         writer.save(self.path(table))
 

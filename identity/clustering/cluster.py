@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from identity.clustering.limits import Limit, Stretches, broken, by_type, merged
 from identity.model import MICRO, Clustering, Constraint, Edge, Node, Verdict
 from infra.ids import RecordKey
 
@@ -19,7 +20,7 @@ Pair = tuple[RecordKey, RecordKey]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Where the borders lie, in micro-bits; `limits` holds the distinct identifier values a person may have."""
+    """Where the borders lie, in micro-bits; `limits` holds how many values of a type a person may have."""
 
     merge: int = MICRO
     strong_negative: int = -3 * MICRO
@@ -27,7 +28,7 @@ class Rules:
     uninformative: int = -3 * MICRO // 2
     follow_margin: float = 2.0
     margin: int = MICRO
-    limits: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, Limit] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class _Group:
     members: set[RecordKey]
     bare: bool
     known: bool
-    values: dict[str, set[str]]
+    values: dict[str, Stretches]
 
 
 @dataclass(slots=True)
@@ -136,10 +137,8 @@ class _State:
         self.forbidden: dict[RecordKey, set[RecordKey]] = defaultdict(set)
         self.destined: dict[RecordKey, set[RecordKey]] = {}
         for node in nodes:
-            values: dict[str, set[str]] = defaultdict(set)
-            for kind, value in node.limited:
-                values[kind].add(value)
-            self.groups[node.record_key] = _Group({node.record_key}, node.bare, node.known, values)
+            held = by_type(node.limited)
+            self.groups[node.record_key] = _Group({node.record_key}, node.bare, node.known, held)
             self.name_of[node.record_key] = node.record_key
 
     def forbid(self, pairs: Iterable[Constraint], bound: Iterable[Constraint]) -> None:
@@ -185,9 +184,9 @@ class _State:
         ours, theirs = (self.destined.get(name, group.members) for name, group in ((a, left), (b, right)))
         if ours is not theirs and any(self.forbidden[m] & theirs for m in ours if m in self.forbidden):
             return "cannot_link"
-        for kind, limit in sorted(self.rules.limits.items()):
-            if len(left.values.get(kind, set()) | right.values.get(kind, set())) > limit:
-                return f"limit:{kind}"
+        kind = broken(left.values, right.values, self.rules.limits)
+        if kind:
+            return f"limit:{kind}"
         link = self.links[a].get(b)
         if link is None or link.count == 0:
             return "no_evidence"
@@ -219,8 +218,8 @@ class _State:
         left, right = self.groups[keep], self.groups.pop(gone)
         left.members |= right.members
         left.bare, left.known = left.bare and right.bare, left.known or right.known
-        for kind, values in right.values.items():
-            left.values.setdefault(kind, set()).update(values)
+        for kind, held in right.values.items():
+            left.values[kind] = merged(left.values.get(kind, {}), held)
         for member in right.members:
             self.name_of[member] = keep
         self._share_destiny(keep, gone, left.members)

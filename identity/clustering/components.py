@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from identity.clustering.cluster import Rules, clusters
-from identity.model import Constraint, Edge, Node
+from identity.model import ALWAYS, Constraint, Edge, Node, Seen
+from infra.ids import Token
 
 PART = pa.schema(
     [
@@ -21,7 +22,7 @@ PART = pa.schema(
         ("limited", pa.list_(pa.string())),
     ]
 )
-"""A node, an edge or a constraint of a component as one row; `limited` holds `type:token` of limited identifiers."""
+"""A node, an edge or a constraint of a component as one row; `limited` holds `type:first:last:token` of limited identifiers."""
 
 SETTLED = pa.schema(
     [(n, pa.string()) for n in ("kind", "component", "left_key", "right_key", "cluster", "state", "why")]
@@ -60,6 +61,8 @@ def _settled(component: str, rows: list[dict[str, Any]], rules: Rules) -> list[d
     return [*named, *told]
 
 
-def _limited(values: list[str] | None) -> list[tuple[str, str]]:
-    pairs = (value.partition(":") for value in values or ())
-    return [(kind, value) for kind, _, value in pairs]
+def _limited(values: list[str] | None) -> list[Seen]:
+    return [
+        Seen(kind, Token(token), int(first or ALWAYS[0]), int(last or ALWAYS[1]))
+        for kind, first, last, token in (value.split(":", 3) for value in values or ())
+    ]

@@ -7,9 +7,14 @@ more sightings never mend a broken limit: so a merge that is refused stays refus
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
+from identity.model import Seen
 from infra.ids import Token
+
+Stretches = Mapping[Token, frozenset[tuple[int, int]]]
+"""Each value's stretches of time, in whole seconds since 1970, both ends included."""
+
+_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,44 +24,45 @@ class Limit:
     values: int
     days: float | None = None
 
-    @classmethod
-    def of(cls, said: int | Mapping[str, float]) -> "Limit":
-        """Return what a file says as `5`, or as `{values: 5, days: 7}`."""
-        if isinstance(said, int):
-            return cls(said)
-        return cls(int(said["values"]), said.get("days"))
 
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A value of an identifier type, by its token, and when a record of the person carried it: both ends included."""
-
-    type: str
-    token: Token
-    first: datetime
-    last: datetime
-
-
-def broken(seen: Iterable[Seen], limits: Mapping[str, Limit]) -> str:
-    """Return the first type, by name, of which a merged group would have too many values, or an empty string."""
-    by_type: dict[str, list[Seen]] = defaultdict(list)
+def by_type(seen: Iterable[Seen]) -> dict[str, Stretches]:
+    """Return the stretches of each type's values."""
+    found: dict[str, dict[Token, frozenset[tuple[int, int]]]] = defaultdict(dict)
     for one in seen:
-        by_type[one.type].append(one)
-    return next((kind for kind in sorted(limits) if most(by_type[kind], limits[kind].days) > limits[kind].values), "")
+        held = found[one.type].get(one.token, frozenset())
+        found[one.type][one.token] = held | {(one.first, one.last)}
+    return dict(found)
 
 
-def most(seen: Iterable[Seen], days: float | None = None) -> int:
+def merged(ours: Stretches, theirs: Stretches) -> Stretches:
+    """Return what two groups have carried, as one."""
+    both = dict(ours)
+    for token, spans in theirs.items():
+        both[token] = both[token] | spans if token in both else spans
+    return both
+
+
+def broken(held: Mapping[str, Stretches], others: Mapping[str, Stretches], limits: Mapping[str, Limit]) -> str:
+    """Return the first type, by name, of which two groups would have too many values as one, or an empty string."""
+    for kind in sorted(limits):
+        ours, theirs, limit = held.get(kind, {}), others.get(kind, {}), limits[kind]
+        # few values in all are few within a window: only where there are more must time be asked
+        if len(ours.keys() | theirs.keys()) > limit.values and (
+            limit.days is None or most(merged(ours, theirs), limit.days) > limit.values
+        ):
+            return kind
+    return ""
+
+
+def most(held: Stretches, days: float | None = None) -> int:
     """Return how many distinct values were seen at most within one window of days, both ends included; or ever."""
-    stretches: dict[Token, list[tuple[datetime, datetime]]] = defaultdict(list)
-    for one in seen:
-        stretches[one.token].append((one.first, one.last))
     if days is None:
-        return len(stretches)
-    window = timedelta(days=days)
+        return len(held)
+    window = round(days * _DAY)
     # a window sees a value when it begins from `window` before the value's first moment until its last moment
-    steps: list[tuple[datetime, int]] = []
-    for spans in stretches.values():
-        for first, last in _joined(sorted((first - window, last) for first, last in spans)):
+    steps: list[tuple[int, int]] = []
+    for spans in held.values():
+        for first, last in _touching(sorted((first - window, last) for first, last in spans)):
             steps += [(first, -1), (last, 1)]
     count = highest = 0
     # where one begins as another ends, both are seen: beginnings sort first
@@ -66,12 +72,12 @@ def most(seen: Iterable[Seen], days: float | None = None) -> int:
     return highest
 
 
-def _joined(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+def _touching(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return spans in their order, those that touch made one: a value that is seen twice is one value."""
-    joined: list[tuple[datetime, datetime]] = []
+    found: list[tuple[int, int]] = []
     for first, last in spans:
-        if joined and first <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
         else:
-            joined.append((first, last))
-    return joined
+            found.append((first, last))
+    return found

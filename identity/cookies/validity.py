@@ -11,7 +11,6 @@ tenancies and so bring pairs back. It never takes a pair away.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import combinations
 
 from infra.ids import RecordKey, Token
@@ -19,12 +18,12 @@ from infra.ids import RecordKey, Token
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A record carried a value at least from one moment to another, as its source observed it (not as it was loaded)."""
+    """A record carried a value at least from one moment to another, as observed (not as loaded): whole seconds since 1970."""
 
     token: Token
     record: RecordKey
-    first: datetime
-    last: datetime
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,13 @@ class Tenancy:
     """A stretch in which a value was one holder's: from its first sighting until the next holder's first, if any."""
 
     token: Token
-    since: datetime
-    until: datetime | None
+    since: int
+    until: int | None
     records: frozenset[RecordKey]
 
 
-def tenancies(sightings: Iterable[Sighting], pause: timedelta) -> tuple[Tenancy, ...]:
-    """Return who held each value when, by token and time; a pause longer than `pause` ends a tenancy."""
+def tenancies(sightings: Iterable[Sighting], pause: int) -> tuple[Tenancy, ...]:
+    """Return who held each value when, by token and time; more than `pause` seconds without a sighting end a tenancy."""
     found: list[Tenancy] = []
     for token, stretches in sorted(_stretches(sightings).items()):
         runs = _runs(stretches, pause)
@@ -50,12 +49,12 @@ def tenancies(sightings: Iterable[Sighting], pause: timedelta) -> tuple[Tenancy,
     return tuple(found)
 
 
-_Stretch = tuple[datetime, datetime, RecordKey]
+_Stretch = tuple[int, int, RecordKey]
 
 
 def _stretches(sightings: Iterable[Sighting]) -> dict[Token, list[_Stretch]]:
     """Return for each value the stretch of every record that carried it, in the order of time."""
-    ends: dict[tuple[Token, RecordKey], tuple[datetime, datetime]] = {}
+    ends: dict[tuple[Token, RecordKey], tuple[int, int]] = {}
     for one in sightings:
         first, last = ends.get((one.token, one.record), (one.first, one.last))
         ends[one.token, one.record] = min(first, one.first), max(last, one.last)
@@ -65,25 +64,25 @@ def _stretches(sightings: Iterable[Sighting]) -> dict[Token, list[_Stretch]]:
     return {token: sorted(stretches) for token, stretches in by_token.items()}
 
 
-def _runs(stretches: Sequence[_Stretch], pause: timedelta) -> list[list[_Stretch]]:
+def _runs(stretches: Sequence[_Stretch], pause: int) -> list[list[_Stretch]]:
     runs: list[list[_Stretch]] = []
-    seen_until: datetime | None = None
+    seen_until: int | None = None
     for stretch in stretches:
         if seen_until is None or stretch[0] - seen_until > pause:
             runs.append([])
         runs[-1].append(stretch)
-        seen_until = max(seen_until, stretch[1]) if seen_until else stretch[1]
+        seen_until = stretch[1] if seen_until is None else max(seen_until, stretch[1])
     return runs
 
 
-def shared(sightings: Iterable[Sighting], pause: timedelta) -> frozenset[tuple[RecordKey, RecordKey]]:
+def shared(sightings: Iterable[Sighting], pause: int) -> frozenset[tuple[RecordKey, RecordKey]]:
     """Return the pairs of records (smaller key first) that a value still ties: those of one tenancy."""
     return frozenset(
         pair for tenancy in tenancies(sightings, pause) for pair in combinations(sorted(tenancy.records), 2)
     )
 
 
-def holder(found: Iterable[Tenancy], token: Token, at: datetime) -> Tenancy | None:
+def holder(found: Iterable[Tenancy], token: Token, at: int) -> Tenancy | None:
     """Return whose a value was at a moment, or None before anybody was seen with it.
 
     After the last sighting it is still the last holder's: nobody else has shown it.

@@ -22,7 +22,7 @@ class Engine(Protocol):
         """Return a name for a lake table as it was before this run; good for one use in one query."""
 
     def limited(self, column: str) -> str:
-        """Return SQL for the `type:token` of the identifiers in a column of which a person may have only so many."""
+        """Return SQL for the `type:first:last:token` of the identifiers in a column that a person may have only so many of."""
 
     def post(self, records: str, into: str) -> None:
         """Make `into` (rule, block, record_key) from records: every key that candidates are looked for by."""

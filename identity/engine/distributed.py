@@ -14,7 +14,7 @@ from pyspark.sql import functions as f
 
 from identity import transforms
 from identity.config import IdentityConfig, rules
-from identity.engine.postings import postings_sql
+from identity.engine.postings import limited_value, postings_sql
 from identity.matching import scoring
 from identity.matching.registry import MatchModel
 from identity.tables import RECORD_FEATURES
@@ -91,11 +91,11 @@ class Distributed:
         return name
 
     def limited(self, column: str) -> str:
-        """Return SQL for the `type:token` of the identifiers in a column of which a person may have only so many."""
+        """Return SQL for the `type:first:last:token` of the identifiers in a column that a person may have only so many of."""
         types = ", ".join(f"'{name}'" for name, kind in self._config.identifiers.items() if kind.limit)
         if not types:
             return "CAST(array() AS ARRAY<STRING>)"
-        return f"transform(filter({column}, i -> i.type IN ({types})), i -> concat(i.type, ':', i.token))"
+        return f"transform(filter({column}, i -> i.type IN ({types})), i -> {limited_value(self._config)})"
 
     def post(self, records: str, into: str) -> None:
         """Make `into` (rule, block, record_key) from records: every key that candidates are looked for by."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 from identity.clustering import components
 from identity.clustering.cluster import Rules
 from identity.config import IdentityConfig, rules
-from identity.engine.postings import postings_sql
+from identity.engine.postings import limited_value, postings_sql
 from identity.matching import linkage, scoring
 from identity.matching.registry import MatchModel
 from infra.tables import Table
@@ -57,12 +57,12 @@ class Local:
         return name
 
     def limited(self, column: str) -> str:
-        """Return SQL for the `type:token` of the identifiers in a column of which a person may have only so many."""
+        """Return SQL for the `type:first:last:token` of the identifiers in a column that a person may have only so many of."""
         types = ", ".join(f"'{name}'" for name, kind in self._config.identifiers.items() if kind.limit)
         if not types:
             return "CAST([] AS VARCHAR[])"
         chosen = f"list_filter({column}, lambda i: i.type IN ({types}))"
-        return f"list_transform({chosen}, lambda i: i.type || ':' || i.token)"
+        return f"list_transform({chosen}, lambda i: {limited_value(self._config)})"
 
     def post(self, records: str, into: str) -> None:
         """Make `into` (rule, block, record_key) from records: every key that candidates are looked for by."""

@@ -3,7 +3,7 @@
 A block is a digest of the key and no engine's own hash: it is stored, and must mean the same next year.
 """
 
-from identity.config import BLOCKING_KEYS, IdentityConfig
+from identity.config import BLOCKING_KEYS, IdentityConfig, timed
 from identity.matching.evidence import bits
 
 POSTING = ("rule", "block", "record_key")
@@ -23,6 +23,17 @@ def caps_sql(config: IdentityConfig) -> str:
         f"SELECT CAST({rule} AS BIGINT) AS rule, CAST({cap} AS BIGINT) AS cap" for rule, cap in caps(config).items()
     ]
     return " UNION ALL ".join(rows)
+
+
+def limited_value(config: IdentityConfig) -> str:
+    """Return SQL that DuckDB and Spark both run, for what clustering reads of a limited identifier `i`.
+
+    Its moments are left out where no limit asks for them: a value whose moments are unknown counts as seen always.
+    """
+    if not timed(config):
+        return "i.type || ':::' || i.token"
+    first, last = (f"coalesce(CAST(i.{name} AS STRING), '')" for name in ("seen_from", "seen_to"))
+    return f"i.type || ':' || {first} || ':' || {last} || ':' || i.token"
 
 
 def postings_sql(config: IdentityConfig, records: str) -> str:

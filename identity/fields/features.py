@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from identity.fields import addresses, dates, names
@@ -12,11 +12,16 @@ from infra.identifiers import IdentifierType, is_blocked, is_evidence
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An identifier value that may be evidence, with the token that stands for it."""
+    """An identifier value that may be evidence, with the token that stands for it.
+
+    `seen_from` and `seen_to` say when the record carried it, in whole seconds since 1970, where a rule asks for that.
+    """
 
     type: str
     value: str
     token: str
+    seen_from: int | None = None
+    seen_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def features(
 ) -> Features:
     """Return a record's features; values that stand for nobody (blocked, undeclared types) are left out."""
     text = {name: value for name, value in attributes.items() if value}
-    usable = sorted(set(_usable(identifiers, types)), key=lambda v: (v.type, v.value))
+    usable = sorted(set(_usable(identifiers, types)), key=lambda v: (v.type, v.value, v.token))
     emails = [v.value for v in usable if types[v.type].normaliser == "email"]
     phones = [v.value for v in usable if types[v.type].normaliser == "phone"]
     name = names.name(
@@ -101,7 +106,7 @@ def _usable(identifiers: Iterable[Value], types: Mapping[str, IdentifierType]) -
             continue
         value = emails.canonical(one.value) if kind.normaliser == "email" else one.value
         if not is_blocked(kind, value):
-            yield Value(one.type, value, one.token)
+            yield replace(one, value=value)
 
 
 def _handle(emails: list[str], name: names.Name) -> str | None:

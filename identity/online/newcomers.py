@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from identity.config import IdentityConfig
 from identity.fields.features import Features, Value
 from identity.matching.compiled import Frequencies, Scorer
 from identity.matching.registry import MatchModel
+from identity.model import ALWAYS, Seen
 from identity.online.keys import Key, Keys
 from identity.online.state import Known
 from infra.ids import RecordKey
@@ -57,12 +58,14 @@ def newcomer_of(row: Mapping[str, Any]) -> Newcomer:
 def as_fields(made: Features) -> dict[str, Any]:
     """Return features as a row of `record_features` holds them."""
     told = {name: getattr(made, name) for name in _NAMES}
-    return {**told, "identifiers": [{"type": v.type, "value": v.value, "token": v.token} for v in made.identifiers]}
+    return {**told, "identifiers": [asdict(value) for value in made.identifiers]}
 
 
 def content(newcomer: Newcomer) -> str:
-    """Return a digest of what a record says, to know it again."""
-    return hashlib.blake2b(orjson.dumps(newcomer.fields, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+    """Return a digest of what a record says, to know it again; when it said so makes no difference."""
+    names = [[one["type"], one["value"], one["token"]] for one in newcomer.fields["identifiers"]]
+    told = {**newcomer.fields, "identifiers": names}
+    return hashlib.blake2b(orjson.dumps(told, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
 class Describer:
@@ -83,8 +86,14 @@ class Describer:
             newcomer.source,
             newcomer.known,
             newcomer.arrival,
-            tuple([(one["type"], one["token"]) for one in values if one["type"] in self._limited]),
+            tuple([_seen(one) for one in values if one["type"] in self._limited]),
             tuple([(key.bit, key.block.hex()) for key in keys]),
             None if row["bare"] else self.scorer.described({**row, "record_key": newcomer.record_key}),
             content(newcomer),
         ), keys
+
+
+def _seen(one: Mapping[str, Any]) -> Seen:
+    """Return an identifier of a row of `record_features` as clustering reads it."""
+    first, last = one.get("seen_from"), one.get("seen_to")
+    return Seen(one["type"], one["token"], ALWAYS[0] if first is None else first, ALWAYS[1] if last is None else last)

@@ -125,7 +125,9 @@ class Resolver:
         names = sorted((v for v in event.identifiers if v.type in self._types), key=lambda v: (v.type, v.value))
         first = next((v for v in names if not self._types[v.type].anonymous), None)
         key = f"{first.type}:{first.value}" if first else f"{event.anonymous_id}|{event.at}"
-        told = as_fields(features({}, event.identifiers, self._types))
+        at = event.at // 1_000_000
+        shown = [replace(value, seen_from=at, seen_to=at) for value in event.identifiers]
+        told = as_fields(features({}, shown, self._types))
         return Newcomer(
             event.record_key, event.source, key, "subject" if first else "interval", first is not None, event.at, told
         )

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from identity.model import Constraint, Edge, Node, Rank
+from identity.model import Constraint, Edge, Node, Rank, Seen
 from identity.online.keys import Key
 from infra.errors import Missing
 from infra.ids import ProfileId, RecordKey
@@ -47,7 +47,7 @@ class Known:
     source: str
     known: bool
     arrival: int
-    limited: tuple[tuple[str, str], ...]
+    limited: tuple[Seen, ...]
     held: Sequence[Sequence[Any]]
     described: tuple[object, ...] | None
     content: str
@@ -137,14 +137,15 @@ def record(store: Readable, key: RecordKey) -> Known | None:
 def _known(key: RecordKey, raw: bytes) -> Known:
     source, known, arrival, limited, held, described, content = orjson.loads(raw)
     return Known(
-        key, source, known, arrival, tuple([(kind, token) for kind, token in limited]),
+        key, source, known, arrival, tuple([Seen(*one) for one in limited]),
         held, None if described is None else tuple(described), content,
     )  # fmt: skip
 
 
 def put_record(change: Writable, one: Known, key: str) -> None:
     """Keep a record, and that the source calls it by this key."""
-    values = [one.source, one.known, one.arrival, one.limited, one.held, one.described, one.content]
+    limited = [(s.type, s.token, s.first, s.last) for s in one.limited]
+    values = [one.source, one.known, one.arrival, limited, one.held, one.described, one.content]
     change.put(_RECORD + one.record_key.encode(), orjson.dumps(values))
     change.put(_subject(one.source, key), one.record_key.encode())
 

@@ -63,8 +63,9 @@ def _over(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Iter
     ):
         yield _sign(connection, name, "over", several.format(condition))
     for kind, said in config.identifiers.items():
-        if said.limit and not said.anonymous:
-            most = max(2, said.limit // 2)
+        # a limit within a window says nothing of a whole life
+        if said.limit and said.limit.days is None and not said.anonymous:
+            most = max(2, said.limit.values // 2)
             yield _sign(
                 connection,
                 f"profiles with a {kind} that have more than {most}",

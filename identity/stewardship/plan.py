@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-from identity.config import IdentityConfig
+from identity.config import IdentityConfig, timed
 from infra.ids import ProfileId, RecordKey
 
 SIZES = ((1, "1"), (2, "2"), (3, "3"), (4, "4"), (9, "5-9"), (19, "10-19"), (49, "20-49"))
@@ -150,4 +150,6 @@ def unheard(before: IdentityConfig, after: IdentityConfig) -> tuple[str, ...]:
             found.append(f"identifiers.{name}.normaliser")
         elif set(was.blocked) - set(now.blocked):
             found.append(f"identifiers.{name}.blocked: values no longer blocked")
+        if name in timed(after) and name not in timed(before):
+            found.append(f"identifiers.{name}: when its values were seen; they count as seen at all times")
     return tuple(found)

@@ -21,6 +21,7 @@ from identity.modelling import training
 from identity.tables import TABLES
 from infra.arrow import schema
 from infra.identifiers import IdentifierType
+from infra.identifiers import Limit as ValueLimit
 from infra.ids import RecordKey
 from infra.tables import Table
 
@@ -30,10 +31,13 @@ CONFIG = IdentityConfig(
         "phone": IdentifierType(normaliser="phone", strength="weak", fan_out=3),
         "loyalty": IdentifierType(normaliser="code", strength="decisive", limit=1, fan_out=5),
         "device": IdentifierType(normaliser="text", anonymous=True, fan_out=4),
+        "account": IdentifierType(normaliser="code", limit=ValueLimit(values=1, days=30), fan_out=4),
     },
     blocking=(("birth_date",), ("street",), ("handle",), ("postcode", "birth_year")),
     limits=Limits(block=4, complete=5, jumbo=7, profile_size=9),
 )
+
+_DAY = 86_400
 
 
 class World:
@@ -62,11 +66,19 @@ class World:
             "phone": pick([f"+1555010{w:02d}{pick('12')}0", ""]),
             "loyalty": pick([f"L{w}X{pick('123')}", "", ""]),
             "device": pick([f"d{w}-{pick('12')}", "", ""]),
+            "account": pick([f"A{w}X{pick('123')}", "", ""]),
         }
-        held = [Value(kind, value, f"1:{kind}:{value}") for kind, value in said.items() if value]
+        held = [Value(kind, value, f"1:{kind}:{value}", *self.span()) for kind, value in said.items() if value]
         made = features(attributes, held, CONFIG.identifiers, date(2026, 11, 1))
         plain = {"record_key": key, "source": pick(["crm", "shop"]), "key": key, "kind": "person", "content_hash": key}
         return {**plain, "known": not anonymous, "arrival": arrival, "jurisdiction": None, **asdict(made)}
+
+    def span(self) -> tuple[int | None, int | None]:
+        """Return from when to when a value was carried, within some months; now and then nobody knows."""
+        if self.chance.random() < 0.1:
+            return None, None
+        first = self.chance.randint(0, 90) * _DAY
+        return first, first + self.chance.choice([0, 0, 5, 40]) * _DAY
 
     def step(self) -> tuple[list[dict[str, Any]], list[str], list[tuple[str, str]]]:
         """Return what comes, what goes, and who took over whose events."""

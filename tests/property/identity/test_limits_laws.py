@@ -1,19 +1,23 @@
 """A limit within a window, against looking through every window there is."""
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.clustering.limits import Limit, Seen, broken, most
+from identity.clustering.limits import Limit, broken, by_type, merged
+from identity.clustering.limits import most as most_of
+from identity.model import Seen
 from infra.ids import Token
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
+
+def day(number: int) -> int:
+    return 1_767_225_600 + number * 86_400
 
 
-def day(number: int) -> datetime:
-    return START + timedelta(days=number)
+def most(found: list[Seen], days: float | None = None) -> int:
+    """Return the most of what was seen, whatever its type."""
+    return most_of(by_type(Seen("", s.token, s.first, s.last) for s in found).get("", {}), days)
 
 
 seen = st.builds(
@@ -52,11 +56,22 @@ def test_the_first_broken_type_is_named_whatever_the_order(
     found: list[Seen], days: int, values: int, order: object
 ) -> None:
     limits = {"phone": Limit(values, days), "email": Limit(values), "card": Limit(1)}
-    said = broken(found, limits)
+    said = broken(by_type(found), {}, limits)
     order.shuffle(found)  # type: ignore[attr-defined]
-    assert broken(found, limits) == said
-    by_type: dict[str, list[Seen]] = defaultdict(list)
+    assert broken(by_type(found), {}, limits) == said
+    of_type: dict[str, list[Seen]] = defaultdict(list)
     for one in found:
-        by_type[one.type].append(one)
-    wrong = [kind for kind in ("email", "phone") if most(by_type[kind], limits[kind].days) > values]
+        of_type[one.type].append(one)
+    wrong = [kind for kind in ("email", "phone") if most(of_type[kind], limits[kind].days) > values]
     assert said == (wrong[0] if wrong else "")
+
+
+@given(sightings, sightings, windows, st.integers(1, 4))
+def test_two_groups_break_a_limit_as_their_sightings_do_in_one(
+    ours: list[Seen], theirs: list[Seen], days: int, values: int
+) -> None:
+    limits = {"phone": Limit(values, days), "email": Limit(values)}
+    a, b = by_type(ours), by_type(theirs)
+    whole = by_type([*ours, *theirs])
+    assert broken(a, b, limits) == broken(b, a, limits) == broken(whole, {}, limits)
+    assert {kind: merged(a.get(kind, {}), b.get(kind, {})) for kind in {*a, *b}} == whole

@@ -46,6 +46,43 @@ def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
         assert row[name] == getattr(pure, name)
 
 
+def test_a_value_was_carried_from_its_first_version_or_event_to_the_last(spark: Any) -> None:
+    from datetime import UTC, datetime
+
+    from identity.cookies import moments
+
+    def at(day: int) -> datetime:
+        return datetime(2026, 11, day, tzinfo=UTC)
+
+    phone, mail, device = ("phone", "+16145550101", "1:p"), ("email", "a@example.org", "1:e"), ("device", "d", "1:d")
+    values = "identifiers array<struct<type:string,value:string,token:string>>"
+    records = spark.createDataFrame(
+        [
+            ("a", [phone, mail], at(3), False), ("a", [phone], at(9), False), ("a", [phone], at(20), True),
+            ("b", [mail], at(1), False),
+        ],
+        f"record_key string, {values}, observed_at timestamp, deleted boolean",
+    )  # fmt: skip
+    events = spark.createDataFrame(
+        [("b", [phone], at(7)), ("a", [phone], at(2))], f"record_key string, {values}, occurred_at timestamp"
+    )
+    seen = moments.observed(records, events, ["phone"])
+    current = spark.createDataFrame(
+        [("a", [phone, mail]), ("b", [mail, phone]), ("c", [phone])], f"record_key string, {values}"
+    )
+    found = {
+        row["record_key"]: [tuple(i) for i in row["identifiers"]] for row in moments.dated(current, seen).collect()
+    }
+    assert found["a"] == [(*phone, at(2).timestamp(), at(9).timestamp()), (*mail, None, None)]
+    assert found["b"] == [(*mail, None, None), (*phone, at(7).timestamp(), at(7).timestamp())]
+    assert found["c"] == [(*phone, None, None)]
+    stretch = spark.createDataFrame([([phone, device], at(4), at(6))], f"{values}, from_at timestamp, to_at timestamp")
+    row = moments.dated_stretches(stretch, ["device"]).first()
+    assert [tuple(i) for i in row["identifiers"]] == [
+        (*phone, None, None), (*device, at(4).timestamp(), at(6).timestamp() - 1)
+    ]  # fmt: skip
+
+
 def test_health_holds_whom_the_pure_rule_holds(spark: Any) -> None:
     from identity import transforms
     from identity.clustering.health import Borders, Health, beyond, status

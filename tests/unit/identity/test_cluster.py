@@ -3,14 +3,15 @@
 import pytest
 
 from identity.clustering.cluster import Rules, clusters, halves
-from identity.model import MICRO, Constraint, Edge, Node
-from infra.ids import RecordKey
+from identity.clustering.limits import Limit
+from identity.model import MICRO, Constraint, Edge, Node, Seen
+from infra.ids import RecordKey, Token
 
 RULES = Rules()
 
 
 def node(key: str, *, known: bool = True, bare: bool = False, **limited: str) -> Node:
-    return Node(RecordKey(key), known, bare, frozenset(limited.items()))
+    return Node(RecordKey(key), known, bare, frozenset(Seen(kind, Token(value)) for kind, value in limited.items()))
 
 
 def edge(left: str, right: str, bits: float, conflict: float = 0.0) -> Edge:
@@ -66,9 +67,23 @@ def test_what_fits_father_and_son_alike_stays_alone() -> None:
 
 def test_a_limit_keeps_a_third_value_out() -> None:
     nodes = [node("a", customer="1"), node("b", customer="2"), node("c", customer="3")]
-    outcome = clusters(nodes, [edge("a", "b", 9), edge("b", "c", 5)], [], Rules(limits={"customer": 2}))
+    outcome = clusters(nodes, [edge("a", "b", 9), edge("b", "c", 5)], [], Rules(limits={"customer": Limit(2)}))
     assert outcome.cluster_of["a"] == outcome.cluster_of["b"] != outcome.cluster_of["c"]
     assert outcome.verdicts[1].why == "limit:customer"
+
+
+def test_a_limit_within_days_lets_a_life_pass_and_keeps_a_week_out() -> None:
+    def phones(*days: int) -> list[Node]:
+        names = zip("abc", days, strict=True)
+        return [
+            Node(RecordKey(k), limited=frozenset({Seen("phone", Token(k), d * 86_400, d * 86_400)})) for k, d in names
+        ]
+
+    edges, rules = [edge("a", "b", 9), edge("b", "c", 5)], Rules(limits={"phone": Limit(2, 7)})
+    assert len(set(clusters(phones(0, 400, 900), edges, [], rules).cluster_of.values())) == 1
+    outcome = clusters(phones(0, 2, 4), edges, [], rules)
+    assert outcome.cluster_of["a"] == outcome.cluster_of["b"] != outcome.cluster_of["c"]
+    assert outcome.verdicts[1].why == "limit:phone"
 
 
 def test_a_steward_binds_and_parts() -> None:

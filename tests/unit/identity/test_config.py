@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from identity.config import IdentityConfig, load_identity
+from identity.clustering.limits import Limit
+from identity.config import IdentityConfig, load_identity, overridden, rules, timed
 from identity.matching.comparisons import COMPARISONS
 from infra.errors import ConfigurationError
 from infra.identifiers import is_blocked, is_evidence
@@ -86,3 +87,33 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         load_identity(place)
     assert caught.value.line == 2
+
+
+def limited(said: object) -> IdentityConfig:
+    return IdentityConfig.model_validate({"identifiers": {"phone": {"normaliser": "phone", "limit": said}}})
+
+
+def test_a_limit_is_a_number_or_a_number_within_days() -> None:
+    assert limited(5) == limited({"values": 5})
+    assert rules(limited(5)).limits == {"phone": Limit(5)}
+    assert rules(limited({"values": 5, "days": 7})).limits == {"phone": Limit(5, 7)}
+    assert (timed(limited(5)), timed(limited({"values": 5, "days": 7}))) == ((), ("phone",))
+    assert overridden(limited({"values": 5, "days": 7}), {"identifiers.phone.limit": "3"}) == limited(3)
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("0", "identifiers.phone.limit.values"),
+        ("{values: 5, days: 0}", "identifiers.phone.limit.days"),
+        ("{values: 5, weeks: 1}", "identifiers.phone.limit.weeks"),
+        ("{days: 7}", "identifiers.phone.limit.values"),
+        ("[5, 7]", "write a whole number, or {values: 5, days: 7}"),
+        ("true", "write a whole number, or {values: 5, days: 7}"),
+        ("many", "identifiers.phone.limit.values"),
+    ],
+)
+def test_a_wrong_limit_says_where_and_what(said: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        overridden(limited(5), {"identifiers.phone.limit": said})
+    assert fault in str(error.value)

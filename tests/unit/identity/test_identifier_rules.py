@@ -1,17 +1,19 @@
 """Limits and hand-overs in stories; a type of which a person has one value only, through the whole resolution."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from identity.clustering.limits import Limit, Seen, broken
+from identity.clustering.limits import Limit, broken, by_type
 from identity.config import IdentityConfig
 from identity.cookies.validity import Sighting, holder, shared, tenancies
+from identity.model import Seen
 from infra.identifiers import IdentifierType
 from infra.ids import RecordKey, Token
 
+DAY = 86_400
 Resolve = Callable[..., Any]
 ANN = {
     "given_name": "Ann",
@@ -22,23 +24,32 @@ ANN = {
 }
 
 
-def moment(year: int, month: int = 1, day: int = 1) -> datetime:
-    return datetime(year, month, day, tzinfo=UTC)
+def moment(year: int, month: int = 1, day: int = 1) -> int:
+    return int(datetime(year, month, day, tzinfo=UTC).timestamp())
+
+
+def seen(token: str, first: int, last: int) -> Seen:
+    return Seen("phone", Token(token), first, last)
 
 
 def test_nine_phones_in_a_life_are_a_life_and_nine_in_a_week_are_a_crowd() -> None:
-    life = [Seen("phone", Token(f"t{n}"), moment(2005 + n), moment(2006 + n)) for n in range(9)]
-    week = [Seen("phone", Token(f"t{n}"), moment(2026, 1, 1 + n % 7), moment(2026, 1, 1 + n % 7)) for n in range(9)]
-    limits = {"phone": Limit.of({"values": 5, "days": 7})}
-    assert broken(life, limits) == ""
-    assert broken(week, limits) == "phone"
-    assert broken(life, {"phone": Limit.of(8)}) == "phone"
-    assert broken(life, {"phone": Limit.of(9)}) == ""
+    life = by_type(seen(f"t{n}", moment(2005 + n), moment(2006 + n)) for n in range(9))
+    week = by_type(seen(f"t{n}", moment(2026, 1, 1 + n % 7), moment(2026, 1, 1 + n % 7)) for n in range(9))
+    limits = {"phone": Limit(5, 7)}
+    assert broken(life, {}, limits) == ""
+    assert broken(week, {}, limits) == "phone"
+    assert broken(life, {}, {"phone": Limit(8)}) == "phone"
+    assert broken(life, {}, {"phone": Limit(9)}) == ""
+
+
+def test_where_it_is_not_known_when_it_counts_as_always() -> None:
+    unknown = by_type(Seen("phone", Token(f"t{n}")) for n in range(3))
+    assert broken(unknown, {}, {"phone": Limit(2, 7)}) == "phone"
 
 
 def test_one_value_seen_again_and_again_is_one() -> None:
-    again = [Seen("phone", Token("t"), moment(2026, 1, n), moment(2026, 1, n)) for n in range(1, 20)]
-    assert broken(again, {"phone": Limit(1, 7)}) == ""
+    again = by_type(seen("t", moment(2026, 1, n), moment(2026, 1, n)) for n in range(1, 20))
+    assert broken(again, {}, {"phone": Limit(1, 7)}) == ""
 
 
 def test_a_number_that_was_given_to_somebody_else_ties_nobody_to_its_former_holder() -> None:
@@ -51,7 +62,7 @@ def test_a_number_that_was_given_to_somebody_else_ties_nobody_to_its_former_hold
         Sighting(number, RecordKey("bob-crm"), moment(2020, 3), moment(2026)),
         Sighting(number, RecordKey("bob-till"), moment(2024), moment(2024)),
     ]
-    pause = timedelta(days=90)
+    pause = 90 * DAY
     assert shared([*before, *after], pause) == {("ann-crm", "ann-shop"), ("bob-crm", "bob-till")}
     held = tenancies([*before, *after], pause)
     assert [sorted(t.records) for t in held] == [["ann-crm", "ann-shop"], ["bob-crm", "bob-till"]]
@@ -67,7 +78,7 @@ def test_who_shows_a_number_again_after_years_has_kept_it() -> None:
         Sighting(number, RecordKey("ann-till"), moment(2020), moment(2020)),
         Sighting(number, RecordKey("ann-crm"), moment(2025), moment(2025)),
     ]
-    assert shared(found, timedelta(days=90)) == {("ann-crm", "ann-till")}
+    assert shared(found, 90 * DAY) == {("ann-crm", "ann-till")}
 
 
 @pytest.fixture
