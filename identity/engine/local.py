@@ -9,7 +9,7 @@ from identity.clustering import components
 from identity.clustering.cluster import Rules
 from identity.config import IdentityConfig, rules
 from identity.engine.postings import limited_value, postings_sql
-from identity.matching import linkage, scoring
+from identity.matching import connected, scoring
 from identity.matching.registry import MatchModel
 from infra.tables import Table
 
@@ -90,7 +90,7 @@ class Local:
 
     def components(self, nodes: str, edges: str, into: str) -> None:
         """Make `into` (record_key, component): connected components, each named by its smallest key."""
-        linkage.components(self.connection, nodes, edges, into)
+        connected.components(self.connection, nodes, edges, into)
 
     def settle(self, parts: str, into: str) -> None:
         """Make `into` (`components.SETTLED`) from parts (`components.PART`): every piece settled alone."""

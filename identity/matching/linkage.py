@@ -10,7 +10,6 @@ import duckdb
 from splink import DuckDBAPI, Linker, SettingsCreator
 from splink import comparison_level_library as cll
 from splink import comparison_library as cl
-from splink.clustering import cluster_pairwise_predictions_at_threshold
 
 from identity.matching import frequencies
 from identity.matching.comparisons import COMPARISONS, Comparison
@@ -115,21 +114,3 @@ def _weight(name: str) -> str:
 
 def _raw(name: str) -> str:
     return f"mw_{name} + mw_tf_adj_{name}" if COMPARISONS[name].frequency else f"mw_{name}"
-
-
-def components(connection: duckdb.DuckDBPyConnection, nodes: str, edges: str, into: str) -> None:
-    """Fill the table `into` (record_key, component) with the connected components; each is named by its smallest key."""
-    with quiet():
-        api = DuckDBAPI(connection=connection.cursor())
-        found = cluster_pairwise_predictions_at_threshold(
-            nodes=api.register(nodes, dataset_display_name=nodes),
-            edges=api.register(edges, dataset_display_name=edges),
-            db_api=api,
-            node_id_column_name="record_key",
-            edge_id_column_name_left="left_key",
-            edge_id_column_name_right="right_key",
-        )
-    connection.execute(
-        f"CREATE OR REPLACE TABLE {into} AS SELECT record_key, cluster_id AS component FROM {found.physical_name}"
-    )
-    connection.execute(f"DROP TABLE {found.physical_name}")

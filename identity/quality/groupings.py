@@ -6,7 +6,7 @@ identifiers, Splink as its tutorial has it with connected components, and the me
 
 import duckdb
 
-from identity.matching import linkage
+from identity.matching import connected
 from identity.quality import plain
 
 GROUPINGS = {
@@ -44,7 +44,7 @@ def _joined(connection: duckdb.DuckDBPyConnection, name: str, which: str) -> Non
 def _as_components(connection: duckdb.DuckDBPyConnection, name: str, edges: str) -> None:
     connection.execute(f"CREATE OR REPLACE TABLE strict AS SELECT * FROM {edges} WHERE left_key <> right_key")
     connection.execute("CREATE OR REPLACE TABLE everyone AS SELECT record_key FROM features")
-    linkage.components(connection, "everyone", "strict", "found")
+    connected.components(connection, "everyone", "strict", "found")
     connection.execute(f"CREATE OR REPLACE TABLE by_{name} AS SELECT record_key, component AS person FROM found")
 
 
