@@ -17,7 +17,6 @@ OpenBase = Callable[[Table, Sequence[str] | None], pa.RecordBatchReader]
 """Opens a lake table as it was before the run: the table, the columns that are wanted (all: None)."""
 
 _PIECES_AT_ONCE = 20_000
-_PAIRS_AT_ONCE = 2_000_000
 
 
 class Local:
@@ -71,22 +70,10 @@ class Local:
     def weigh(self, pairs: str, into: str, above: int | None = None) -> None:
         """Make `into` from pairs (left_key, right_key, rule_mask) of records in `features`: see `scoring.weigh`.
 
-        With `above` only pairs that weigh more micro-bits than that are kept. What comparing makes of a pair is a
-        hundred times the pair: many pairs are weighed hand by hand, so that it is never there for all of them.
+        With `above` only pairs that weigh more micro-bits than that are kept.
         """
         self.make("described", "SELECT * FROM features WHERE NOT bare ORDER BY record_key")
-        hands = self.count(pairs) // _PAIRS_AT_ONCE + 1
-        kept = "" if above is None else f" WHERE weight_micro > {above}"
-        for hand in range(hands):
-            dealt = pairs if hands == 1 else "pairs_in_hand"
-            if hands > 1:
-                self.make(dealt, f"SELECT * FROM {pairs} WHERE hash(left_key) % {hands} = {hand}")
-            scoring.weigh(self.connection, self._model, self._config, dealt, "weighed_in_hand")
-            if hand:
-                self.connection.execute(f"INSERT INTO {into} SELECT * FROM weighed_in_hand{kept}")
-            else:
-                self.make(into, f"SELECT * FROM weighed_in_hand{kept}")
-        self.drop("weighed_in_hand", "pairs_in_hand", "compared", "personal_pairs", "blocked", "scoring")
+        scoring.weigh(self.connection, self._model, self._config, pairs, into, above)
 
     def components(self, nodes: str, edges: str, into: str) -> None:
         """Make `into` (record_key, component): connected components, each named by its smallest key."""

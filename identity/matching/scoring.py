@@ -19,6 +19,9 @@ from identity.matching.registry import MatchModel
 from identity.model import MICRO
 
 _MEMORY = "2GB"
+_PAIRS_AT_ONCE = 2_000_000
+_LEAST = -(2**62)
+_WORTH_A_LOOK = 20_000
 
 
 def connect(threads: int = 2, file: str = ":memory:") -> duckdb.DuckDBPyConnection:
@@ -70,39 +73,77 @@ def make_candidates(connection: duckdb.DuckDBPyConnection, config: IdentityConfi
 
 
 def weigh(
-    connection: duckdb.DuckDBPyConnection, model: MatchModel, config: IdentityConfig, pairs: str, into: str
+    connection: duckdb.DuckDBPyConnection,
+    model: MatchModel,
+    config: IdentityConfig,
+    pairs: str,
+    into: str,
+    above: int | None = None,
 ) -> None:
     """Make `into` from the pairs: weight, conflict, kind and reasons, all in whole micro-bits.
 
-    A pair with a bare record on one side has no names to compare: it follows by its identifiers alone, and
-    clustering sees to it that it follows one person only.
+    Reads the records that describe somebody from `described`. A pair with a bare record on one side has no names to
+    compare: it follows by its identifiers alone, and clustering sees to it that it follows one person only. With
+    `above` only pairs that weigh more than so many micro-bits are kept.
     """
+    # what comparing makes of a pair is much more than the pair: it is never there for all of them at once, a pair is
+    # named by two numbers meanwhile, and reasons are told of what is kept
     connection.execute(
-        f"CREATE OR REPLACE TABLE personal_pairs AS SELECT p.* FROM {pairs} p "
-        "JOIN described l ON l.record_key = p.left_key JOIN described r ON r.record_key = p.right_key"
+        "CREATE OR REPLACE TABLE numbered AS "
+        "SELECT * REPLACE (row_number() OVER () AS record_key), record_key AS name FROM described"
     )
-    linkage.score(connection, model, "personal_pairs", "compared")
-    stranger, household, follow, shared = (
-        _identifier_sql(config, side) for side in ("stranger", "household", "follow", "")
+    linkage.prepare(connection, model, "numbered")
+    hands = count(connection, pairs) // _PAIRS_AT_ONCE + 1
+    for hand in range(hands):
+        connection.execute(
+            "CREATE OR REPLACE TABLE personal_pairs AS SELECT l.record_key AS left_key, r.record_key AS right_key, "
+            f"p.rule_mask FROM {pairs} p JOIN numbered l ON l.name = p.left_key JOIN numbered r ON r.name = p.right_key"
+            + (f" WHERE hash(p.left_key) % {hands} = {hand}" if hands > 1 else "")
+        )
+        if above is not None and count(connection, "personal_pairs") >= _WORTH_A_LOOK:
+            _keep_promising(connection, model, config, above)
+        linkage.compare(connection, model, "personal_pairs", "compared")
+        found = (
+            f"SELECT * FROM ({_personal_sql(model, config)}) WHERE weight_micro > {_LEAST if above is None else above}"
+        )
+        connection.execute(f"INSERT INTO {into} {found}" if hand else f"CREATE OR REPLACE TABLE {into} AS {found}")
+    follow = _identifier_sql(config, "follow")
+    connection.execute(
+        f"INSERT INTO {into} SELECT p.left_key, p.right_key, p.rule_mask, CAST({follow} AS BIGINT) AS weight_micro, "
+        f"0, 'identifier', {_identifier_sql(config, '', worth='follow')} AS reasons FROM {pairs} p "
+        f"WHERE (p.left_key NOT IN (SELECT name FROM numbered) OR p.right_key NOT IN (SELECT name FROM numbered)) "
+        f"AND {follow} > {_LEAST if above is None else above}"
     )
+    for table in ("numbered", "personal_pairs", "bounded", "compared", "blocked", "scoring"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def _keep_promising(
+    connection: duckdb.DuckDBPyConnection, model: MatchModel, config: IdentityConfig, above: int
+) -> None:
+    """Leave only those pairs in `personal_pairs` that two strangers might weigh more than `above` by."""
+    linkage.bound(connection, model, "personal_pairs", "bounded")
+    connection.execute(
+        "CREATE OR REPLACE TABLE personal_pairs AS SELECT p.* FROM personal_pairs p JOIN bounded b USING (left_key, right_key) "
+        f"WHERE {before_anything(model, config)} + b.most + {_identifier_sql(config, 'stranger')} > {above}"
+    )
+
+
+def _personal_sql(model: MatchModel, config: IdentityConfig) -> str:
+    """Return SQL for the weights of `personal_pairs` that are `compared`, with their reasons."""
+    stranger, household, shared = (_identifier_sql(config, side) for side in ("stranger", "household", ""))
     prior = before_anything(model, config)
-    names = [c.name for c in model.comparisons]
-    by_fields = " + ".join(f"c.micro_{name}" for name in names)
-    connection.execute(
-        f"CREATE OR REPLACE TABLE {into} AS WITH summed AS ("
-        f"SELECT p.left_key, p.right_key, p.rule_mask, {prior} + {by_fields} + {stranger} AS strangers, "
-        f"{round(MICRO * log_odds(model.one_person_at_home))} + {_household_sql(model)} + {household} AS relatives, "
-        f"{_reasons_sql(model)} AS fields, {shared} AS shared "
-        "FROM personal_pairs p JOIN compared c USING (left_key, right_key)) "
-        "SELECT left_key, right_key, rule_mask, CAST(least(strangers, relatives) AS BIGINT) AS weight_micro, "
+    by_fields = " + ".join(f"micro_{c.name}" for c in model.comparisons)
+    return (
+        "SELECT l.name AS left_key, r.name AS right_key, rule_mask, CAST(least(strangers, relatives) AS BIGINT) AS weight_micro, "
         "CAST(relatives AS BIGINT) AS conflict_micro, CASE WHEN len(shared) > 0 THEN 'both' ELSE 'attributes' END AS kind, "
         f"[{_reason('prior', 'before anything is known', str(prior))}] || fields || shared || "
         f"CASE WHEN relatives < strangers THEN [{_reason('household', 'could be somebody else at home', 'relatives - strangers')}] "
-        "ELSE [] END AS reasons FROM summed "
-        f"UNION ALL SELECT p.left_key, p.right_key, p.rule_mask, CAST({follow} AS BIGINT) AS weight_micro, "
-        "0::BIGINT AS conflict_micro, "
-        f"'identifier' AS kind, {_identifier_sql(config, '', worth='follow')} AS reasons "
-        f"FROM {pairs} p ANTI JOIN personal_pairs q USING (left_key, right_key)"
+        f"ELSE [] END AS reasons FROM (SELECT *, {_reasons_sql(model)} AS fields, {shared} AS shared FROM ("
+        f"SELECT c.*, p.rule_mask, {prior} + {by_fields} + {stranger} AS strangers, "
+        f"{round(MICRO * log_odds(model.one_person_at_home))} + {_household_sql(model)} + {household} AS relatives "
+        "FROM personal_pairs p JOIN compared c USING (left_key, right_key))) summed "
+        "JOIN numbered l ON l.record_key = summed.left_key JOIN numbered r ON r.record_key = summed.right_key"
     )
 
 

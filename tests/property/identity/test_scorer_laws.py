@@ -116,7 +116,8 @@ def agrees(
         both = left in described and right in described
         mine = scorer.weigh(described[left], described[right], mask) if both else scorer.follow(mask)
         assert [mine.weight_micro, mine.conflict_micro, mine.kind, [asdict(r) for r in mine.reasons]] == told
-    linkage.score(connection, model, "personal_pairs", "raw_compared", raw=True)
+    _holds_what_is_kept(connection, model, config, pairs)
+    linkage.score(connection, model, pairs, "raw_compared", raw=True)
     columns = [f"gamma_{c.name}, raw_{c.name}, micro_{c.name}" for c in model.comparisons]
     found = connection.execute(f"SELECT left_key, right_key, {', '.join(columns)} FROM raw_compared").fetchall()
     for left, right, *cells in found:
@@ -128,6 +129,19 @@ def agrees(
             edge = abs(abs(1e6 * raw) % 1 - 0.5) <= 1e-9 * 1e6
             assert mine.micro == micro or edge
     return len(found)
+
+
+def _holds_what_is_kept(
+    connection: duckdb.DuckDBPyConnection, model: MatchModel, config: IdentityConfig, pairs: str
+) -> None:
+    """What is weighed only where it may weigh enough is what weighs enough of all that is weighed."""
+    above = -3_000_000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "_WORTH_A_LOOK", 0)
+        scoring.weigh(connection, model, config, pairs, "kept", above)
+    whole = f"SELECT * FROM weighed WHERE weight_micro > {above}"
+    left_out = connection.execute(f"({whole} EXCEPT FROM kept) UNION ALL (FROM kept EXCEPT {whole})").fetchall()
+    assert left_out == []
 
 
 @pytest.fixture(scope="module")
