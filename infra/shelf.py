@@ -66,6 +66,12 @@ def reader(
     opened = _open(lake, table, at)
     declared = pa.schema(opened.schema().to_arrow())
     wanted = list(columns) if columns is not None else declared.names
+    absent = [name for name in wanted if name not in declared.names]
+    if absent:
+        raise Broken(
+            f"table {table.name} lacks {', '.join(absent)}: another version of Kindred wrote it; run that one, or move "
+            "the table away and let `kindred run` make it anew"
+        )
     names = ", ".join(f'"{name}"' for name in wanted)
     stream = pa.RecordBatchReader.from_stream(
         QueryBuilder().register("rows", opened).execute(f"SELECT {names} FROM rows")

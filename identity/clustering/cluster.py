@@ -233,13 +233,14 @@ class _State:
 
     def _share_destiny(self, keep: RecordKey, gone: RecordKey, members: set[RecordKey]) -> None:
         ours, theirs = self.destined.get(keep), self.destined.pop(gone, None)
-        if ours is None and theirs is None:
-            return
-        whole = (ours or set()) | (theirs or set()) | members
-        self.destined[keep] = whole
-        for name, known in self.destined.items():
-            if known is ours or known is theirs:
-                self.destined[name] = whole
+        if ours is theirs:
+            return  # strangers both, or of one destiny already, which holds the members of either
+        smaller, larger = sorted((ours or set(), theirs or set()), key=len)
+        larger |= smaller | members
+        self.destined[keep] = larger
+        for name in smaller:
+            if self.destined.get(name) is smaller:
+                self.destined[name] = larger
 
     def contract(self, *, bare: bool) -> None:
         """Merge groups of one sort, strongest mean first, until no merge is left that nothing speaks against."""

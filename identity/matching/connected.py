@@ -14,7 +14,7 @@ def components(connection: duckdb.DuckDBPyConnection, nodes: str, edges: str, in
     """Fill the table `into` (record_key, component) with the connected components; each is named by its smallest key.
 
     Records are numbers here, in the order of their keys. Splink's own takes a round for every step of the longest way
-    through a component: four thousand records in a chain took it more than a minute, and a chain twice as long four times that.
+    through a component: a chain of four thousand records took it more than a minute, one twice as long four times that.
     """
     connection.execute(
         "CREATE OR REPLACE TABLE numbered_node AS "
