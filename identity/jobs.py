@@ -1,47 +1,38 @@
 """Who is who, as jobs: `resolve` brings every record's person up to date, `train` learns the model anew."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
-import duckdb
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from consent.config import load_policy
 from consent.intake import mirrored_through
 from identity import transforms, unfinished
-from identity.changes import Changes, Since, find_changes
-from identity.config import IdentityConfig, health_borders, load_identity, rules
+from identity.changes import Since, find_changes
+from identity.config import IdentityConfig, health_borders, load_identity
 from identity.engine.batch import WRITES, Counts, Write, resolve_batch
-from identity.engine.local import Local, settle_here
-from identity.matching import registry, scoring
+from identity.engine.sites import Site, before, site
+from identity.matching import registry
 from identity.matching.registry import MatchModel
 from identity.modelling import album, labelled, modelling
 from identity.tables import (
     CONSTRAINTS,
-    EDGES,
     IDENTITY_EVENTS,
-    POSTING_INDEX,
     PROFILE_INDEX,
-    RECORD_FEATURES,
     RESOLUTION,
     SHAPE,
     TABLES,
 )
-from infra import shelf
-from infra.arrow import nothing
 from infra.ids import content_digest
 from infra.runtime import Runtime
-from infra.tables import Table
 
-_PARTS_IN_PROCESS = 100_000
 _WRITERS = 4
+_CLOSED_FEATURES = "SELECT record_key, birth_date, given_name, phones FROM features WHERE record_key IN (SELECT record_key FROM closed)"
 
 
 def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
@@ -61,19 +52,21 @@ def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]
     since = None if whole else Since(last["batch"], last["consent_sequence"], last["resolved_at"])
     seen = mirrored_through(runtime.database)
     changes = find_changes(runtime, config, work, since)
-    connection = _connect(work)
-    _load(connection, changes)
-    model = _model(runtime, connection, config, arguments)
+    here = site(runtime, config, work)
+    here.load(changes)
+    model = _model(runtime, here, config, arguments)
     same = last.get("settings_digest") == digests["settings_digest"] and last.get("model_version") == model.version
     whole = whole or not same
-    if whole:
-        _take_all(runtime, connection)
-    runtime.say(f"comparing {scoring.count(connection, 'fresh')} records{'' if whole else ' that changed'}")
-    counts = _resolve(runtime, connection, model, config, whole=whole)
+    if whole and since is not None:
+        here.take_all()
+    runtime.say(f"comparing {here.count('fresh')} records{'' if whole else ' that changed'}")
+    engine = here.engine(model, whole=whole)
+    counts = resolve_batch(engine, config, model.version, runtime.run.number)
     runtime.say(f"settled {counts.closed} records in {counts.components} groups that may be one person each")
-    _write(runtime, connection, config, work, whole=whole)
+    engine.make("closed_features", _CLOSED_FEATURES)
+    _write(runtime, here, config, whole=whole)
     _finish(runtime, {**digests, "consent_sequence": seen, "whole": whole}, model, counts)
-    connection.close()
+    here.close()
     shutil.rmtree(work)
     return {"model": model.version, "whole": whole, **asdict(counts), **_summary(runtime)}
 
@@ -86,17 +79,9 @@ def train(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
 
 def _last(runtime: Runtime) -> Mapping[str, Any]:
     """Return what the last resolution before this run was made by; empty where there was none."""
-    rows = _before(runtime, RESOLUTION).read_all().to_pylist()
+    rows = before(runtime, RESOLUTION).read_all().to_pylist()
     rows.sort(key=lambda row: row["batch"])
     return rows[-1] if rows else {}
-
-
-def _before(runtime: Runtime, table: Table, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
-    """Return a table's rows as this run found them; a table that the run made itself was empty."""
-    version = runtime.run.base.get(table.name)
-    if version is None:
-        return nothing(table, columns)
-    return shelf.reader(runtime.workspace.lake_path, table, version, columns)
 
 
 def _digests(runtime: Runtime, config: IdentityConfig) -> dict[str, str]:
@@ -116,106 +101,25 @@ def _digests(runtime: Runtime, config: IdentityConfig) -> dict[str, str]:
     }
 
 
-def _connect(work: Path) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB in a file: what a batch makes of many records need not fit into memory."""
-    # a name of its own: DuckDB would lend a second try in this process the database of the first
-    return scoring.connect(file=str(Path(mkdtemp(dir=work)) / "engine.duckdb"))
-
-
-def _load(connection: duckdb.DuckDBPyConnection, changes: Changes) -> None:
-    for name in ("fresh", "gone", "taken"):
-        connection.execute(
-            f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?) ORDER BY ALL",
-            [f"{getattr(changes, name)}/*.parquet"],
-        )
-
-
-def _model(
-    runtime: Runtime, connection: duckdb.DuckDBPyConnection, config: IdentityConfig, arguments: Mapping[str, str]
-) -> MatchModel:
-    """Return the frozen model, or one learnt from all records as they are now."""
-    connection.register("held", _before(runtime, RECORD_FEATURES, ("record_key", "bare")))
-    [(described,)] = connection.execute(
-        "SELECT count(*) FROM (SELECT record_key, bare FROM fresh UNION ALL SELECT record_key, bare FROM held "
-        "WHERE record_key NOT IN (SELECT record_key FROM fresh UNION SELECT record_key FROM gone)) WHERE NOT bare"
-    ).fetchall()
-    model = modelling.frozen(runtime, config, described, anew=arguments.get("train") == "true")
+def _model(runtime: Runtime, here: Site, config: IdentityConfig, arguments: Mapping[str, str]) -> MatchModel:
+    """Return the frozen model, or one learnt from the records as they are now."""
+    records = here.described()
+    model = modelling.frozen(runtime, config, records, anew=arguments.get("train") == "true")
     if model is not None:
-        modelling.load_frequencies(runtime, connection, model)
         return model
-    runtime.say(f"learning from {described} records how people agree with themselves")
-    _take_all(runtime, connection)
-    scoring.load_features(connection, connection.sql("SELECT * FROM fresh").to_arrow_table().to_reader())
+    runtime.say(f"learning from {records} records how people agree with themselves")
+    here.take_all()
+    connection = here.lesson(records)
     if "labels" in arguments:
         taken = labelled.load(connection, labelled.read(Path(arguments["labels"])))
         runtime.say(f"{taken.used} labels teach, {taken.unknown} speak of records that are not compared")
-    return modelling.learn(runtime, connection, config)
+    return modelling.learn(runtime, connection, config, records)
 
 
-def _take_all(runtime: Runtime, connection: duckdb.DuckDBPyConnection) -> None:
-    """Let the records that did not change count as changed too."""
-    connection.register("held", _before(runtime, RECORD_FEATURES))
-    connection.execute(
-        "INSERT INTO fresh SELECT * FROM held WHERE record_key NOT IN "
-        "(SELECT record_key FROM fresh UNION SELECT record_key FROM gone)"
-    )
-
-
-def _resolve(
-    runtime: Runtime, connection: duckdb.DuckDBPyConnection, model: MatchModel, config: IdentityConfig, *, whole: bool
-) -> Counts:
-    connection.register(
-        "mirror", shelf.reader(runtime.workspace.lake_path, CONSTRAINTS, columns=["kind", "left_key", "right_key"])
-    )
-    connection.execute("CREATE TABLE wishes AS SELECT DISTINCT kind, left_key, right_key FROM mirror")
-    blank = {POSTING_INDEX.name, EDGES.name} if whole else set()
-
-    def base(table: Table, columns: Sequence[str] | None) -> pa.RecordBatchReader:
-        if table.name in blank:
-            return nothing(table, columns)
-        return _before(runtime, table, columns)
-
-    def settle(parts: str, into: str) -> None:
-        _settle(runtime, connection, config, parts, into)
-
-    engine = Local(connection.cursor(), model, config, base, settle)
-    return resolve_batch(engine, config, model.version, runtime.run.number)
-
-
-def _settle(
-    runtime: Runtime, connection: duckdb.DuckDBPyConnection, config: IdentityConfig, parts: str, into: str
-) -> None:
-    """Settle few pieces in this process, many on all cores: Spark's Python workers apply the same rule."""
-    if scoring.count(connection, parts) <= _PARTS_IN_PROCESS:
-        settle_here(connection, parts, into, rules(config))
-        return
-    folder = runtime.workspace.state_path / "work" / f"resolve-{runtime.run.number}"
-    dealt = _frame(runtime, connection, parts, folder)
-    buckets = transforms.buckets(scoring.count(connection, parts))
-    transforms.persons(dealt, rules(config), buckets).write.mode("overwrite").parquet(str(folder / into))
-    connection.execute(
-        f"CREATE OR REPLACE TABLE {into} AS SELECT * FROM read_parquet(?)", [f"{folder / into}/*.parquet"]
-    )
-
-
-def _frame(runtime: Runtime, connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> DataFrame:
-    path = folder / f"{name}.parquet"
-    connection.execute(f"COPY {name} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
-    return runtime.lake.spark.read.parquet(str(path))
-
-
-def _write(
-    runtime: Runtime, connection: duckdb.DuckDBPyConnection, config: IdentityConfig, work: Path, *, whole: bool
-) -> None:
+def _write(runtime: Runtime, here: Site, config: IdentityConfig, *, whole: bool) -> None:
     """Bring what the engine made into the lake, table by table; each write happens once a run."""
-    connection.execute(
-        "CREATE OR REPLACE TABLE closed_features AS SELECT record_key, birth_date, given_name, phones FROM features "
-        "WHERE record_key IN (SELECT record_key FROM closed)"
-    )
     names = {name for write in WRITES for name in (write.rows, write.gone) if name}
-    frames = {
-        name: _frame(runtime, connection, name, work) for name in sorted(names | {"closed_features", "profile_before"})
-    }
+    frames = {name: here.frame(name) for name in sorted(names | {"closed_features", "profile_before"})}
     with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
         running = [pool.submit(_write_table, runtime, write, frames, whole=whole) for write in WRITES]
         running.append(pool.submit(_write_index, runtime, config, frames, whole=whole))

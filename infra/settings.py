@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -32,6 +32,9 @@ class EngineSettings(Section):
     driver_memory: str = "3g"
     driver_host: str = Field(default="127.0.0.1", description="under which the workers of a cluster reach the driver")
     executor_memory: str = Field(default="1g", description="of each worker's JVM; its Python comes on top")
+    resolve_with: Literal["auto", "duckdb", "spark"] = Field(
+        default="auto", description="DuckDB on the driver's machine, or Spark: where the master is a cluster's, if auto"
+    )
     shuffle_partitions: int = Field(default=4, ge=1)
     max_result_size: str = "256m"
     java_options: str = Field(

@@ -19,6 +19,7 @@ from identity.matching import scoring
 from identity.matching.registry import MatchModel
 from identity.tables import RECORD_FEATURES
 from infra.arrow import schema
+from infra.errors import Broken
 from infra.tables import Table
 
 OpenBase = Callable[[Table], DataFrame]
@@ -36,24 +37,21 @@ _WEIGHED = (
 
 
 class Distributed:
-    """Tables are Parquet in the folder `work`, which all workers reach; `frequencies` are the model's frozen ones."""
+    """Tables are Parquet in the folder `work`, which all workers reach."""
 
-    def __init__(
-        self,
-        spark: SparkSession,
-        model: MatchModel,
-        config: IdentityConfig,
-        frequencies: pa.Table,
-        open_base: OpenBase,
-        work: str,
-    ) -> None:
+    def __init__(self, spark: SparkSession, config: IdentityConfig, open_base: OpenBase, work: str) -> None:
         self._spark = spark
-        self._model = model
         self._config = config
-        self._frequencies = frequencies
         self._open = open_base
         self._work = work
+        self._weigher: _Weigher | None = None
         self._made = 0
+        self._names: set[str] = set()
+        self._paths: dict[str, str] = {}
+
+    def weigh_by(self, model: MatchModel, frequencies: pa.Table) -> None:
+        """Say what pairs are weighed with: a model and its frozen frequencies, which go to every worker."""
+        self._weigher = _Weigher(model, self._config, frequencies)
 
     def make(self, name: str, query: str) -> None:
         """Make the table `name` from a query, in place of one that has the name."""
@@ -64,20 +62,34 @@ class Distributed:
         # written out and read back: a plan that grew through all steps would not fit into the driver
         self._made += 1
         path = f"{self._work}/{self._made:04d}-{name}"
+        self._paths[name] = path
         frame.write.mode("overwrite").parquet(path)
-        kept = self._spark.read.schema(frame.schema).parquet(path)
+        self.keep(name, self._spark.read.schema(frame.schema).parquet(path))
+
+    def keep(self, name: str, files: DataFrame) -> None:
+        """Make the table `name` from a frame over files that stay as they are."""
         if name not in _MAY_BE_NULL:
-            kept = kept.select(*[_sure(column) for column in kept.columns])
-        kept.createOrReplaceTempView(name)
+            files = files.select(*[_sure(column) for column in files.columns])
+        files.createOrReplaceTempView(name)
+        self._names.add(name)
 
     def frame(self, name: str) -> DataFrame:
         """Return a table as a frame."""
         return self._spark.table(name)
 
+    def files(self, name: str) -> str:
+        """Return where the Parquet files of a table lie that was made, for engines that read them themselves."""
+        return f"{self._paths[name]}/*.parquet"
+
     def drop(self, *names: str) -> None:
         """Let go of tables that no later step reads; their files go with the work folder."""
         for name in names:
             self._spark.catalog.dropTempView(name)
+            self._names.discard(name)
+
+    def close(self) -> None:
+        """Let go of all tables."""
+        self.drop(*sorted(self._names))
 
     def count(self, name: str) -> int:
         """Return how many rows a table has."""
@@ -88,6 +100,7 @@ class Distributed:
         name = f"base_{table.name}"
         found = self._open(table)
         (found.select(*columns) if columns is not None else found).createOrReplaceTempView(name)
+        self._names.add(name)
         return name
 
     def limited(self, column: str) -> str:
@@ -120,8 +133,9 @@ class Distributed:
         left = whole.select(f.col("record_key").alias("left_key"), f.col("record").alias("l"))
         right = whole.select(f.col("record_key").alias("right_key"), f.col("record").alias("r"))
         both = self._spark.table(pairs).join(left, "left_key").join(right, "right_key")
-        weigher = _Weigher(self._model, self._config, self._frequencies)
-        found = both.select("left_key", "right_key", "rule_mask", "l", "r").mapInArrow(weigher, _WEIGHED)
+        if self._weigher is None:
+            raise Broken("pairs are to be weighed before it was said by what")
+        found = both.select("left_key", "right_key", "rule_mask", "l", "r").mapInArrow(self._weigher, _WEIGHED)
         self.put(into, found if above is None else found.where(f.col("weight_micro") > above))
 
     def components(self, nodes: str, edges: str, into: str) -> None:

@@ -1,5 +1,7 @@
 """Which model a resolution weighs with: the frozen one, or one that is learnt now and stored with all that it needs."""
 
+from dataclasses import replace
+
 import duckdb
 
 from identity.config import IdentityConfig
@@ -29,9 +31,12 @@ def load_frequencies(runtime: Runtime, connection: duckdb.DuckDBPyConnection, mo
     frequencies.load(connection, files, model.frequencies_digest)
 
 
-def learn(runtime: Runtime, connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> MatchModel:
-    """Return a model learnt from the table `described`, stored: the frequencies first, for a model needs them."""
-    model = training.train(connection, config)
+def learn(runtime: Runtime, connection: duckdb.DuckDBPyConnection, config: IdentityConfig, records: int) -> MatchModel:
+    """Return a model learnt from the table `described`, stored: the frequencies first, for a model needs them.
+
+    It is a model of all `records`, though `described` may be a sample of them: what they grow by counts from there.
+    """
+    model = replace(training.train(connection, config), records=records)
     spark, run = runtime.lake.spark, runtime.run
     path = runtime.workspace.state_path / "work" / f"resolve-{run.number}" / "frequencies.parquet"
     pairing.write(connection, f"SELECT '{model.frequencies_digest}' AS snapshot, * FROM frequencies", path)

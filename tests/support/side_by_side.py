@@ -43,7 +43,8 @@ def differences(spark: Any, lake: Lake, shared: Path) -> list[str]:
         return handed(spark, lake.tables[table.name], folder / f"base-{table.name}.parquet")
 
     frozen = lake.connection.sql("SELECT * FROM frequencies").to_arrow_table()
-    engine = Distributed(spark, lake.model, CONFIG, frozen, opened, str(folder / "work"))
+    engine = Distributed(spark, CONFIG, opened, str(folder / "work"))
+    engine.weigh_by(lake.model, frozen)
     for name in GIVEN:
         rows = lake.connection.sql(f"SELECT * FROM {name}").to_arrow_table()
         engine.put(name, handed(spark, rows, folder / f"{name}.parquet"))
