@@ -219,7 +219,18 @@ def overridden(config: IdentityConfig, keys: Mapping[str, str]) -> IdentityConfi
 
 def timed(config: IdentityConfig) -> tuple[str, ...]:
     """Return the identifier types of which it must be known when a record carried a value."""
-    return tuple(name for name, kind in config.identifiers.items() if kind.limit and kind.limit.days is not None)
+    within = {name for name, kind in config.identifiers.items() if kind.limit and kind.limit.days is not None}
+    return tuple(name for name in config.identifiers if name in within or name in recycled(config))
+
+
+def recycled(config: IdentityConfig) -> dict[str, int]:
+    """Return after how many seconds without a sighting a value may be somebody else's, by type; a digest as what it is of."""
+    days = {name: kind.recycled_after_days for name, kind in config.identifiers.items()}
+    own = {name: days[name] or days.get(kind.digest_of or "") for name, kind in config.identifiers.items()}
+    return {name: round(pause * _DAY) for name, pause in own.items() if pause}
+
+
+_DAY = 86_400
 
 
 def rules(config: IdentityConfig) -> Rules:

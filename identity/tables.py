@@ -6,7 +6,7 @@ from typing import Annotated
 
 from infra.tables import PERSONAL, Table
 
-SHAPE = 2
+SHAPE = 3
 """Raised when a table that a resolution builds on holds other columns: an older lake is then resolved whole."""
 
 
@@ -154,11 +154,16 @@ class ProfileAliasRow:
 
 @dataclass(frozen=True, slots=True)
 class PostingRow:
-    """A record under a key that candidates are looked for by: the rule's bit and a digest of the key."""
+    """A record under a key that candidates are looked for by: the rule's bit and a digest of the key.
+
+    Where values of the type are given out again, from when to when the record carried this one (seconds since 1970).
+    """
 
     rule: int
     block: Annotated[int, PERSONAL]
     record_key: str
+    seen_from: int | None
+    seen_to: int | None
 
 
 @dataclass(frozen=True, slots=True)

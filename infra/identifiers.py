@@ -49,6 +49,9 @@ class IdentifierType(BaseModel):
     strength: Strength = "strong"
     anonymous: bool = False
     limit: Limit | None = Field(default=None, description="distinct values that one profile may have")
+    recycled_after_days: float | None = Field(
+        default=None, gt=0, le=36_525, description="days without a sighting after which a value may be somebody else's"
+    )
     fan_out: int = Field(default=12, ge=1, description="records above which a value counts as shared")
     blocked: tuple[str, ...] = ()
     placeholders: bool = Field(default=True, description="values that stand for nobody anywhere are blocked too")

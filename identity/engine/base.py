@@ -25,7 +25,7 @@ class Engine(Protocol):
         """Return SQL for the `type:first:last:token` of the identifiers in a column that a person may have only so many of."""
 
     def post(self, records: str, into: str) -> None:
-        """Make `into` (rule, block, record_key) from records: every key that candidates are looked for by."""
+        """Make `into` (`postings.SIGHTING`) from records: every key that candidates are looked for by."""
 
     def weigh(self, pairs: str, into: str, above: int | None = None) -> None:
         """Make `into` from pairs (left_key, right_key, rule_mask) of records in `features`: see `scoring.weigh`.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from identity.config import IdentityConfig
+from identity.config import IdentityConfig, recycled
 from identity.engine import naming, pieces, touched
 from identity.engine.base import Engine
 from identity.engine.postings import caps_sql
@@ -66,8 +66,8 @@ def resolve_batch(engine: Engine, config: IdentityConfig, version: str, batch: i
     engine.make("wishes_before", f"SELECT kind, left_key, right_key FROM {engine.base(CONSTRAINTS)}")
     engine.make("rewished", f"{_new_words('wishes', 'wishes_before')} UNION {_new_words('wishes_before', 'wishes')}")
     engine.make("was", f"SELECT record_key, profile_id, component, since_batch FROM {engine.base(MEMBERSHIP)}")
-    touched.find_neighbours(engine)
-    touched.make_touching_pairs(engine)
+    touched.find_neighbours(engine, tenanted=bool(recycled(config)))
+    touched.make_touching_pairs(engine, tenanted=bool(recycled(config)))
     touched.load_records(engine, "touching")
     candidates = engine.count("touching")
     engine.drop("near", "live", "active", "block", "old_posting")
@@ -96,7 +96,7 @@ def _new_words(here: str, there: str) -> str:
 
 def _weigh_inner(engine: Engine, config: IdentityConfig) -> int:
     """Weigh the closed records' other pairs too, make `nodes` of what settling and naming need; return how many pairs."""
-    touched.make_inner_pairs(engine)
+    touched.make_inner_pairs(engine, tenanted=bool(recycled(config)))
     engine.make("outer_weighed", "SELECT * FROM weighed")
     touched.load_closed(engine)
     engine.weigh("inner_pair", "inner_weighed", pieces.telling(config))

@@ -29,7 +29,7 @@ OpenBase = Callable[[Table], DataFrame]
 _NEVER_NULL = {"record_key": "''", "profile_id": "''", "component": "''", "id": "''", "rule": "0L", "block": "0L"}
 _MAY_BE_NULL = {"told", "events_now"}
 _PAIRS_AT_ONCE = 50_000
-_POSTING = "rule bigint, block bigint, record_key string"
+_POSTING = "rule bigint, block bigint, record_key string, seen_from bigint, seen_to bigint"
 _WEIGHED = (
     "left_key string, right_key string, rule_mask bigint, weight_micro bigint, conflict_micro bigint, kind string, "
     "reasons array<struct<comparison:string,level:string,weight_micro:bigint>>"
@@ -111,7 +111,7 @@ class Distributed:
         return f"transform(filter({column}, i -> i.type IN ({types})), i -> {limited_value(self._config)})"
 
     def post(self, records: str, into: str) -> None:
-        """Make `into` (rule, block, record_key) from records: every key that candidates are looked for by."""
+        """Make `into` (`postings.SIGHTING`) from records: every key that candidates are looked for by."""
         query, declared = postings_sql(self._config, "records"), schema(RECORD_FEATURES)
 
         def posted(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -64,7 +64,7 @@ class Local:
         return f"list_transform({chosen}, lambda i: {limited_value(self._config)})"
 
     def post(self, records: str, into: str) -> None:
-        """Make `into` (rule, block, record_key) from records: every key that candidates are looked for by."""
+        """Make `into` (`postings.SIGHTING`) from records: every key that candidates are looked for by."""
         self.make(into, postings_sql(self._config, records))
 
     def weigh(self, pairs: str, into: str, above: int | None = None) -> None:

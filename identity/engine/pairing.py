@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from identity.clustering.components import SETTLED
-from identity.config import IdentityConfig
+from identity.config import IdentityConfig, recycled
 from identity.engine import pieces, touched
 from identity.engine.local import Local
 from identity.engine.postings import caps_sql
@@ -50,8 +50,8 @@ def pair_up(
     engine.make("cap", caps_sql(config))
     engine.make("fresh", "SELECT * FROM features")
     engine.make("gone", "SELECT record_key FROM features WHERE false")
-    touched.find_neighbours(engine)
-    touched.make_touching_pairs(engine)
+    touched.find_neighbours(engine, tenanted=bool(recycled(config)))
+    touched.make_touching_pairs(engine, tenanted=bool(recycled(config)))
     engine.make("inner_pair", "SELECT left_key, right_key, rule_mask FROM touching WHERE false")
     engine.weigh("touching", "weighed", pieces.telling(config))
     engine.make("closed", "SELECT record_key FROM fresh")

@@ -3,10 +3,13 @@
 A block is a digest of the key and no engine's own hash: it is stored, and must mean the same next year.
 """
 
-from identity.config import BLOCKING_KEYS, IdentityConfig, timed
+from identity.config import BLOCKING_KEYS, IdentityConfig, recycled, timed
 from identity.matching.evidence import bits
+from identity.model import ALWAYS
 
 POSTING = ("rule", "block", "record_key")
+SIGHTING = (*POSTING, "seen_from", "seen_to")
+"""A posting with the moments from and to which its record carried the value, where values are given out again."""
 
 
 def caps(config: IdentityConfig) -> dict[int, int]:
@@ -18,9 +21,13 @@ def caps(config: IdentityConfig) -> dict[int, int]:
 
 
 def caps_sql(config: IdentityConfig) -> str:
-    """Return SQL for (rule, cap), one row a rule."""
+    """Return SQL for (rule, cap, pause), one row a rule; a pause in seconds only where values are given out again."""
+    mask = bits(config)
+    pauses = {mask[name]: pause for name, pause in recycled(config).items()}
     rows = [
-        f"SELECT CAST({rule} AS BIGINT) AS rule, CAST({cap} AS BIGINT) AS cap" for rule, cap in caps(config).items()
+        f"SELECT CAST({rule} AS BIGINT) AS rule, CAST({cap} AS BIGINT) AS cap, "
+        f"CAST({pauses.get(rule, 'NULL')} AS BIGINT) AS pause"
+        for rule, cap in caps(config).items()
     ]
     return " UNION ALL ".join(rows)
 
@@ -37,28 +44,42 @@ def limited_value(config: IdentityConfig) -> str:
 
 
 def postings_sql(config: IdentityConfig, records: str) -> str:
-    """Return DuckDB's SQL for the postings of records in the shape of `record_features`."""
+    """Return DuckDB's SQL for the postings (`SIGHTING`) of records in the shape of `record_features`."""
     mask = bits(config)
     found = []
+    never = "CAST(NULL AS BIGINT) AS seen_from, CAST(NULL AS BIGINT) AS seen_to"
     if config.identifiers:
         rules = " ".join(f"WHEN '{name}' THEN {mask[name]}" for name in config.identifiers)
         found.append(
-            f"SELECT DISTINCT CAST(CASE i.type {rules} END AS BIGINT) AS rule, {_digest('i.type', 'i.value')} AS block, "
-            f"record_key FROM (SELECT record_key, kind, key, unnest(identifiers) AS i FROM {records}) "
+            f"SELECT {'' if recycled(config) else 'DISTINCT '}CAST(CASE i.type {rules} END AS BIGINT) AS rule, "
+            f"{_digest('i.type', 'i.value')} AS block, record_key, {_moments(config) or never} "
+            f"FROM (SELECT record_key, kind, key, unnest(identifiers) AS i FROM {records}) "
             f"WHERE i.type IN ({', '.join(repr(name) for name in config.identifiers)}) "
             # an interval's own cookie is what made it an interval: it says nothing more
-            "AND NOT (kind = 'interval' AND starts_with(key, i.value || '|'))"
+            f"AND NOT (kind = 'interval' AND starts_with(key, i.value || '|')){' GROUP BY 1, 2, 3' if recycled(config) else ''}"
         )
     for rule in config.blocking:
         columns = ", ".join(f"{BLOCKING_KEYS[key]} AS k{n}" for n, key in enumerate(rule))
         keys = [f"k{n}" for n in range(len(rule))]
         found.append(
-            f"SELECT DISTINCT CAST({mask['+'.join(rule)]} AS BIGINT) AS rule, {_digest(*keys)} AS block, record_key "
+            f"SELECT DISTINCT CAST({mask['+'.join(rule)]} AS BIGINT) AS rule, {_digest(*keys)} AS block, record_key, {never} "
             f"FROM (SELECT record_key, {columns} FROM {records} WHERE NOT bare) "
             f"WHERE {' AND '.join(f'{key} IS NOT NULL' for key in keys)}"
         )
     return (
-        " UNION ALL ".join(found) if found else f"SELECT 0 AS rule, 0 AS block, record_key FROM {records} WHERE false"
+        " UNION ALL ".join(found)
+        if found
+        else f"SELECT 0 AS rule, 0 AS block, record_key, {never} FROM {records} WHERE false"
+    )
+
+
+def _moments(config: IdentityConfig) -> str:
+    """Return SQL for from when to when a value that is given out again was carried; unknown is always. Empty for no such type."""
+    types = ", ".join(f"'{name}'" for name in recycled(config))
+    first, last = ALWAYS
+    return types and (
+        f"min(CASE WHEN i.type IN ({types}) THEN coalesce(i.seen_from, {first}) END) AS seen_from, "
+        f"max(CASE WHEN i.type IN ({types}) THEN coalesce(i.seen_to, {last}) END) AS seen_to"
     )
 
 

@@ -55,6 +55,7 @@ def find_tenancies(engine: Engine) -> None:
 def told_apart(postings: str) -> str:
     """Return SQL for postings with the tenancy that each is in; a rule whose values are not given out again has one."""
     return (
-        f"SELECT p.*, coalesce(t.tenancy, 0) AS tenancy FROM {postings} p LEFT JOIN tenancy t "
+        "SELECT p.rule AS rule, p.block AS block, p.record_key AS record_key, coalesce(t.tenancy, 0) AS tenancy "
+        f"FROM {postings} p LEFT JOIN tenancy t "
         "ON t.rule = p.rule AND t.block = p.block AND t.record_key = p.record_key"
     )

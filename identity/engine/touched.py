@@ -2,18 +2,25 @@
 
 A pair is a candidate by the blocks that its records share and by whether these are within their caps; a component
 is settled by its own records alone. So a change reaches the records that changed, those in blocks that crossed a
-cap, whoever these now are linked to, and the components that all of them are or were in. Nobody else.
+cap, whoever these now are linked to, and the components that all of them are or were in. Nobody else. Where values are
+given out again (`tenanted`), a block ties those of one tenancy only, and a block of several tenancies that a change is
+in counts as crossed.
 """
 
+from identity.engine import tenancy
 from identity.engine.base import Engine
-from identity.engine.postings import POSTING
+from identity.engine.postings import POSTING, SIGHTING
 from identity.model import MICRO
 from identity.tables import POSTING_INDEX, RECORD_FEATURES
 
 _POSTING = ", ".join(POSTING)
 
 
-def find_neighbours(engine: Engine) -> None:
+def _columns(*, tenanted: bool) -> str:
+    return ", ".join(SIGHTING if tenanted else POSTING)
+
+
+def find_neighbours(engine: Engine, *, tenanted: bool) -> None:
     """Make `near` (postings of every block that a change is in) and `touched` (records whose pairs may have changed).
 
     Reads `fresh` (records as they are now), `gone` and `cap`; makes `changed` and `fresh_posting` too.
@@ -22,10 +29,11 @@ def find_neighbours(engine: Engine) -> None:
     engine.post("fresh", "fresh_posting")
     engine.make(
         "old_posting",
-        f"SELECT {_POSTING} FROM {engine.base(POSTING_INDEX)} WHERE record_key IN (SELECT record_key FROM changed)",
+        f"SELECT {_columns(tenanted=tenanted)} FROM {engine.base(POSTING_INDEX)} "
+        "WHERE record_key IN (SELECT record_key FROM changed)",
     )
     engine.make("block", "SELECT rule, block FROM old_posting UNION SELECT rule, block FROM fresh_posting")
-    _load_near(engine)
+    _load_near(engine, tenanted=tenanted)
     engine.make(
         "crossed",
         "SELECT rule, block FROM (SELECT n.rule AS rule, n.block AS block, n.now AS now, n.now - n.came + coalesce(o.went, 0) "
@@ -33,9 +41,13 @@ def find_neighbours(engine: Engine) -> None:
         "LEFT JOIN (SELECT rule, block, count(*) AS went FROM old_posting GROUP BY rule, block) o "
         "ON o.rule = n.rule AND o.block = n.block) sized JOIN cap USING (rule) WHERE (now <= cap) <> (was <= cap)",
     )
+    moved = "crossed"
+    if tenanted:
+        tenancy.find_stirred(engine)
+        moved = "(SELECT rule, block FROM crossed UNION SELECT rule, block FROM stirred) moved"
     engine.make(
         "crossing",
-        "SELECT DISTINCT record_key FROM near JOIN crossed USING (rule, block) "
+        f"SELECT DISTINCT record_key FROM near JOIN {moved} USING (rule, block) "
         "WHERE record_key NOT IN (SELECT record_key FROM changed)",
     )
     engine.make("touched", "SELECT record_key FROM changed UNION SELECT record_key FROM crossing")
@@ -48,37 +60,52 @@ def find_neighbours(engine: Engine) -> None:
         )
         engine.make("wider", "SELECT rule, block FROM block UNION SELECT rule, block FROM crossing_block")
         engine.make("block", "SELECT rule, block FROM wider")
-        _load_near(engine)
+        _load_near(engine, tenanted=tenanted)
 
 
-def _load_near(engine: Engine) -> None:
+def _load_near(engine: Engine, *, tenanted: bool) -> None:
+    columns = _columns(tenanted=tenanted)
+    kept = ", ".join(f"p.{name} AS {name}" for name in columns.split(", "))
     engine.make(
         "near",
-        f"SELECT p.rule AS rule, p.block AS block, p.record_key AS record_key, false AS came "
+        f"SELECT {kept}, false AS came "
         f"FROM {engine.base(POSTING_INDEX)} p JOIN block USING (rule, block) "
         "WHERE p.record_key NOT IN (SELECT record_key FROM changed) "
-        f"UNION ALL SELECT {_POSTING}, true FROM fresh_posting",
+        f"UNION ALL SELECT {columns}, true FROM fresh_posting",
     )
 
 
-def make_touching_pairs(engine: Engine) -> None:
+def make_touching_pairs(engine: Engine, *, tenanted: bool) -> None:
     """Make `touching` (left_key, right_key, rule_mask): every candidate pair that has a touched record in it."""
     engine.make(
         "active",
         "SELECT rule, block FROM (SELECT rule, block, count(*) AS n FROM near GROUP BY rule, block) sized "
         "JOIN cap USING (rule) WHERE n BETWEEN 2 AND cap",
     )
+    near, columns = _in_tenancies(engine, "near", tenanted=tenanted)
     engine.make(
         "live",
-        "SELECT n.rule AS rule, n.block AS block, n.record_key AS record_key, t.record_key IS NOT NULL AS moved "
-        "FROM near n JOIN active USING (rule, block) LEFT JOIN touched t ON t.record_key = n.record_key",
+        f"SELECT {', '.join(f'n.{name} AS {name}' for name in columns)}, t.record_key IS NOT NULL AS moved "
+        f"FROM {near} n JOIN active USING (rule, block) LEFT JOIN touched t ON t.record_key = n.record_key",
     )
     engine.make(
         "touching",
         "SELECT least(a.record_key, b.record_key) AS left_key, greatest(a.record_key, b.record_key) AS right_key, "
-        "bit_or(a.rule) AS rule_mask FROM live a JOIN live b ON a.rule = b.rule AND a.block = b.block "
+        f"bit_or(a.rule) AS rule_mask FROM live a JOIN live b ON {_met(columns)} "
         "AND a.record_key <> b.record_key WHERE a.moved AND (NOT b.moved OR a.record_key < b.record_key) GROUP BY 1, 2",
     )
+
+
+def _in_tenancies(engine: Engine, postings: str, *, tenanted: bool) -> tuple[str, tuple[str, ...]]:
+    """Return postings as pairs are made of them, and their columns; reads `near` and `active`."""
+    if not tenanted:
+        return postings, POSTING
+    tenancy.find_tenancies(engine)
+    return f"({tenancy.told_apart(postings)})", (*POSTING, "tenancy")
+
+
+def _met(columns: tuple[str, ...]) -> str:
+    return " AND ".join(f"a.{name} = b.{name}" for name in columns if name != "record_key")
 
 
 def load_records(engine: Engine, pairs: str) -> None:
@@ -99,6 +126,9 @@ def load_closed(engine: Engine) -> None:
 
 def _load(engine: Engine, wanted: str, beside: str) -> None:
     engine.make("wanted", wanted)
+    if not engine.count("wanted"):
+        engine.make("features", f"SELECT * FROM {beside}")
+        return
     engine.make(
         "features",
         f"SELECT * FROM {beside} UNION ALL SELECT * FROM {engine.base(RECORD_FEATURES)} "
@@ -131,7 +161,7 @@ def close(engine: Engine, merge: float) -> None:
     )
 
 
-def make_inner_pairs(engine: Engine) -> None:
+def make_inner_pairs(engine: Engine, *, tenanted: bool) -> None:
     """Make `inner`: the candidate pairs among closed records that have no touched record in them."""
     engine.make(
         "inner_posting",
@@ -139,16 +169,17 @@ def make_inner_pairs(engine: Engine) -> None:
         "AND record_key NOT IN (SELECT record_key FROM touched)",
     )
     engine.make("block", "SELECT rule, block FROM inner_posting GROUP BY rule, block HAVING count(*) >= 2")
-    _load_near(engine)
+    _load_near(engine, tenanted=tenanted)
     engine.make(
         "active",
         "SELECT rule, block FROM (SELECT rule, block, count(*) AS n FROM near GROUP BY rule, block) sized "
         "JOIN cap USING (rule) WHERE n <= cap",
     )
     # a block that a crowd shares is silent: it must not be joined with itself to find that out
-    engine.make("inner_live", f"SELECT {_POSTING} FROM inner_posting JOIN active USING (rule, block)")
+    inner, columns = _in_tenancies(engine, "inner_posting", tenanted=tenanted)
+    engine.make("inner_live", f"SELECT {', '.join(columns)} FROM {inner} i JOIN active USING (rule, block)")
     engine.make(
         "inner_pair",
         "SELECT a.record_key AS left_key, b.record_key AS right_key, bit_or(a.rule) AS rule_mask FROM inner_live a "
-        "JOIN inner_live b ON a.rule = b.rule AND a.block = b.block AND a.record_key < b.record_key GROUP BY 1, 2",
+        f"JOIN inner_live b ON {_met(columns)} AND a.record_key < b.record_key GROUP BY 1, 2",
     )

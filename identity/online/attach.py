@@ -16,8 +16,11 @@ from identity.model import Constraint, Edge, Node, Rank, Reason
 from infra.ids import ProfileId, RecordKey
 
 Act = Literal["attach", "create", "merge_proposed"]
-Deferred = Literal["merge", "split", "block", "candidates", "component", "update"]
-"""What is left to the batch: a merge of persons, a person taken apart, a block that crossed its cap, and so on."""
+Deferred = Literal["merge", "split", "block", "candidates", "component", "update", "tenancy"]
+"""What is left to the batch: a merge of persons, a person taken apart, a block that crossed its cap, and so on.
+
+`tenancy`: the record ties those who carried a value to others who did, and so may bring pairs back between them.
+"""
 
 
 @dataclass(frozen=True, slots=True)

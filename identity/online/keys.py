@@ -8,22 +8,27 @@ from typing import Any
 
 from sqlglot import exp
 
-from identity.config import BLOCKING_KEYS, IdentityConfig
+from identity.config import BLOCKING_KEYS, IdentityConfig, recycled
 from identity.fields.features import Features
 from identity.matching import conditions
 from identity.matching.conditions import Place, Record
 from identity.matching.evidence import bits
+from identity.model import ALWAYS
 
 _COLUMNS = tuple(one.name for one in fields(Features))
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A digest of a value that records are found by, the bit of its rule, and how many records may share it."""
+    """A digest of a value that records are found by, the bit of its rule, and how many records may share it.
+
+    `span` says from when to when the record carried it, where such values are given out again.
+    """
 
     block: bytes
     bit: int
     cap: int
+    span: tuple[int, int] | None = None
 
 
 class Keys:
@@ -36,11 +41,27 @@ class Keys:
             (mask["+".join(rule)], _rows([BLOCKING_KEYS[key] for key in rule], place)) for rule in config.blocking
         ]
         self._cap = config.limits.block
+        self._recycled = frozenset(recycled(config))
 
     def of(self, record: Mapping[str, Any]) -> list[Key]:
         """Return the keys of a row of `record_features`, each once; a bare record has only those of its identifiers."""
         found = {(bit, values): cap for bit, values, cap in self._all(record)}
-        return [Key(_digest(bit, values), bit, cap) for (bit, values), cap in found.items()]
+        spans = self._spans(record)
+        return [Key(_digest(bit, values), bit, cap, spans.get((bit, values))) for (bit, values), cap in found.items()]
+
+    def _spans(self, record: Mapping[str, Any]) -> dict[tuple[int, tuple[Any, ...]], tuple[int, int]]:
+        """Return when the record carried the values that are given out again; unknown is always."""
+        found: dict[tuple[int, tuple[Any, ...]], tuple[int, int]] = {}
+        for one in record["identifiers"]:
+            if one["type"] in self._recycled:
+                first, last = (
+                    known if known is not None else end
+                    for known, end in zip((one.get("seen_from"), one.get("seen_to")), ALWAYS, strict=True)
+                )
+                key = self._types[one["type"]][0], (one["type"], one["value"])
+                a, b = found.get(key, (first, last))
+                found[key] = min(a, first), max(b, last)
+        return found
 
     def _all(self, record: Mapping[str, Any]) -> Iterator[tuple[int, tuple[Any, ...], int]]:
         for one in record["identifiers"]:

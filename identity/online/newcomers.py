@@ -87,7 +87,7 @@ class Describer:
             newcomer.known,
             newcomer.arrival,
             tuple([_seen(one) for one in values if one["type"] in self._limited]),
-            tuple([(key.bit, key.block.hex()) for key in keys]),
+            tuple([(key.bit, key.block.hex(), *(key.span or ())) for key in keys]),
             None if row["bare"] else self.scorer.described({**row, "record_key": newcomer.record_key}),
             content(newcomer),
         ), keys

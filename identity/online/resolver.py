@@ -23,6 +23,7 @@ from identity.online.attach import Answer, Deferred, Scene, placed
 from identity.online.keys import Key
 from identity.online.newcomers import Describer, Event, Newcomer, as_fields, content
 from identity.online.state import Component, Interval, Known
+from identity.online.tenancy import Tenancies
 from infra.ids import ProfileId, RecordKey
 from infra.keyvalue import LmdbStore
 
@@ -56,6 +57,7 @@ class Resolver:
         self._identifiers = sum(bits(config)[name] for name in config.identifiers)
         # how long a login on a device is believed when nothing was heard of it since: no longer than at a kiosk
         self._pause = round(min(config.cookies.session_minutes, config.cookies.kiosk_minutes) * 60_000_000)
+        self._tenancies = Tenancies(config)
         self._merge = round(config.thresholds.merge * MICRO)
         self._largest = config.limits.complete
         self._wishes: dict[RecordKey, list[Constraint]] = defaultdict(list)
@@ -142,7 +144,7 @@ class Resolver:
     def _looked(self, newcomer: Newcomer) -> _View:
         revision = self._store.revision()
         one, keys = self._describer.known(newcomer)
-        masks, deferred = self._candidates(one.record_key, keys)
+        masks, deferred = self._candidates(one, keys)
         others = {key: held for key in masks if (held := state.record(self._store, key)) is not None}
         weighed = {key: self._weighed(one, held, masks[key]) for key, held in others.items()}
         linked = sorted(
@@ -166,13 +168,13 @@ class Resolver:
         kept = [e for held in touched.values() for e in held.edges if (e.left, e.right) not in seen]
         return _View(revision, one, keys, answer, tuple(touched), (*scene.edges, *kept))
 
-    def _candidates(self, new: RecordKey, keys: Iterable[Key]) -> tuple[dict[RecordKey, int], tuple[Deferred, ...]]:
+    def _candidates(self, one: Known, keys: Iterable[Key]) -> tuple[dict[RecordKey, int], tuple[Deferred, ...]]:
         """Return who shares a key with a record, with the mask of the rules; if there are too many, the likelier.
 
         Who shares an identifier comes before who shares only what people have in common.
         """
         masks: dict[RecordKey, int] = defaultdict(int)
-        crossed = False
+        crossed = several = False
         for key in keys:
             held = state.posting(self._store, key)
             if held is None:
@@ -180,10 +182,12 @@ class Resolver:
             if len(held) >= key.cap:
                 crossed = True
                 continue
-            for other in held:
+            tied, joins = self._tenancies.tied(self._store, one, key.bit, key.block.hex(), held)
+            several = several or joins
+            for other in tied:
                 masks[other] |= key.bit
-        masks.pop(new, None)
-        deferred: tuple[Deferred, ...] = ("block",) if crossed else ()
+        masks.pop(one.record_key, None)
+        deferred: tuple[Deferred, ...] = (*(("block",) if crossed else ()), *(("tenancy",) if several else ()))
         if len(masks) > _CANDIDATES:
             best = sorted(masks, key=lambda k: (not masks[k] & self._identifiers, -masks[k].bit_count(), k))[
                 :_CANDIDATES
@@ -253,10 +257,16 @@ class Resolver:
 
     def _mask(self, a: Known, b: Known) -> int:
         """Return the rules that two known records share a key of, in blocks that are not silent."""
-        theirs, mask = {block for _, block in b.held}, 0
-        for bit, block in a.held:
-            if block in theirs and not state.is_silent(self._store, bytes.fromhex(block)):
-                mask |= bit
+        theirs, mask = {block for _, block, *_ in b.held}, 0
+        for bit, block, *span in a.held:
+            if block not in theirs or state.is_silent(self._store, bytes.fromhex(block)):
+                continue
+            if span:
+                members = state.posting(self._store, Key(bytes.fromhex(block), bit, 0)) or ()
+                tied, _ = self._tenancies.tied(self._store, a, bit, block, members)
+                if b.record_key not in tied:
+                    continue
+            mask |= bit
         return mask
 
 

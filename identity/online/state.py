@@ -41,7 +41,10 @@ class Writable(Readable, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A record as the resolver keeps it. `described` is None for a bare one; `held` are its keys as (bit, block in hex)."""
+    """A record as the resolver keeps it. `described` is None for a bare one; `held` are its keys as (bit, block in hex).
+
+    A key of a value that is given out again has the two moments beside it from and to which the record carried it.
+    """
 
     record_key: RecordKey
     source: str

@@ -28,7 +28,7 @@ from infra.tables import Table
 CONFIG = IdentityConfig(
     identifiers={
         "email": IdentifierType(normaliser="email", strength="strong", fan_out=4),
-        "phone": IdentifierType(normaliser="phone", strength="weak", fan_out=3),
+        "phone": IdentifierType(normaliser="phone", strength="weak", fan_out=4, recycled_after_days=10),
         "loyalty": IdentifierType(normaliser="code", strength="decisive", limit=1, fan_out=5),
         "device": IdentifierType(normaliser="text", anonymous=True, fan_out=4),
         "account": IdentifierType(normaliser="code", limit=ValueLimit(values=1, days=30), fan_out=4),
@@ -63,7 +63,7 @@ class World:
         }  # fmt: skip
         said = {
             "email": pick([f"bluebird{pick('ab')}.w{w}@example.org", f"ann{w}@example.org", ""]),
-            "phone": pick([f"+1555010{w:02d}{pick('12')}0", ""]),
+            "phone": pick([f"+1555010{w:02d}{pick('123')}0", ""]),
             "loyalty": pick([f"L{w}X{pick('123')}", "", ""]),
             "device": pick([f"d{w}-{pick('12')}", "", ""]),
             "account": pick([f"A{w}X{pick('123')}", "", ""]),

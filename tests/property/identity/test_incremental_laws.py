@@ -69,7 +69,7 @@ def test_incremental_equals_rebuild(seed: int) -> None:
         for table, columns in (
             ("edges", EDGE),
             ("membership", ("record_key", "profile_id", "component", "known")),
-            ("posting_index", ("rule", "block", "record_key")),
+            ("posting_index", ("rule", "block", "record_key", "seen_from", "seen_to")),
             ("record_features", ("record_key", "identifiers", "birth_date", "given_name")),
         ):
             assert lake.rows(table, *columns) == anew.rows(table, *columns), table

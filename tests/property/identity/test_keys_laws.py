@@ -50,7 +50,7 @@ def test_the_same_records_meet(households: Any, seed: int) -> None:
     )
     connection.execute("CREATE TABLE records AS SELECT * FROM given")
     theirs, mine = defaultdict(set), defaultdict(set)
-    for rule, block, key in connection.execute(postings_sql(CONFIG, "records")).fetchall():
+    for rule, block, key, *_ in connection.execute(postings_sql(CONFIG, "records")).fetchall():
         theirs[rule, block].add(key)
     connection.close()
     keys = Keys(CONFIG)

@@ -24,6 +24,48 @@ class Row:
 TABLE = Table("sample", Row, ("key",))
 
 
+@dataclass
+class Part:
+    name: str
+    at: int | None
+
+
+@dataclass
+class Grown:
+    key: str
+    email: Annotated[str | None, PERSONAL]
+    parts: list[Part]
+    since: int | None
+
+
+@dataclass
+class PartBefore:
+    name: str
+
+
+@dataclass
+class Before:
+    key: str
+    email: Annotated[str | None, PERSONAL]
+    parts: list[PartBefore]
+
+
+def test_what_replaces_all_rows_brings_the_columns_that_are_declared_since(spark: Any, tmp_path: Path) -> None:
+    root = tmp_path / "lake"
+    before, now = (Table("sample", row, ("key",), merged=True) for row in (Before, Grown))
+    first = Lake(spark, root, 1, {})
+    first.ensure([before])
+    first.append(before, spark.createDataFrame([("a", None, [("x",)])], first.schema(before)))
+    second = Lake(spark, root, 2, shelf.newest_versions(root))
+    second.overwrite(now, spark.createDataFrame([("b", None, [("y", 3)], 7)], second.schema(now)))
+    found = [row for batch in shelf.batches(root, now) for row in batch.to_pylist()]
+    assert found == [{"key": "b", "email": None, "parts": [{"name": "y", "at": 3}], "since": 7}]
+    assert second.read_base(before).first()["key"] == "a"
+    third = Lake(spark, root, 3, shelf.newest_versions(root))
+    third.append(now, spark.createDataFrame([("c", None, [], None)], third.schema(now)))
+    assert third.read(now).count() == 2
+
+
 def test_a_write_happens_once_a_run(spark: Any, tmp_path: Path) -> None:
     root = tmp_path / "lake"
     rows = spark.createDataFrame([("a", "ann@example.org"), ("b", None)], "key string, email string")
