@@ -11,7 +11,8 @@ def identifiers(features: DataFrame, records: DataFrame, contact_types: Collecti
 
     Identity says which may (blocked values are none); the record says how the person writes it.
     """
-    usable = features.select("record_key", f.inline("identifiers").alias("type", "canonical", "token"))
+    held = features.select("record_key", f.explode("identifiers").alias("one"))
+    usable = held.select("record_key", "one.type", f.col("one.value").alias("canonical"), "one.token")
     written = records.select("record_key", f.inline("identifiers").alias("type", "value", "token"))
     joined = usable.join(written, ["record_key", "type", "token"], "left")
     return joined.select(
