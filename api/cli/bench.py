@@ -27,6 +27,21 @@ def accuracy(
     _run("accuracy_bench.py", [*chosen, *place, *(["--json"] if json else [])])
 
 
+@app.command()
+def identity(
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", help="Records in the lake; may be given several times.")
+    ] = None,
+    changed: Annotated[int, typer.Option(help="Records that change.")] = 10_000,
+    race: Annotated[bool, typer.Option(help="Let Splink alone rebuild the same beside it.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines, one line a size.")] = False,
+) -> None:
+    """Say what a change costs and what a rebuild, in lakes of 100,000 to 1,000,000 invented records; takes a while."""
+    chosen = ["--sizes", *map(str, sizes)] if sizes else []
+    flags = [*([] if race else ["--no-race"]), *(["--json"] if json else [])]
+    _run("identity_bench.py", [*chosen, "--changed", str(changed), *flags])
+
+
 def _run(name: str, arguments: list[str]) -> None:
     with reporting():
         script = _SCRIPTS / name

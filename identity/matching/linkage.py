@@ -31,14 +31,16 @@ def quiet() -> Iterator[None]:
             logger.setLevel(before)
 
 
-def _settings(model: MatchModel, *, learnt: bool, families: bool, levels: bool = True) -> SettingsCreator:
+def _settings(
+    model: MatchModel, *, learnt: bool, families: bool, levels: bool, blocking: Sequence[Any]
+) -> SettingsCreator:
     return SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="record_key",
         comparisons=[
             _splink_comparison(COMPARISONS[c.name], c, learnt=learnt, families=families) for c in model.comparisons
         ],
-        blocking_rules_to_generate_predictions=["l.record_key = r.record_key"],
+        blocking_rules_to_generate_predictions=list(blocking),
         probability_two_random_records_match=model.prior,
         # Splink keeps levels only together with all that it compared
         retain_matching_columns=levels,
@@ -73,12 +75,16 @@ def linker_for(
     learnt: bool,
     families: bool = True,
     levels: bool = True,
+    blocking: Sequence[Any] = ("l.record_key = r.record_key",),
 ) -> Any:
-    """Return Splink's linker on a table with the model's figures; not `learnt`: to be trained, by families or without."""
+    """Return Splink's linker on a table with the model's figures; not `learnt`: to be trained, by families or without.
+
+    It keeps the level of every comparison where `levels`; pairs come from us, save where `blocking` says how to find them.
+    """
     # a cursor of its own: Splink fails on a connection with a result not yet fetched
     api = DuckDBAPI(connection=connection.cursor())
     frame = api.register(table, dataset_display_name=table)
-    settings = _settings(model, learnt=learnt, families=families, levels=levels)
+    settings = _settings(model, learnt=learnt, families=families, levels=levels, blocking=blocking)
     return Linker(frame, settings, log_level=None, validate_settings=False)
 
 

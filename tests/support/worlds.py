@@ -133,7 +133,6 @@ class Lake:
         self._as_table("described", none)
         self.model = training.declared(self.connection, CONFIG)
         self.connection = self.connection.cursor()  # one that has read all of its answers
-        self.engine = Local(self.connection, self.model, CONFIG, self._open)
         self.batch = 0
 
     def _open(self, table: Table, columns: Any) -> pa.RecordBatchReader:
@@ -150,7 +149,7 @@ class Lake:
         self._as_table("gone", keyed(["record_key"], [(key,) for key in gone]))
         self._as_table("wishes", keyed(["kind", "left_key", "right_key"], sorted(wishes)))
         self._as_table("taken", keyed(["old_key", "record_key"], taken))
-        resolve_batch(self.engine, CONFIG, self.model.version, self.batch)
+        resolve_batch(Local(self.connection, self.model, CONFIG, self._open), CONFIG, self.model.version, self.batch)
 
     def commit(self, wishes: set[Any]) -> None:
         for write in WRITES:
