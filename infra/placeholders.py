@@ -17,11 +17,17 @@ _WORDS: Final = """
     tester testing testuser test123 guest visitor customer user nobody noone no-one noname tbd todo tba tbc
     asdf asdfasdf qwerty foo bar foobar lmy47d true false yes no deleted removed redacted masked hidden
     withheld notprovided not_provided not-provided notset not_set not-set unset void error string value
+    email e-mail mail phone telephone mobile name userid user_id user-id abc abc123 abcd1234 123abc
     keine keiner kein aucun ninguno geen nessuno
 """
 _PHRASES: Final = ("not set", "(not set)", "not provided", "not available", "no email", "no phone", "[object object]")
 WORDS: Final = frozenset((*_WORDS.split(), *_PHRASES))
 _NOTHING: Final = re.compile(r"[0\-\u2013\u2014._\s]*|[x*#?]+|(?:0{8}-0{4}-0{4}-0{4}-0{12}|f{8}-f{4}-f{4}-f{4}-f{12})")
+# What a program writes where it put nothing into a pattern: user_null, customer-undefined.
+_TEMPLATES: Final = re.compile(
+    r"(?:user|customer|client|member|visitor|guest|account|anon|anonymous|device|id|uid)[\s_:.-]*"
+    r"(?:null|undefined|none|nil|nan|unknown)"
+)
 _LOCALS: Final = re.compile(
     r"(?:test(?:er|ing|user|mail|email)?[0-9]{0,4}|null|none|nil|na|n/a|no|no-?e?mail|none?mail|no-?one|nobody|unknown"
     r"|anonym(?:ous)?|anon|invalid|undefined|guest|customer|dummy|fake|example|sample|asdf+|qwerty|abc|xyz"
@@ -43,11 +49,12 @@ def fold(value: str) -> str:
 @lru_cache(maxsize=65_536)
 def stands_for_nobody(normaliser: str, folded: str) -> bool:
     """Say whether a folded value of this normaliser is a placeholder, as it is written or as it is normalised."""
-    if folded in WORDS or _NOTHING.fullmatch(folded):
+    if folded in WORDS or _NOTHING.fullmatch(folded) or _TEMPLATES.fullmatch(folded):
         return True
-    if normaliser == "email":
-        local, at, domain = folded.rpartition("@")
-        return bool(at) and bool(_LOCALS.fullmatch(local.partition("+")[0]) or _DOMAINS.fullmatch(domain))
+    # an address serves as a customer's number or a login too
+    local, at, domain = folded.rpartition("@")
+    if at and (_LOCALS.fullmatch(local.partition("+")[0]) or _DOMAINS.fullmatch(domain)):
+        return True
     if normaliser == "phone":
         return bool(_NUMBERS.fullmatch(re.sub(r"[^0-9+]", "", folded)))
     return normaliser == "sha256" and folded in _digests()
