@@ -1,7 +1,7 @@
 """One name, two who could inherit it in one batch: one does, and everybody is told the same."""
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from worlds import CONFIG, Lake
@@ -71,7 +71,7 @@ def test_who_took_over_goes_before_who_was_with_it() -> None:
 
 
 def test_a_name_that_passes_on_a_second_time_is_the_newest_heir_s_alone() -> None:
-    lake, mail = Lake(), {"email": "a@example.org"}
+    lake, mail = Lake(), cast("Any", {"email": "a@example.org"})
     batch(lake, [row("a1", 1, **mail), row("b2", 2, **mail), row("c3", 3, **mail)], [], [])
     batch(lake, [], ["a1"], [])
     assert (heirs(lake, "a1"), profiles(lake)) == (["b2"], {"b2": "a1", "c3": "a1"})
@@ -85,7 +85,7 @@ def test_a_name_that_passes_on_a_second_time_is_the_newest_heir_s_alone() -> Non
 
 
 def test_two_names_that_fall_to_one_heir_in_one_batch_leave_one_name_and_one_alias() -> None:
-    lake, mail = Lake(), {"email": "a@example.org"}
+    lake, mail = Lake(), cast("Any", {"email": "a@example.org"})
     batch(
         lake, [row("a1", 1, email="x@example.org"), row("b2", 2, email="y@example.org"), row("c3", 3, **mail)], [], []
     )
@@ -99,7 +99,8 @@ def test_two_names_that_fall_to_one_heir_in_one_batch_leave_one_name_and_one_ali
 
 
 def test_who_held_a_name_once_has_no_claim_when_it_is_inherited_again() -> None:
-    lake, mail, other = Lake(), {"email": "a@example.org"}, {"email": "b@example.org"}
+    lake = Lake()
+    mail, other = cast("Any", {"email": "a@example.org"}), cast("Any", {"email": "b@example.org"})
     batch(lake, [row("a1", 1, **mail), row("b2", 2, **mail)], [], [])
     batch(lake, [], ["a1"], [])
     assert (heirs(lake, "a1"), profiles(lake)) == (["b2"], {"b2": "a1"})
