@@ -95,10 +95,12 @@ def weigh(
     linkage.prepare(connection, model, "numbered")
     hands = count(connection, pairs) // _PAIRS_AT_ONCE + 1
     for hand in range(hands):
+        # the last hand takes all that is left, whatever the rows are numbered
+        until = (hand + 1) * _PAIRS_AT_ONCE - 1 if hand + 1 < hands else -_LEAST
         connection.execute(
             "CREATE OR REPLACE TABLE personal_pairs AS SELECT l.record_key AS left_key, r.record_key AS right_key, "
-            f"p.rule_mask FROM {pairs} p JOIN numbered l ON l.name = p.left_key JOIN numbered r ON r.name = p.right_key"
-            + (f" WHERE hash(p.left_key) % {hands} = {hand}" if hands > 1 else "")
+            f"p.rule_mask FROM {pairs} p JOIN numbered l ON l.name = p.left_key JOIN numbered r ON r.name = p.right_key "
+            f"WHERE p.rowid BETWEEN {hand * _PAIRS_AT_ONCE} AND {until}"
         )
         if above is not None and count(connection, "personal_pairs") >= _WORTH_A_LOOK:
             _keep_promising(connection, model, config, above)
