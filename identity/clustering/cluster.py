@@ -1,8 +1,9 @@
 """One component of the evidence graph becomes persons: strongest first, refusing what speaks against it. Pure.
 
-Records that describe somebody are contracted by average linkage; bare records (a card, a login, a cookie) then
-follow the one person whom their identifiers name, or stay by themselves where they name several. So a shared
-tablet, a kitchen-drawer loyalty card or a kiosk never makes two persons one. The answer depends on the component
+Records that describe somebody are contracted by average linkage; bare records (a card, a login) then follow the one
+person whom their identifiers name, or stay by themselves where they name several. Anonymous ones (a cookie) come last,
+when it is settled who is known, and follow one of those. So a shared tablet, a kitchen-drawer loyalty card or a kiosk
+never makes two persons one. The answer depends on the component
 alone, not on the order of anything: ties are broken by record key, and all sums are whole micro-bits.
 """
 
@@ -40,6 +41,10 @@ class _Group:
     known: bool
     values: dict[str, Stretches]
 
+    def sort(self) -> int:
+        """Return what the group is settled with: it describes somebody, or names somebody, or neither."""
+        return _DESCRIBED if not self.bare else _NAMED if self.known else _ANONYMOUS
+
 
 @dataclass(slots=True)
 class _Link:
@@ -76,13 +81,14 @@ def clusters(
     state.connect(ordered)
     # A steward ties persons, whole: first each becomes what the evidence makes of them. Tied record by record, the
     # conflict between the two would drive the other records of both away (docs/adr/0012).
-    state.contract(bare=False)
+    state.contract(_DESCRIBED)
     if bound:
         for constraint in sorted(bound, key=lambda c: (c.left, c.right)):
             state.unite(state.name_of[constraint.left], state.name_of[constraint.right])
-        state.contract(bare=False)
-    state.contract(bare=True)
-    state.follow()
+        state.contract(_DESCRIBED)
+    for sort in (_NAMED, _ANONYMOUS):
+        state.contract(sort)
+        state.follow(sort)
     return Clustering(dict(state.name_of), tuple(state.verdict(edge) for edge in ordered))
 
 
@@ -124,6 +130,8 @@ def halves(nodes: Iterable[Node], edges: Iterable[Edge], rules: Rules) -> dict[R
 
 
 _HALVES = 2
+_DESCRIBED, _NAMED, _ANONYMOUS = range(3)
+"""The sorts of groups in the order in which they are settled: whoever comes later follows one of those before."""
 
 
 class _State:
@@ -202,7 +210,7 @@ class _State:
         return any(
             other != rival
             # what a bare record fits says nothing about persons
-            and self.groups[rival].bare == self.groups[one].bare
+            and self.groups[rival].sort() == self.groups[one].sort()
             and link.mean() > max(self.rules.merge, here - self.rules.margin)
             and rival in self.links[other]
             and self.links[other][rival].worst <= self.rules.strong_negative
@@ -242,13 +250,13 @@ class _State:
             if self.destined.get(name) is smaller:
                 self.destined[name] = larger
 
-    def contract(self, *, bare: bool) -> None:
+    def contract(self, sort: int) -> None:
         """Merge groups of one sort, strongest mean first, until no merge is left that nothing speaks against."""
         heap: list[tuple[int, RecordKey, RecordKey]] = []
 
         def offer(a: RecordKey, b: RecordKey) -> None:
             link = self.links[a][b]
-            if self.groups[a].bare == bare == self.groups[b].bare and link.mean() > self.rules.merge:
+            if self.groups[a].sort() == sort == self.groups[b].sort() and link.mean() > self.rules.merge:
                 heapq.heappush(heap, (-link.mean(), min(a, b), max(a, b)))
 
         for a in sorted(self.groups):
@@ -265,16 +273,17 @@ class _State:
             for other in sorted(self.links[kept]):
                 offer(kept, other)
 
-    def follow(self) -> None:
-        """Let each bare group follow the person that its identifiers name; where they name several it stays alone."""
+    def follow(self, sort: int) -> None:
+        """Let each group of a sort follow the one before it that its identifiers name; where they name several it stays."""
         # all choose before any moves: whom the others follow must not matter
-        chosen = {name: self._person_for(name) for name in sorted(self.groups) if self.groups[name].bare}
+        chosen = {name: self._person_for(name) for name in sorted(self.groups) if self.groups[name].sort() == sort}
         for name, person in chosen.items():
             if person is not None and not self.refusal(self.name_of[name], self.name_of[person]):
                 self.unite(self.name_of[name], self.name_of[person])
 
     def _person_for(self, name: RecordKey) -> RecordKey | None:
-        persons = {n: link for n, link in self.links[name].items() if not self.groups[n].bare}
+        own = self.groups[name].sort()
+        persons = {n: link for n, link in self.links[name].items() if self.groups[n].sort() < own}
         ranked = sorted(persons, key=lambda n: (-persons[n].best, -persons[n].total, n))
         if not ranked:
             return None

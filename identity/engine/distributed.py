@@ -221,8 +221,11 @@ class _Weigher:
         connection.register("record_rows", pa.concat_tables(sides))
         connection.execute("CREATE OR REPLACE TABLE pairs AS SELECT * FROM pair_rows ORDER BY ALL")
         connection.execute(
-            "CREATE OR REPLACE TABLE described AS SELECT * FROM record_rows WHERE NOT bare "
+            "CREATE OR REPLACE TABLE features AS SELECT * FROM record_rows "
             "QUALIFY row_number() OVER (PARTITION BY record_key) = 1 ORDER BY record_key"
+        )
+        connection.execute(
+            "CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key"
         )
         scoring.weigh(connection, self._model, self._config, "pairs", "weighed_pairs")
         names = [part.split()[0] for part in _WEIGHED.partition(" reasons")[0].strip(", ").split(", ")]

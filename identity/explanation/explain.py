@@ -86,7 +86,7 @@ def why(edge: Evidence) -> Why:
 def why_not(edge: Evidence | None) -> str:
     """Return the first gate that two records failed at."""
     if edge is None:
-        return "nothing brought them together: they share no identifier and no key that candidates are looked for by"
+        return "nothing brought them together: they share no identifier that counts and no key that candidates are looked for by"
     if edge.state == "kept":
         return "they are one person"
     if edge.why.startswith("limit:"):

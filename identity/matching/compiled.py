@@ -20,7 +20,7 @@ from identity.matching import conditions
 from identity.matching.comparisons import COMPARISONS
 from identity.matching.conditions import Record, Truth
 from identity.matching.described import COLUMNS, RAREST, with_frequencies
-from identity.matching.evidence import before_anything, bits, log_odds, veils, worth_of
+from identity.matching.evidence import before_anything, bits, log_odds, unnamed, veils, worth_of
 from identity.matching.registry import MatchModel, TrainedComparison
 from identity.model import MICRO, Reason
 
@@ -98,6 +98,7 @@ class Scorer:
         self._before = Reason("prior", "before anything is known", self._prior)
         mask, beside = bits(config), veils(config)
         self._bits = [(name, mask[name], beside[name]) for name in config.identifiers]
+        self._unnamed = unnamed(config)
         self._config = config
         self._shared: dict[int, _Shared] = {}
 
@@ -126,8 +127,12 @@ class Scorer:
             answer.append(Compared(outcome.gamma, raw, _rounded(raw) if outcome.counted else 0))
         return answer
 
+    def counted(self, mask: int, *, both_known: bool) -> int:
+        """Return what counts of the rules that two records share a key of: a device says nothing of two known ones."""
+        return mask & ~self._unnamed if both_known else mask
+
     def weigh(self, left: Record, right: Record, mask: int) -> Weighed:
-        """Return the weight of two records that describe somebody and share the identifier types of the mask."""
+        """Return the weight of two records that describe somebody, by the identifier types of the mask that count."""
         shared = self._shared.get(mask) or self._shares(mask)
         strangers = self._prior + shared.stranger
         relatives = self._home + shared.household

@@ -28,6 +28,12 @@ def veils(config: IdentityConfig) -> dict[str, int]:
     return {name: mask[kind.digest_of] if kind.digest_of else 0 for name, kind in config.identifiers.items()}
 
 
+def unnamed(config: IdentityConfig) -> int:
+    """Return the bits that count nothing between two known records: a cookie or a device names neither of them."""
+    mask = bits(config)
+    return sum(mask[name] for name, kind in config.identifiers.items() if kind.anonymous)
+
+
 def before_anything(model: MatchModel, config: IdentityConfig) -> int:
     """Return what is believed of two records unseen, in micro-bits: the prior, less caution where families live."""
     return round(MICRO * (log_odds(model.prior) - config.thresholds.caution * model.families))

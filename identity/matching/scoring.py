@@ -14,7 +14,7 @@ from identity.config import IdentityConfig
 from identity.engine.postings import caps_sql, postings_sql
 from identity.matching import linkage
 from identity.matching.comparisons import COMPARISONS
-from identity.matching.evidence import before_anything, bits, log_odds, veils, worth_of
+from identity.matching.evidence import before_anything, bits, log_odds, unnamed, veils, worth_of
 from identity.matching.registry import MatchModel
 from identity.model import MICRO
 
@@ -82,10 +82,12 @@ def weigh(
 ) -> None:
     """Make `into` from the pairs: weight, conflict, kind and reasons, all in whole micro-bits.
 
-    Reads the records that describe somebody from `described`. A pair with a bare record on one side has no names to
-    compare: it follows by its identifiers alone, and clustering sees to it that it follows one person only. With
-    `above` only pairs that weigh more than so many micro-bits are kept.
+    Reads the records that describe somebody from `described`, and who is known from `features`. A pair with a bare
+    record on one side has no names to compare: it follows by its identifiers alone, and clustering sees to it that it
+    follows one person only. Between two known records anonymous identifiers count nothing and are not told of; a pair
+    of which nothing is left is left out. With `above` only pairs that weigh more than so many micro-bits are kept.
     """
+    nobodys = unnamed(config)
     # what comparing makes of a pair is much more than the pair: it is never there for all of them at once, a pair is
     # named by two numbers meanwhile, and reasons are told of what is kept
     connection.execute(
@@ -99,7 +101,8 @@ def weigh(
         until = (hand + 1) * _PAIRS_AT_ONCE - 1 if hand + 1 < hands else -_LEAST
         connection.execute(
             "CREATE OR REPLACE TABLE personal_pairs AS SELECT l.record_key AS left_key, r.record_key AS right_key, "
-            f"p.rule_mask FROM {pairs} p JOIN numbered l ON l.name = p.left_key JOIN numbered r ON r.name = p.right_key "
+            f"p.rule_mask, p.rule_mask - CASE WHEN l.known AND r.known THEN p.rule_mask & {nobodys} ELSE 0 END AS counted "
+            f"FROM {pairs} p JOIN numbered l ON l.name = p.left_key JOIN numbered r ON r.name = p.right_key "
             f"WHERE p.rowid BETWEEN {hand * _PAIRS_AT_ONCE} AND {until}"
         )
         if above is not None and count(connection, "personal_pairs") >= _WORTH_A_LOOK:
@@ -110,11 +113,17 @@ def weigh(
         )
         connection.execute(f"INSERT INTO {into} {found}" if hand else f"CREATE OR REPLACE TABLE {into} AS {found}")
     follow = _identifier_sql(config, "follow")
+    # few are neither described nor known: whether both are known is asked of the pairs of the bare alone
+    strangers = "(SELECT record_key FROM features WHERE NOT known)"
+    bare = (
+        f"SELECT *, rule_mask - CASE WHEN left_key NOT IN {strangers} AND right_key NOT IN {strangers} "
+        f"THEN rule_mask & {nobodys} ELSE 0 END AS counted FROM {pairs} "
+        "WHERE left_key NOT IN (SELECT name FROM numbered) OR right_key NOT IN (SELECT name FROM numbered)"
+    )
     connection.execute(
-        f"INSERT INTO {into} SELECT p.left_key, p.right_key, p.rule_mask, CAST({follow} AS BIGINT) AS weight_micro, "
-        f"0, 'identifier', {_identifier_sql(config, '', worth='follow')} AS reasons FROM {pairs} p "
-        f"WHERE (p.left_key NOT IN (SELECT name FROM numbered) OR p.right_key NOT IN (SELECT name FROM numbered)) "
-        f"AND {follow} > {_LEAST if above is None else above}"
+        f"INSERT INTO {into} SELECT left_key, right_key, rule_mask, CAST({follow} AS BIGINT) AS weight_micro, "
+        f"0, 'identifier', {_identifier_sql(config, '', worth='follow')} AS reasons FROM ({bare}) "
+        f"WHERE counted > 0 AND {follow} > {_LEAST if above is None else above}"
     )
     for table in ("numbered", "personal_pairs", "bounded", "compared", "blocked", "scoring"):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
@@ -142,7 +151,7 @@ def _personal_sql(model: MatchModel, config: IdentityConfig) -> str:
         f"[{_reason('prior', 'before anything is known', str(prior))}] || fields || shared || "
         f"CASE WHEN relatives < strangers THEN [{_reason('household', 'could be somebody else at home', 'relatives - strangers')}] "
         f"ELSE [] END AS reasons FROM (SELECT *, {_reasons_sql(model)} AS fields, {shared} AS shared FROM ("
-        f"SELECT c.*, p.rule_mask, {prior} + {by_fields} + {stranger} AS strangers, "
+        f"SELECT c.*, p.rule_mask, p.counted, {prior} + {by_fields} + {stranger} AS strangers, "
         f"{round(MICRO * log_odds(model.one_person_at_home))} + {_household_sql(model)} + {household} AS relatives "
         "FROM personal_pairs p JOIN compared c USING (left_key, right_key))) summed "
         "JOIN numbered l ON l.record_key = summed.left_key JOIN numbered r ON r.record_key = summed.right_key"
@@ -154,10 +163,10 @@ def _reason(comparison: str, level: str, weight: str) -> str:
 
 
 def _identifier_sql(config: IdentityConfig, side: str, worth: str = "stranger") -> str:
-    """Return SQL for the worth of the identifiers that a pair shares, as a sum or (no side) as reasons."""
+    """Return SQL for the worth of the identifiers that count between a pair, as a sum or (no side) as reasons."""
     mask, beside = bits(config), veils(config)
     told = {
-        name: f"rule_mask & {mask[name]} > 0" + (f" AND rule_mask & {beside[name]} = 0" if beside[name] else "")
+        name: f"counted & {mask[name]} > 0" + (f" AND counted & {beside[name]} = 0" if beside[name] else "")
         for name in config.identifiers
     }
     if side:

@@ -146,7 +146,8 @@ class Resolver:
         one, keys = self._describer.known(newcomer)
         masks, deferred = self._candidates(one, keys)
         others = {key: held for key in masks if (held := state.record(self._store, key)) is not None}
-        weighed = {key: self._weighed(one, held, masks[key]) for key, held in others.items()}
+        told = {key: self._weighed(one, held, masks[key]) for key, held in others.items()}
+        weighed = {key: found for key, found in told.items() if found is not None}
         linked = sorted(
             (key for key, w in weighed.items() if w.weight_micro > self._merge),
             key=lambda k: (-weighed[k].weight_micro, k),
@@ -195,11 +196,13 @@ class Resolver:
             return {key: masks[key] for key in best}, (*deferred, "candidates")
         return masks, deferred
 
-    def _weighed(self, one: Known, other: Known, mask: int) -> Weighed:
+    def _weighed(self, one: Known, other: Known, mask: int) -> Weighed | None:
+        """Return what a pair weighs, or None where one of them is bare and nothing that they share counts."""
+        counted = self._scorer.counted(mask, both_known=one.known and other.known)
         if one.described is None or other.described is None:
-            return self._scorer.follow(mask)
+            return self._scorer.follow(counted) if counted else None
         left, right = (one, other) if one.record_key < other.record_key else (other, one)
-        return self._scorer.weigh(left.described or (), right.described or (), mask)
+        return self._scorer.weigh(left.described or (), right.described or (), counted)
 
     def _touched(self, linked: Sequence[RecordKey]) -> dict[RecordKey, Component]:
         """Return the components that records are in, the strongest link's first."""
@@ -246,8 +249,9 @@ class Resolver:
                 continue
             mask = 0 if new in (a, b) else self._mask(records[a], records[b])
             both = records[a].described is not None and records[b].described is not None
-            if mask or (both and complete):
-                found[a, b] = _edge(a, b, self._weighed(records[a], records[b], mask))
+            weight = self._weighed(records[a], records[b], mask) if mask or (both and complete) else None
+            if weight is not None:
+                found[a, b] = _edge(a, b, weight)
         reasons: dict[RecordKey, tuple[Reason, ...]] = {key: weighed[key].reasons for key in records if key in weighed}
         wishes = [w for key in records if key in self._wishes for w in self._wishes[key] if w.right in records]
         return Scene(

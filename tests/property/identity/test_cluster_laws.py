@@ -149,6 +149,23 @@ def test_bare_records_never_bring_two_persons_together(graph: tuple[list[Node], 
 
 
 @given(graphs())
+def test_anonymous_records_never_bring_two_known_ones_together(
+    graph: tuple[list[Node], list[Edge], list[Constraint]],
+) -> None:
+    found, edges, _ = graph
+    anonymous = {n.record_key for n in found if n.bare and not n.known}
+    whole = clusters(found, edges, [], RULES).cluster_of
+    without = clusters(
+        [n for n in found if n.record_key not in anonymous],
+        [e for e in edges if not {e.left, e.right} & anonymous],
+        [],
+        RULES,
+    ).cluster_of
+    named = {frozenset(group - anonymous) for group in _groups(whole).values() if group - anonymous}
+    assert named == {frozenset(group) for group in _groups(without).values()}
+
+
+@given(graphs())
 def test_a_cluster_has_two_halves(graph: tuple[list[Node], list[Edge], list[Constraint]]) -> None:
     found, edges, _ = graph
     parts = halves(found, edges, RULES)

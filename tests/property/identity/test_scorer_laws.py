@@ -25,6 +25,8 @@ from identity.modelling import training
 TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "identity.yaml"
 TREE = YAML(typ="safe").load(TEMPLATE.read_text(encoding="utf-8"))
 TREE["identifiers"]["email_sha256"] = {"normaliser": "sha256", "digest_of": "email"}
+# a device is worth something, so that the laws see where it must count nothing
+TREE["evidence"]["anonymous"] = {"stranger": 3, "household": 1, "follow": 2}
 CONFIG = IdentityConfig.model_validate(TREE)
 TODAY = date(2026, 11, 1)
 LISTS = ("given_forms", "emails", "phones")
@@ -77,20 +79,32 @@ identifiers = st.fixed_dictionaries(
         "loyalty": st.sampled_from(["28123", "28124"]),
     },
 )
-records = st.lists(st.tuples(attributes, identifiers), min_size=2, max_size=9)
+# many of them bare, known (a login) or not (a browser)
+records = st.lists(st.tuples(attributes | st.just({}), identifiers, st.booleans()), min_size=2, max_size=9)
+Told = tuple[Mapping[str, str], Mapping[str, str]] | tuple[Mapping[str, str], Mapping[str, str], bool]
 
 
-def table(told: Iterable[tuple[Mapping[str, str], Mapping[str, str]]], config: IdentityConfig) -> pa.Table:
-    """Return the features of told records as the lake has them."""
+def table(told: Iterable[Told], config: IdentityConfig) -> pa.Table:
+    """Return the features of told records as the lake has them; who is not said to be unknown is known."""
     made = []
-    for number, (fields, held) in enumerate(told):
+    for number, (fields, held, *known) in enumerate(told):
         values = [Value(kind, value, f"1:{kind}:{value}") for kind, value in held.items()]
         row = asdict(features(fields, values, config.identifiers, TODAY))
-        made.append({"record_key": f"r{number:06d}", "source": "s", "key": str(number), "kind": "person", **row})
+        made.append(
+            {
+                "record_key": f"r{number:06d}",
+                "source": "s",
+                "key": str(number),
+                "kind": "person",
+                "known": all(known),
+                **row,
+            }
+        )
     kinds = {name: pa.list_(pa.string()) for name in LISTS} | {
         "identifiers": VALUES,
         "bare": pa.bool_(),
         "given_known": pa.bool_(),
+        "known": pa.bool_(),
     }
     return pa.Table.from_pylist(made, schema=pa.schema([(name, kinds.get(name, pa.string())) for name in made[0]]))
 
@@ -109,13 +123,25 @@ def agrees(
     seen = connection.execute("SELECT field, value_hash, frequency FROM frequencies").fetchall()
     scorer = compiled.Scorer(model, config, {(field, digest): often for field, digest, often in seen})
     described = {row["record_key"]: scorer.described(row) for row in rows.to_pylist() if not row["bare"]}
+    known = {row["record_key"] for row in rows.to_pylist() if row["known"]}
     scoring.weigh(connection, model, config, pairs, "weighed")
-    for left, right, mask, *told in connection.execute(
-        "SELECT left_key, right_key, rule_mask, weight_micro, conflict_micro, kind, reasons FROM weighed"
-    ).fetchall():
+    weighed = {
+        (left, right): (mask, told)
+        for left, right, mask, *told in connection.execute(
+            "SELECT left_key, right_key, rule_mask, weight_micro, conflict_micro, kind, reasons FROM weighed"
+        ).fetchall()
+    }
+    for left, right, mask in connection.execute(f"SELECT left_key, right_key, rule_mask FROM {pairs}").fetchall():
+        both_known = left in known and right in known
+        counted = scorer.counted(mask, both_known=both_known)
         both = left in described and right in described
-        mine = scorer.weigh(described[left], described[right], mask) if both else scorer.follow(mask)
-        assert [mine.weight_micro, mine.conflict_micro, mine.kind, [asdict(r) for r in mine.reasons]] == told
+        if not (both or counted):
+            assert (left, right) not in weighed
+            continue
+        mine = scorer.weigh(described[left], described[right], counted) if both else scorer.follow(counted)
+        told = [mine.weight_micro, mine.conflict_micro, mine.kind, [asdict(r) for r in mine.reasons]]
+        assert weighed[left, right] == (mask, told)
+        assert not (both_known and {r.comparison for r in mine.reasons} & {"cookie", "device"})
     _holds_what_is_kept(connection, model, config, pairs)
     linkage.score(connection, model, pairs, "raw_compared", raw=True)
     columns = [f"gamma_{c.name}, raw_{c.name}, micro_{c.name}" for c in model.comparisons]

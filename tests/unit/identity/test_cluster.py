@@ -52,6 +52,17 @@ def test_a_card_that_two_people_show_follows_nobody_and_joins_nobody() -> None:
     assert {v.why for v in outcome.verdicts} == {"shared"}
 
 
+def test_a_visitor_follows_the_one_login_and_joins_no_two() -> None:
+    logins = [node("in1", bare=True), node("in2", bare=True)]
+    visitor = node("visitor", known=False, bare=True)
+    one, two = edge("in1", "visitor", 2), edge("in2", "visitor", 2)
+    assert together([*logins, visitor], [one]) == [{"in1", "visitor"}, {"in2"}]
+    assert together([*logins, visitor], [one, two]) == [{"in1"}, {"in2"}, {"visitor"}]
+    # who the logins are is settled first: both may be of the one whom the visitor then follows
+    ann = [edge("ann", "in1", 12), edge("ann", "in2", 12)]
+    assert together([node("ann"), *logins, visitor], [one, two, *ann]) == [{"ann", "in1", "in2", "visitor"}]
+
+
 def test_the_better_evidence_decides_whom_a_card_follows() -> None:
     nodes = [node("ann"), node("bob"), node("card", bare=True)]
     assert together(nodes, [edge("ann", "card", 12), edge("bob", "card", 4)]) == [{"ann", "card"}, {"bob"}]

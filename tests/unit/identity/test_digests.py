@@ -72,7 +72,7 @@ def test_spouses_with_one_mailbox_stay_two_though_its_hash_is_shared_too(
 def test_an_address_and_its_hash_are_evidence_once(hashing: IdentityConfig, side: str) -> None:
     mask, sql = bits(hashing), scoring._identifier_sql(hashing, side)
     masks = [mask["email"], mask["email"] | mask["email_sha256"], mask["email_sha256"]]
-    rows = scoring.connect().execute(f"SELECT {sql} FROM (VALUES {', '.join(f'({m})' for m in masks)}) t(rule_mask)")
+    rows = scoring.connect().execute(f"SELECT {sql} FROM (VALUES {', '.join(f'({m})' for m in masks)}) t(counted)")
     plain, both, digest = (row[0] for row in rows.fetchall())
     assert plain == both == digest > 0
 
