@@ -20,7 +20,7 @@ from identity.matching import conditions
 from identity.matching.comparisons import COMPARISONS
 from identity.matching.conditions import Record, Truth
 from identity.matching.described import COLUMNS, RAREST, with_frequencies
-from identity.matching.evidence import before_anything, bits, log_odds, unnamed, veils, worth_of
+from identity.matching.evidence import DENIALS, before_anything, bits, denial, log_odds, unnamed, veils, worth_of
 from identity.matching.registry import MatchModel, TrainedComparison
 from identity.model import MICRO, Reason
 
@@ -60,6 +60,7 @@ class _Outcome:
     relatives: int
     reason: Reason
     counted: bool
+    denial: int
     base: float | None = None
 
 
@@ -132,10 +133,8 @@ class Scorer:
         return mask & ~self._unnamed if both_known else mask
 
     def weigh(self, left: Record, right: Record, mask: int) -> Weighed:
-        """Return the weight of two records that describe somebody, by the identifier types of the mask that count."""
-        shared = self._shared.get(mask) or self._shares(mask)
-        strangers = self._prior + shared.stranger
-        relatives = self._home + shared.household
+        """Return the weight of two records that describe somebody and share the identifier types of the mask."""
+        strangers, relatives, denials = self._prior, self._home, 0
         reasons = [self._before]
         for comparison in self._comparisons:
             outcome = _outcome(comparison, left, right)
@@ -147,8 +146,14 @@ class Scorer:
                 reason = Reason(reason.comparison, reason.level, micro)
             strangers += micro
             relatives += outcome.relatives
+            denials += outcome.denial
             if micro:
                 reasons.append(reason)
+        # of two who deny each other nothing that they share says that they are one
+        left_over = 0 if denials == DENIALS else mask
+        shared = self._shared.get(left_over) or self._shares(left_over)
+        strangers += shared.stranger
+        relatives += shared.household
         reasons += shared.reasons
         if relatives < strangers:
             reasons.append(Reason("household", "could be somebody else at home", relatives - strangers))
@@ -228,6 +233,7 @@ def _comparison(trained: TrainedComparison, columns: list[str], place: condition
         outcomes.append(
             _Outcome(
                 len(levels) - 1 - position, weight, micro, home, Reason(trained.name, values.label, micro), level.counted,
+                denial(trained.name, values.label),
                 base=base if position == 0 or level.by_frequency else None,
             )
         )  # fmt: skip

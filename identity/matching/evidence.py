@@ -3,8 +3,23 @@
 from math import log2
 
 from identity.config import Evidence, IdentityConfig
+from identity.matching.comparisons import OTHER
 from identity.matching.registry import MatchModel
 from identity.model import MICRO
+
+_DENIALS = {"given_name": (OTHER,), "family_name": (OTHER,), "birth_date": ("years apart", "a generation apart")}
+_AT_HOME = ("same street and postcode", "same street", "street alike")
+DENIALS = len(_DENIALS)
+"""So many denials, and nothing that stands against them, say two people whatever the records share."""
+
+
+def denial(comparison: str, level: str) -> int:
+    """Return 1 where a comparison that comes out so denies that two records are one person, -1 where it speaks against that.
+
+    Names and dates of birth deny together: a changed family name, a nickname, a slip or a date that is not known does
+    not. Who lives at the other's address may be one person, written down very wrongly; a town or a postcode says no such thing.
+    """
+    return int(level in _DENIALS.get(comparison, ())) - int(comparison == "place" and level in _AT_HOME)
 
 
 def bits(config: IdentityConfig) -> dict[str, int]:

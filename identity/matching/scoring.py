@@ -14,7 +14,7 @@ from identity.config import IdentityConfig
 from identity.engine.postings import caps_sql, postings_sql
 from identity.matching import linkage
 from identity.matching.comparisons import COMPARISONS
-from identity.matching.evidence import before_anything, bits, log_odds, unnamed, veils, worth_of
+from identity.matching.evidence import DENIALS, before_anything, bits, denial, log_odds, unnamed, veils, worth_of
 from identity.matching.registry import MatchModel
 from identity.model import MICRO
 
@@ -85,7 +85,8 @@ def weigh(
     Reads the records that describe somebody from `described`, and who is known from `features`. A pair with a bare
     record on one side has no names to compare: it follows by its identifiers alone, and clustering sees to it that it
     follows one person only. Between two known records anonymous identifiers count nothing and are not told of; a pair
-    of which nothing is left is left out. With `above` only pairs that weigh more than so many micro-bits are kept.
+    of which nothing is left is left out. Between records that deny each other (`evidence.denial`) no identifier counts.
+    With `above` only pairs that weigh more than so many micro-bits are kept.
     """
     nobodys = unnamed(config)
     # what comparing makes of a pair is much more than the pair: it is never there for all of them at once, a pair is
@@ -101,7 +102,7 @@ def weigh(
         until = (hand + 1) * _PAIRS_AT_ONCE - 1 if hand + 1 < hands else -_LEAST
         connection.execute(
             "CREATE OR REPLACE TABLE personal_pairs AS SELECT l.record_key AS left_key, r.record_key AS right_key, "
-            f"p.rule_mask, p.rule_mask - CASE WHEN l.known AND r.known THEN p.rule_mask & {nobodys} ELSE 0 END AS counted "
+            f"p.rule_mask, p.rule_mask - CASE WHEN l.known AND r.known THEN p.rule_mask & {nobodys} ELSE 0 END AS agreed "
             f"FROM {pairs} p JOIN numbered l ON l.name = p.left_key JOIN numbered r ON r.name = p.right_key "
             f"WHERE p.rowid BETWEEN {hand * _PAIRS_AT_ONCE} AND {until}"
         )
@@ -136,7 +137,7 @@ def _keep_promising(
     linkage.bound(connection, model, "personal_pairs", "bounded")
     connection.execute(
         "CREATE OR REPLACE TABLE personal_pairs AS SELECT p.* FROM personal_pairs p JOIN bounded b USING (left_key, right_key) "
-        f"WHERE {before_anything(model, config)} + b.most + {_identifier_sql(config, 'stranger')} > {above}"
+        f"WHERE {before_anything(model, config)} + b.most + {_identifier_sql(config, 'stranger', mask='agreed')} > {above}"
     )
 
 
@@ -151,7 +152,8 @@ def _personal_sql(model: MatchModel, config: IdentityConfig) -> str:
         f"[{_reason('prior', 'before anything is known', str(prior))}] || fields || shared || "
         f"CASE WHEN relatives < strangers THEN [{_reason('household', 'could be somebody else at home', 'relatives - strangers')}] "
         f"ELSE [] END AS reasons FROM (SELECT *, {_reasons_sql(model)} AS fields, {shared} AS shared FROM ("
-        f"SELECT c.*, p.rule_mask, p.counted, {prior} + {by_fields} + {stranger} AS strangers, "
+        f"SELECT c.*, p.rule_mask, CASE WHEN {_denied_sql(model)} THEN 0 ELSE p.agreed END AS counted, "
+        f"{prior} + {by_fields} + {stranger} AS strangers, "
         f"{round(MICRO * log_odds(model.one_person_at_home))} + {_household_sql(model)} + {household} AS relatives "
         "FROM personal_pairs p JOIN compared c USING (left_key, right_key))) summed "
         "JOIN numbered l ON l.record_key = summed.left_key JOIN numbered r ON r.record_key = summed.right_key"
@@ -162,11 +164,11 @@ def _reason(comparison: str, level: str, weight: str) -> str:
     return f"{{'comparison': '{comparison}', 'level': '{level}', 'weight_micro': CAST({weight} AS BIGINT)}}"
 
 
-def _identifier_sql(config: IdentityConfig, side: str, worth: str = "stranger") -> str:
+def _identifier_sql(config: IdentityConfig, side: str, worth: str = "stranger", mask: str = "counted") -> str:
     """Return SQL for the worth of the identifiers that count between a pair, as a sum or (no side) as reasons."""
-    mask, beside = bits(config), veils(config)
+    bit, beside = bits(config), veils(config)
     told = {
-        name: f"counted & {mask[name]} > 0" + (f" AND counted & {beside[name]} = 0" if beside[name] else "")
+        name: f"{mask} & {bit[name]} > 0" + (f" AND {mask} & {beside[name]} = 0" if beside[name] else "")
         for name in config.identifiers
     }
     if side:
@@ -177,6 +179,18 @@ def _identifier_sql(config: IdentityConfig, side: str, worth: str = "stranger") 
         for n in config.identifiers
     ]
     return " || ".join(rows)
+
+
+def _denied_sql(model: MatchModel) -> str:
+    """Return SQL for whether the fields of a `compared` pair deny that it is one person."""
+    parts = []
+    for comparison in model.comparisons:
+        best = len(comparison.levels) - 1
+        said = {best - n: denial(comparison.name, level.label) for n, level in enumerate(comparison.levels)}
+        cases = " ".join(f"WHEN {gamma} THEN {value}" for gamma, value in said.items() if value)
+        if cases:
+            parts.append(f"CASE gamma_{comparison.name} {cases} ELSE 0 END")
+    return f"{' + '.join(parts) or '0'} = {DENIALS}"
 
 
 def _household_sql(model: MatchModel) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from identity.clustering.health import Health, status
+from identity.config import health_borders
 from infra.identifiers import usable
 
 Resolve = Callable[..., Any]
@@ -31,11 +33,6 @@ SURNAMES = (
     "Moreau",
 )
 GIVEN = ("Ann", "Tunde", "Elsa", "Igor", "Yuki", "Chidi", "Rosa", "Margaret", "Pawel", "Claire")
-ONE_DECISIVE_ID = pytest.mark.xfail(
-    strict=True,
-    reason="with the untrained figures a decisive identifier outweighs different names, births and places; below its "
-    "fan-out only health (births, forenames) holds such a profile back",
-)
 
 
 def person(number: int) -> dict[str, str]:
@@ -174,14 +171,47 @@ def test_a_phone_number_given_to_somebody_else_carries_nobody_over(
     assert nobody_joined(found, ["before", "after", "call"])
 
 
-@pytest.mark.parametrize("records", [pytest.param(10, marks=ONE_DECISIVE_ID), 60])
+@pytest.mark.parametrize("records", [2, 10, 60])
 @pytest.mark.parametrize("kind", ["customer", "account"])
 def test_a_test_user_s_id_left_in_the_release_joins_nobody(
     resolved: Resolve, told: Any, kind: str, records: int
 ) -> None:
-    people = [told(f"p{n}", person(n % 20) | {"street": f"{n} Quay"}, {kind: "77001"}) for n in range(min(records, 20))]
+    # they shop in one town: that is nothing that two records of one person have in common alone
+    town = {"city": "Dublin", "postcode": "43017"}
+    people = [
+        told(f"p{n}", person(n % 20) | {"street": f"{n} Quay", **town}, {kind: "77001"})
+        for n in range(min(records, 20))
+    ]
     crowd = [told(f"b{n}", {}, {kind: "77001"}) for n in range(records - len(people))]
     assert nobody_joined(resolved([*people, *crowd]), [r.key for r in people])
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"family_name": "Smith", "street": "9 Depot Road", "postcode": "90210"},
+        {"given_name": "Peggy", "family_name": "Smith", "birth_date": "1999-12-31", "postcode": "90210"},
+        {"given_name": "Zoltan", "family_name": "Smith", "postcode": "90210"},
+        {"given_name": "Magraret", "birth_date": "1957-09-05"},
+    ],
+    ids=["married and moved", "nickname", "another name, born the same day", "misspelt"],
+)
+def test_a_customer_s_number_stands_what_one_person_may_change(
+    resolved: Resolve, told: Any, later: Mapping[str, str]
+) -> None:
+    number = {"customer": "77001"}
+    assert resolved([told("then", person(7), number), told("now", person(7) | later, number)]).together("then", "now")
+
+
+def test_a_number_shared_by_names_alone_joins_them_and_health_holds_them_back(
+    resolved: Resolve, told: Any, identity_config: Any
+) -> None:
+    """Where no date of birth denies it, a decisive identifier decides: what it joins is not published."""
+    names = [{"given_name": given, "family_name": family} for given, family in zip(GIVEN, SURNAMES, strict=True)]
+    found = resolved([told(f"p{n}", said, {"account": "77001"}) for n, said in enumerate(names)])
+    assert found.together(*(f"p{n}" for n in range(10)))
+    health = Health(10, density=1, weakest_micro=None, negative_share=0, births=0, forenames=10, phones=0)
+    assert status(health, health_borders(identity_config), vouched=False) == "held"
 
 
 def test_the_same_person_is_found_through_every_mask(resolved: Resolve, told: Any) -> None:
