@@ -34,16 +34,19 @@ def crowd(number: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def resolved(spark: Any, folder: Path, engines: Sequence[str], first: Sequence[str]) -> list[Mapping[str, list[str]]]:
+def resolved(
+    spark: Any, folder: Path, engines: Sequence[str], first: Sequence[str], many: int
+) -> list[Mapping[str, list[str]]]:
     """Return what the tables of a workspace hold under each engine, once everybody came and then a little changed.
 
-    The first run is resolved with each of `first`, or for all of them alike where it is one.
+    The first run is resolved with each of `first`, or for all of them alike where it is one. Fewer than a hundred
+    people teach no model.
     """
     from identity.config import load_identity, rules
     from identity.jobs import resolve
     from identity.stewardship.steward import Desk, Wish, link
 
-    people = [*RECORDS, *crowd(120)]
+    people = [*RECORDS, *crowd(many)]
     moved = [{**one, "content_hash": "moved", "batch": 2, "sequence": 900} for one in people[9:14]]
     for one in moved:
         one["attributes"] = {**one["attributes"], "street": "1 Mill Lane"}
@@ -81,8 +84,11 @@ def tables(run: Any) -> Mapping[str, list[str]]:
     }
 
 
-def lessons(spark: Any, folder: Path, records: int) -> list[list[str]]:
-    """Return what each place takes to learn from when `records` are there: some of before, some changed, some gone."""
+def lessons(spark: Any, folder: Path, sizes: Sequence[int]) -> list[list[list[str]]]:
+    """Return what each place takes to learn from, once for each of the numbers of records that there might be.
+
+    Some are of before, some changed, some are gone.
+    """
     from identity.changes import Changes
     from identity.config import load_identity
     from identity.engine.sites import Cluster, Machine
@@ -109,12 +115,17 @@ def lessons(spark: Any, folder: Path, records: int) -> list[list[str]]:
         number = place.described()
         place.take_all()
         place.take_all()
-        taught = place.lesson(records).sql("SELECT * FROM described ORDER BY record_key").to_arrow_table().to_pylist()
-        told.append([str(number), str(place.count("fresh")), *map(repr, taught)])
+        told.append([[str(number), str(place.count("fresh")), *taught(place.lesson(size))] for size in sizes])
         place.close()
     run.database.dispose()
     began.database.dispose()
     return told
+
+
+def taught(connection: Any) -> list[str]:
+    """Return the records that a lesson is about, to the last bit of each value."""
+    found = connection.sql("SELECT * FROM described ORDER BY record_key").to_arrow_table().to_pylist()
+    return [repr(row) for row in found]
 
 
 def written(spark: Any, rows: pa.Table, path: Path) -> Any:
