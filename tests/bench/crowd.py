@@ -120,7 +120,8 @@ def changes(held: list[dict[str, Any]], known: Names, first: int, seed: int, bat
             told.append({**fresh, "deleted": True})
         elif turn < 8:
             attributes = {name: _blemished(value, chance) or value for name, value in row["attributes"]}
-            told.append({**fresh, "attributes": list({**attributes, "city": "Columbus"}.items())})
+            city = f"{known.family[int(chance.integers(2_000))]} Town"
+            told.append({**fresh, "attributes": list({**attributes, "city": city}.items())})
         else:
             life = _person(10_000_000 + sequence, known, chance)
             told.append({**record(life, sequence, chance, batch), "observed_at": moment, "received_at": moment})

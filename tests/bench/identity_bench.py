@@ -143,7 +143,12 @@ class World:
         remember_mirror(self._database, number, consent.store.last_sequence(self._database))
         run = RunInfo(f"run-{number}", number, NOW + timedelta(days=number), "salt", base)
         told = [(time.monotonic(), "beginning")]
-        runtime = Runtime(self.workspace, lake, self._database, run, lambda line: told.append((time.monotonic(), line)))
+
+        def say(line: str) -> None:
+            told.append((time.monotonic(), line))
+            print(f"{told[-1][0] - told[0][0]:8.1f} {_STEPS[number]}: {line}", file=sys.stderr, flush=True)
+
+        runtime = Runtime(self.workspace, lake, self._database, run, say)
         with memory() as peak:
             figures = jobs.resolve(runtime, arguments)
         told.append((time.monotonic(), "end"))

@@ -36,7 +36,7 @@ TIMES = 3 if NIGHTLY else 1
 
 
 class Shelf:
-    """The tables of identity in memory, and an engine over them."""
+    """The tables of identity in memory, and an engine for every batch."""
 
     def __init__(self, config: IdentityConfig) -> None:
         self.config = config
@@ -46,7 +46,6 @@ class Shelf:
         self._put("described", FEATURES.empty_table())
         self.model = training.declared(self.connection, config)
         self.connection = self.connection.cursor()  # one that has read all of its answers
-        self.engine = Local(self.connection, self.model, config, self._open)
         self.batch = 0
 
     def _open(self, table: Any, columns: Sequence[str] | None) -> pa.RecordBatchReader:
@@ -68,7 +67,8 @@ class Shelf:
         words = [dict(zip(("kind", "left_key", "right_key"), wish, strict=True)) for wish in wishes]
         named = pa.schema([(name, pa.string()) for name in ("kind", "left_key", "right_key")])
         self._put("wishes", pa.Table.from_pylist(words, schema=named))
-        counts = resolve_batch(self.engine, self.config, version or self.model.version, self.batch)
+        engine = Local(self.connection, self.model, self.config, self._open)
+        counts = resolve_batch(engine, self.config, version or self.model.version, self.batch)
         for write in WRITES:
             columns = ", ".join(c.name for c in write.table.columns() if c.name != "at")
             self.connection.register("held", self.tables[write.table.name])
@@ -218,7 +218,7 @@ def test_another_model_takes_the_place_of_the_one_before(identity_config: Any) -
     shelf.tables["posting_index"] = shelf.tables["posting_index"].slice(0, 0)
     shelf.tables["edges"] = shelf.tables["edges"].slice(0, 0)
     events = shelf.tables["identity_events"].num_rows
-    shelf.engine = Local(shelf.connection, replace(shelf.model, prior=0.5), identity_config, shelf._open)
+    shelf.model = replace(shelf.model, prior=0.5)
     shelf.take(pair, version="another")
     assert set(shelf.tables["edges"]["model_version"].to_pylist()) == {"another"}
     assert shelf.tables["identity_events"].num_rows == events
