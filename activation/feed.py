@@ -14,8 +14,8 @@ from activation.transforms import audience
 from consent.config import load_policy
 from consent.overlay import DenyOverlay
 from consent.sweep import Mark, sweep
+from identity.cookies.intervals import event_assignments
 from identity.tables import COOKIE_INTERVAL
-from identity.transforms import event_assignments
 from infra import shelf
 from infra.clock import Clock
 from infra.identifiers import load_identifier_types

@@ -12,7 +12,6 @@ from pyspark.sql.types import StructType
 from identity.clustering.cluster import Rules
 from identity.clustering.components import resolved_bucket
 from identity.clustering.health import Borders
-from identity.cookies.intervals import event_assignments as event_assignments  # noqa: PLC0414 - profiles asks for it here
 from identity.cookies.intervals import interval_key
 from identity.fields.features import Value, features
 from identity.model import MICRO

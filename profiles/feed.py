@@ -7,8 +7,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from consent.tables import CONSENT_EVENT
+from identity.cookies.intervals import event_assignments
 from identity.tables import COOKIE_INTERVAL, EDGES, MEMBERSHIP, PROFILE_INDEX, RECORD_CONSENT, RECORD_FEATURES
-from identity.transforms import event_assignments
 from infra.lake import Lake
 from ingestion.tables import CATALOGUE, EVENTS, RECORDS
 from ingestion.transforms import current_catalogue, current_events, current_records

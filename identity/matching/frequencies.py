@@ -2,7 +2,6 @@
 
 import duckdb
 
-from identity.matching.described import with_frequencies as with_frequencies  # noqa: PLC0414 - linkage and training ask for it here
 from infra.ids import content_digest
 
 # so many records of all sorts of people are imagined beside the real ones: a name is not common because few were seen

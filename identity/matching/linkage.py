@@ -11,9 +11,8 @@ from splink import DuckDBAPI, Linker, SettingsCreator
 from splink import comparison_level_library as cll
 from splink import comparison_library as cl
 
-from identity.matching import frequencies
 from identity.matching.comparisons import COMPARISONS, Comparison
-from identity.matching.described import RAREST
+from identity.matching.described import RAREST, with_frequencies
 from identity.matching.registry import MatchModel, TrainedComparison
 
 
@@ -98,7 +97,7 @@ def score(
 
 def prepare(connection: duckdb.DuckDBPyConnection, model: MatchModel, records: str = "described") -> None:
     """Make the table `scoring`: records as comparisons read them, with their names' frequencies from `frequencies`."""
-    connection.execute(f"CREATE OR REPLACE TABLE scoring AS {frequencies.with_frequencies(model, records)}")
+    connection.execute(f"CREATE OR REPLACE TABLE scoring AS {with_frequencies(model, records)}")
 
 
 def compare(

@@ -93,9 +93,12 @@ def weigh(
     # named by two numbers meanwhile, and reasons are told of what is kept
     connection.execute(
         "CREATE OR REPLACE TABLE numbered AS "
-        "SELECT * REPLACE (row_number() OVER () AS record_key), record_key AS name FROM described"
+        "SELECT row_number() OVER () AS record_key, record_key AS name, known FROM described"
     )
-    linkage.prepare(connection, model, "numbered")
+    by_number = (
+        "SELECT d.* REPLACE (n.record_key AS record_key) FROM described d JOIN numbered n ON n.name = d.record_key"
+    )
+    linkage.prepare(connection, model, f"({by_number})")
     hands = count(connection, pairs) // _PAIRS_AT_ONCE + 1
     for hand in range(hands):
         # the last hand takes all that is left, whatever the rows are numbered

@@ -80,8 +80,13 @@ def stored(lake: Path) -> tuple[StoredModel, ...]:
     """Return every model of the registry, the newest first; one that was learnt again stands where it came up last."""
     rows = sorted(shelf.reader(lake, MODEL_REGISTRY).read_all().to_pylist(), key=lambda row: int(row["batch"]))
     models = (StoredModel(r["model_version"], r["trained_at"], r["records"], r["batch"], r["model"]) for r in rows)
-    newest = {model.version: model for model in models}
-    return tuple(sorted(newest.values(), key=lambda m: (-m.batch, m.version)))
+    last = {model.version: model for model in models}
+    return tuple(sorted(last.values(), key=lambda m: (-m.batch, m.version)))
+
+
+def newest(lake: Path) -> StoredModel | None:
+    """Return the model that was learnt last, or None before the first."""
+    return next(iter(stored(lake)), None)
 
 
 def live(lake: Path) -> str | None:

@@ -8,7 +8,7 @@ from identity.config import IdentityConfig
 from identity.engine import pairing
 from identity.matching import frequencies, registry
 from identity.matching.registry import MatchModel
-from identity.modelling import training
+from identity.modelling import modelbook, training
 from identity.tables import MODEL_REGISTRY, TF_SNAPSHOT
 from infra import shelf
 from infra.runtime import Runtime
@@ -16,13 +16,12 @@ from infra.runtime import Runtime
 
 def frozen(runtime: Runtime, config: IdentityConfig, records: int, *, anew: bool) -> MatchModel | None:
     """Return the model to weigh with, or None where one must be learnt: there is none, it is outgrown, or somebody asked."""
-    rows = shelf.reader(runtime.workspace.lake_path, MODEL_REGISTRY, columns=["batch", "model"]).read_all().to_pylist()
-    newest = max(rows, key=lambda row: int(row["batch"]), default=None)
+    newest = modelbook.newest(runtime.workspace.lake_path)
     if newest is None:
         return None
-    mine = newest["batch"] == runtime.run.number
-    fits = registry.usable(newest["model"], config.comparisons, records, config.model.retrain_when_grown)
-    return registry.from_text(newest["model"]) if mine or (fits and not anew) else None
+    mine = newest.batch == runtime.run.number
+    fits = registry.usable(newest.text, config.comparisons, records, config.model.retrain_when_grown)
+    return newest.model() if mine or (fits and not anew) else None
 
 
 def load_frequencies(runtime: Runtime, connection: duckdb.DuckDBPyConnection, model: MatchModel) -> None:

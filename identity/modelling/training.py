@@ -9,6 +9,7 @@ import duckdb
 from identity.config import IdentityConfig
 from identity.matching import frequencies
 from identity.matching.comparisons import COMPARISONS, Comparison
+from identity.matching.described import with_frequencies
 from identity.matching.linkage import linker_for, quiet, score
 from identity.matching.registry import MatchModel, TrainedComparison, TrainedLevel
 from identity.modelling import households, labelled
@@ -57,7 +58,7 @@ def train(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Matc
 
 def _unlabelled(connection: duckdb.DuckDBPyConnection, config: IdentityConfig, untrained: MatchModel) -> MatchModel:
     """Return the model that the records teach; where no families show, what relatives would mislead is learnt as well."""
-    connection.execute(f"CREATE OR REPLACE TABLE training AS {frequencies.with_frequencies(untrained, 'described')}")
+    connection.execute(f"CREATE OR REPLACE TABLE training AS {with_frequencies(untrained, 'described')}")
     model = _learnt(connection, config, untrained, families=True)
     misled = any(COMPARISONS[c.name].relatives_mislead for c in model.comparisons)
     return _learnt(connection, config, untrained, families=False) if misled and model.families < 1 else model

@@ -14,6 +14,7 @@ from identity.matching import registry
 from identity.matching.compiled import Frequencies
 from identity.matching.registry import MatchModel
 from identity.model import Constraint, Edge
+from identity.modelling import modelbook
 from identity.online import state
 from identity.online.newcomers import Describer, newcomer_of
 from identity.online.state import About, Component, Interval
@@ -22,7 +23,6 @@ from identity.tables import (
     COOKIE_INTERVAL,
     EDGES,
     MEMBERSHIP,
-    MODEL_REGISTRY,
     RECORD_FEATURES,
     TF_SNAPSHOT,
 )
@@ -51,10 +51,10 @@ class Resolved:
 
 def build_from_lake(folder: Path, lake: Path, config: IdentityConfig) -> About:
     """Build the state of a lake's newest resolve in a folder, in place of what was there."""
-    newest = max(_rows(lake, MODEL_REGISTRY, "batch", "model"), key=lambda row: int(row["batch"]), default=None)
+    newest = modelbook.newest(lake)
     if newest is None:
         raise Missing("nothing has been resolved yet; `kindred run` does it")
-    model = registry.from_text(newest["model"])
+    model = newest.model()
     often = {
         (row["field"], row["value_hash"]): float(row["frequency"])
         for row in _rows(lake, TF_SNAPSHOT, "snapshot", "field", "value_hash", "frequency")
@@ -68,7 +68,7 @@ def build_from_lake(folder: Path, lake: Path, config: IdentityConfig) -> About:
         _rows(lake, COOKIE_INTERVAL, "source", "anonymous_id", "from_at", "to_at", "record_key", "known"),
         _signed_out(lake, config),
     )
-    return build(folder, config, model, often, resolved, int(newest["batch"]))
+    return build(folder, config, model, often, resolved, newest.batch)
 
 
 def build(

@@ -18,13 +18,12 @@ from identity.errors import Unresolved
 from identity.matching import frequencies, registry, scoring
 from identity.matching.registry import MatchModel
 from identity.model import MICRO, Constraint
-from identity.modelling import labelled, training
+from identity.modelling import labelled, modelbook, training
 from identity.modelling.labelled import Label
 from identity.stewardship.plan import Before, Example, Plan, Tie, size_class, unheard
 from identity.tables import (
     EDGES,
     MEMBERSHIP,
-    MODEL_REGISTRY,
     POSTING_INDEX,
     PROFILE_INDEX,
     RECORD_FEATURES,
@@ -119,17 +118,15 @@ def _block(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
 
 def _model(connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted) -> tuple[MatchModel, str | None]:
     """Return the model that a run would use, learnt now where it would learn one, and the version of the present one."""
-    columns = ["batch", "model_version", "model"]
-    rows = shelf.reader(lake, MODEL_REGISTRY, columns=columns).read_all().to_pylist()
-    newest = max(rows, key=lambda row: int(row["batch"]), default=None)
+    newest = modelbook.newest(lake)
     # by its stored name: one of another format is not read, and gives way to one that is learnt anew
-    present = None if newest is None else str(newest["model_version"])
+    present = None if newest is None else newest.version
     config, records = wanted.then, scoring.count(connection, "described")
     fits = newest is not None and registry.usable(
-        newest["model"], config.comparisons, records, config.model.retrain_when_grown
+        newest.text, config.comparisons, records, config.model.retrain_when_grown
     )
     if newest is not None and fits and not wanted.train:
-        model = registry.from_text(newest["model"])
+        model = newest.model()
         frequencies.load(connection, shelf.parquet_files(lake, TF_SNAPSHOT), model.frequencies_digest)
         return model, present
     if wanted.labels:

@@ -35,10 +35,11 @@ from consent.tables import CONSENT_EVENT
 from identity import jobs
 from identity.config import IdentityConfig, load_identity
 from identity.engine.postings import caps_sql, postings_sql
-from identity.matching import frequencies, linkage, registry, scoring
+from identity.matching import frequencies, linkage, scoring
 from identity.matching.registry import MatchModel
+from identity.modelling import modelbook
 from identity.stewardship.store import METADATA
-from identity.tables import MODEL_REGISTRY, RECORD_FEATURES, TF_SNAPSHOT
+from identity.tables import RECORD_FEATURES, TF_SNAPSHOT
 from infra import shelf
 from infra.database import open_database
 from infra.lake import Lake
@@ -173,8 +174,9 @@ def raced(folder: Path) -> dict[str, Any]:
     workspace = Workspace.open(folder / "workspace")
     config = load_identity(workspace)
     connection = scoring.connect(file=str(folder / "splink.duckdb"))
-    found = shelf.reader(workspace.lake_path, MODEL_REGISTRY, None, ["batch", "model"]).read_all().to_pylist()
-    model = registry.from_text(max(found, key=lambda row: row["batch"])["model"])
+    stored = modelbook.newest(workspace.lake_path)
+    assert stored is not None
+    model = stored.model()
     frequencies.load(connection, shelf.parquet_files(workspace.lake_path, TF_SNAPSHOT), model.frequencies_digest)
     connection.register("held", shelf.reader(workspace.lake_path, RECORD_FEATURES))
     connection.execute("CREATE TABLE features AS SELECT * FROM held ORDER BY record_key")

@@ -30,18 +30,18 @@ from identity.clustering import components, ids
 from identity.config import IdentityConfig, rules
 from identity.engine import pairing
 from identity.errors import ForeignModel
-from identity.matching import frequencies, registry, scoring
+from identity.matching import frequencies, scoring
 from identity.matching.compiled import Scorer
 from identity.matching.registry import MatchModel
 from identity.model import Rank
-from identity.modelling import training
+from identity.modelling import modelbook, training
 from identity.online import build as online_build
 from identity.online import state as online_state
 from identity.online.attach import Answer
 from identity.online.build import Resolved
 from identity.online.newcomers import Newcomer, newcomer_of
 from identity.online.resolver import Resolver
-from identity.tables import MODEL_REGISTRY, RECORD_FEATURES, TF_SNAPSHOT
+from identity.tables import RECORD_FEATURES, TF_SNAPSHOT
 from infra import shelf
 from infra.ids import RecordKey
 from infra.keyvalue import LmdbStore
@@ -134,10 +134,10 @@ def _model(
 
 def _stored(lake: Path) -> MatchModel | None:
     """Return the newest model of a lake, or None where it is of another Kindred's format."""
-    rows = (one for part in shelf.batches(lake, MODEL_REGISTRY) for one in part.to_pylist())
-    newest = max(rows, key=lambda one: int(one["batch"]))
+    newest = modelbook.newest(lake)
+    assert newest is not None
     try:
-        return registry.from_text(newest["model"])
+        return newest.model()
     except ForeignModel:
         return None
 

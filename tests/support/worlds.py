@@ -4,6 +4,7 @@ Worlds share no value, so that each of them is a sequence of its own though one 
 """
 
 import random
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from identity.clustering.cluster import bound_together
 from identity.config import IdentityConfig, Limits
-from identity.engine.batch import WRITES, resolve_batch
+from identity.engine.batch import WRITES, Counts, resolve_batch
 from identity.engine.local import Local
 from identity.fields.features import Value, features
 from identity.matching import scoring
@@ -125,13 +126,14 @@ def consistent(wishes: set[tuple[str, str, str]]) -> bool:
 class Lake:
     """The tables of identity in memory, changed as a run changes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: IdentityConfig = CONFIG) -> None:
+        self.config = config
         self.connection = scoring.connect()
         self.tables = {table.name: schema(table).empty_table() for table in TABLES}
         none = pa.Table.from_pylist([], schema=schema(next(t for t in TABLES if t.name == "record_features")))
         self._as_table("features", none)
         self._as_table("described", none)
-        self.model = training.declared(self.connection, CONFIG)
+        self.model = training.declared(self.connection, config)
         self.connection = self.connection.cursor()  # one that has read all of its answers
         self.batch = 0
 
@@ -143,13 +145,25 @@ class Lake:
         self.connection.register("incoming", rows)
         self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
 
-    def resolve(self, fresh: list[Any], gone: list[str], wishes: set[Any], taken: list[tuple[str, str]]) -> None:
+    def resolve(
+        self,
+        fresh: list[Any] | pa.Table,
+        gone: Sequence[str],
+        wishes: Collection[Any],
+        taken: list[tuple[str, str]],
+        version: str = "",
+    ) -> Counts:
+        """Resolve one batch, by another version of the model where one is named; `commit` keeps what it writes."""
         self.batch += 1
-        self._as_table("fresh", pa.Table.from_pylist(fresh, schema=self.tables["record_features"].schema))
+        if isinstance(fresh, list):
+            fresh = pa.Table.from_pylist(fresh, schema=self.tables["record_features"].schema)
+        self._as_table("fresh", fresh)
         self._as_table("gone", keyed(["record_key"], [(key,) for key in gone]))
-        self._as_table("wishes", keyed(["kind", "left_key", "right_key"], sorted(wishes)))
+        in_order = list(wishes) if isinstance(wishes, Sequence) else sorted(wishes)
+        self._as_table("wishes", keyed(["kind", "left_key", "right_key"], in_order))
         self._as_table("taken", keyed(["old_key", "record_key"], taken))
-        resolve_batch(Local(self.connection, self.model, CONFIG, self._open), CONFIG, self.model.version, self.batch)
+        engine = Local(self.connection, self.model, self.config, self._open)
+        return resolve_batch(engine, self.config, version or self.model.version, self.batch)
 
     def commit(self, wishes: set[Any]) -> None:
         for write in WRITES:

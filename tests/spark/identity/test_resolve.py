@@ -57,8 +57,8 @@ def test_a_household_is_told_apart_and_a_rerun_changes_nothing(street: Callable[
 
 
 def cookies_belong_to_logins_while_they_last(runtime: Any, events: list[Any]) -> None:
+    from identity.cookies.intervals import event_assignments
     from identity.tables import COOKIE_INTERVAL
-    from identity.transforms import event_assignments
     from ingestion.tables import EVENTS
 
     lake = runtime.lake

@@ -84,7 +84,15 @@ def _fill(lake: Path, config: IdentityConfig) -> None:
     assert {c.name for c in model.comparisons} <= set(COMPARISONS)
     write_deltalake(
         str(lake / "model_registry"),
-        pa.table({"batch": [1], "model_version": [model.version], "model": [registry.as_text(model)]}),
+        pa.table(
+            {
+                "batch": [1],
+                "model_version": [model.version],
+                "model": [registry.as_text(model)],
+                "trained_at": [datetime(2026, 1, 1, tzinfo=UTC)],
+                "records": [model.records],
+            }
+        ),
     )
     write_deltalake(str(lake / "tf_snapshot"), schema(tables.TF_SNAPSHOT).empty_table())
 

@@ -18,13 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from deltalake import write_deltalake
+from worlds import Lake
 
 from identity.config import IdentityConfig
-from identity.engine.batch import WRITES, Counts, resolve_batch
-from identity.engine.local import Local
-from identity.matching import scoring
-from identity.modelling import training
-from identity.tables import MODEL_REGISTRY, RECORD_FEATURES, TABLES
+from identity.engine.batch import Counts
+from identity.tables import MODEL_REGISTRY, RECORD_FEATURES
 from infra import shelf
 from infra.arrow import schema
 from infra.errors import Broken
@@ -35,49 +33,15 @@ VALUE = FEATURES.field("identifiers").type.value_type
 TIMES = 3 if NIGHTLY else 1
 
 
-class Shelf:
+class Shelf(Lake):
     """The tables of identity in memory, and an engine for every batch."""
-
-    def __init__(self, config: IdentityConfig) -> None:
-        self.config = config
-        self.connection = scoring.connect()
-        self.tables = {table.name: schema(table).empty_table() for table in TABLES}
-        self._put("features", FEATURES.empty_table())
-        self._put("described", FEATURES.empty_table())
-        self.model = training.declared(self.connection, config)
-        self.connection = self.connection.cursor()  # one that has read all of its answers
-        self.batch = 0
-
-    def _open(self, table: Any, columns: Sequence[str] | None) -> pa.RecordBatchReader:
-        found = self.tables[table.name]
-        return (found.select(list(columns)) if columns else found).to_reader()
-
-    def _put(self, name: str, rows: pa.Table) -> None:
-        self.connection.register("incoming", rows)
-        self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
 
     def take(
         self, fresh: pa.Table, gone: Sequence[str] = (), wishes: Sequence[tuple[str, str, str]] = (), version: str = ""
     ) -> Counts:
         """Resolve one batch and keep what it writes."""
-        self.batch += 1
-        self._put("fresh", fresh)
-        self._put("gone", pa.table({"record_key": pa.array(gone, pa.string())}))
-        self._put("taken", pa.table({name: pa.array([], pa.string()) for name in ("old_key", "record_key")}))
-        words = [dict(zip(("kind", "left_key", "right_key"), wish, strict=True)) for wish in wishes]
-        named = pa.schema([(name, pa.string()) for name in ("kind", "left_key", "right_key")])
-        self._put("wishes", pa.Table.from_pylist(words, schema=named))
-        engine = Local(self.connection, self.model, self.config, self._open)
-        counts = resolve_batch(engine, self.config, version or self.model.version, self.batch)
-        for write in WRITES:
-            columns = ", ".join(c.name for c in write.table.columns() if c.name != "at")
-            self.connection.register("held", self.tables[write.table.name])
-            kept = f"SELECT {columns} FROM held"
-            if write.gone:
-                same = " AND ".join(f"g.{key} = held.{key}" for key in write.keys)
-                kept += f" WHERE NOT EXISTS (SELECT 1 FROM {write.gone} g WHERE {same})"
-            query = f"{kept} UNION ALL SELECT {columns} FROM {write.rows}"
-            self.tables[write.table.name] = self.connection.sql(query).to_arrow_table()
+        counts = self.resolve(fresh, gone, wishes, [], version)
+        self.commit(set(wishes))
         return counts
 
     def profile_of(self) -> dict[str, str]:

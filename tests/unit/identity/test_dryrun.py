@@ -1,6 +1,7 @@
 """A rehearsal says what a resolution would do: on a small lake without a JVM, and writes nothing into it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,15 @@ def lake(
     write_deltalake(str(root / "tf_snapshot"), frozen)
     write_deltalake(
         str(root / "model_registry"),
-        pa.table({"batch": [1], "model_version": [model.version], "model": [registry.as_text(model)]}),
+        pa.table(
+            {
+                "batch": [1],
+                "model_version": [model.version],
+                "model": [registry.as_text(model)],
+                "trained_at": [datetime(2026, 1, 1, tzinfo=UTC)],
+                "records": [model.records],
+            }
+        ),
     )
     return root
 
@@ -121,7 +130,13 @@ def test_a_newly_blocked_value_joins_nobody(rehearsed: Callable[..., Plan]) -> N
 def test_a_model_of_another_format_gives_way_to_one_learnt_anew(rehearsed: Callable[..., Plan], lake: Path) -> None:
     before = rehearsed()
     foreign = pa.table(
-        {"batch": [2], "model_version": ["old"], "model": ['{"format": 0, "comparisons": [], "records": 6}']}
+        {
+            "batch": [2],
+            "model_version": ["old"],
+            "model": ['{"format": 0, "comparisons": [], "records": 6}'],
+            "trained_at": [datetime(2026, 1, 2, tzinfo=UTC)],
+            "records": [6],
+        }
     )
     write_deltalake(str(lake / "model_registry"), foreign, mode="append")
     plan = rehearsed()
