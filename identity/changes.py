@@ -1,6 +1,7 @@
 """What a run has to resolve: cookies' owners, consent, and the records that are new, other than before, or gone."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from ingestion.transforms import current_events, current_records
 
 PURPOSE = "identity_resolution"
 _TOKENS_AT_ONCE = 8_192
+_WRITERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +74,36 @@ def find_changes(runtime: Runtime, config: IdentityConfig, work: Path, since: Si
         own = _only(current_events(lake.read(EVENTS)).where(f.col("record_key").isNotNull()), asked)
         current = moments.dated(current, moments.observed(records, own, types))
         stretches = moments.dated_stretches(stretches, types)
-    resolvable = transforms.resolvable(current, transforms.arrivals(records), stretches)
+    resolvable = _kept(transforms.resolvable(current, transforms.arrivals(records), stretches), work / "resolvable")
     runtime.say("asking what each record may be used for")
-    _decide(runtime, resolvable, asked)
-    lake.overwrite(CONSTRAINTS, _mirror(runtime))
+    decisions = _decisions(runtime, resolvable, work)
     runtime.say("normalising names, dates and addresses")
-    allowed = transforms.allowed_for(resolvable, _only(lake.read(RECORD_CONSENT), asked), PURPOSE)
+    allowed = transforms.allowed_for(resolvable, decisions, PURPOSE)
     fresh, gone = transforms.changes(allowed, _only(lake.read_base(RECORD_FEATURES), asked))
     chosen = allowed if since is None else fresh
-    _write(transforms.record_features(chosen, config.identifiers, lake.schema(RECORD_FEATURES)), found.fresh)
-    _write(gone, found.gone)
+    features = transforms.record_features(chosen, config.identifiers, lake.schema(RECORD_FEATURES))
+    # small steps leave a core idle while one of them is planned
+    with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
+        running = [
+            pool.submit(_write, features, found.fresh),
+            pool.submit(_write, gone, found.gone),
+            pool.submit(_remember, runtime, decisions, asked),
+            pool.submit(lake.overwrite, CONSTRAINTS, _mirror(runtime)),
+        ]
+        for one in running:
+            one.result()
+    _account(runtime)
     return found
 
 
 def _write(frame: DataFrame, path: Path) -> None:
     frame.write.mode("overwrite").parquet(str(path))
+
+
+def _kept(frame: DataFrame, path: Path) -> DataFrame:
+    """Return the same rows read from a file: what is asked several times is worked out once."""
+    _write(frame, path)
+    return frame.sparkSession.read.parquet(str(path))
 
 
 def _only(frame: DataFrame, keys: DataFrame | None) -> DataFrame:
@@ -99,8 +116,7 @@ def _touched_cookies(runtime: Runtime, work: Path, since: Since | None) -> DataF
     if since is None:
         return None
     carried = runtime.lake.read(EVENTS).where((f.col("batch") > since.batch) & f.col("anonymous_id").isNotNull())
-    _write(carried.select("source", "anonymous_id").distinct(), work / "cookies")
-    return runtime.lake.spark.read.parquet(str(work / "cookies"))
+    return _kept(carried.select("source", "anonymous_id").distinct(), work / "cookies")
 
 
 def _own_cookies(runtime: Runtime, config: IdentityConfig, cookies: DataFrame | None) -> None:
@@ -139,8 +155,7 @@ def _asked_again(
     asked = keys[0].select("record_key")
     for more in keys[1:]:
         asked = asked.unionByName(more.select("record_key"))
-    _write(asked.distinct(), work / "asked")
-    return lake.spark.read.parquet(str(work / "asked"))
+    return _kept(asked.distinct(), work / "asked")
 
 
 def _retold(events: DataFrame, since: Since) -> list[DataFrame]:
@@ -169,15 +184,19 @@ def _words(runtime: Runtime, work: Path, since: Since) -> DataFrame | None:
     return spark.read.parquet(str(tokens_path)) if rows else None
 
 
-def _decide(runtime: Runtime, resolvable: DataFrame, asked: DataFrame | None) -> None:
-    lake, policy = runtime.lake, load_policy(runtime.workspace)
-    purposes: Sequence[str] = list(policy.purposes)
-    decisions = record_decisions(resolvable, lake.read(CONSENT_EVENT), policy, purposes, runtime.run.started_at)
+def _decisions(runtime: Runtime, resolvable: DataFrame, work: Path) -> DataFrame:
+    """Return what each of the records may be used for, purpose by purpose."""
+    policy = load_policy(runtime.workspace)
+    ledger = runtime.lake.read(CONSENT_EVENT)
+    decisions = record_decisions(resolvable, ledger, policy, list(policy.purposes), runtime.run.started_at)
+    return _kept(decisions, work / "decisions")
+
+
+def _remember(runtime: Runtime, decisions: DataFrame, asked: DataFrame | None) -> None:
     if asked is None:
-        lake.overwrite(RECORD_CONSENT, decisions)
+        runtime.lake.overwrite(RECORD_CONSENT, decisions)
     else:
-        lake.replace(RECORD_CONSENT, decisions, asked, asked.columns)
-    _account(runtime)
+        runtime.lake.replace(RECORD_CONSENT, decisions, asked, asked.columns)
 
 
 def _account(runtime: Runtime) -> None:

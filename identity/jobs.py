@@ -120,8 +120,10 @@ def _write(runtime: Runtime, here: Site, config: IdentityConfig, *, whole: bool)
     """Bring what the engine made into the lake, table by table; each write happens once a run."""
     names = {name for write in WRITES for name in (write.rows, write.gone) if name}
     frames = {name: here.frame(name) for name in sorted(names | {"closed_features", "profile_before"})}
+    # most batches leave some tables as they are, and a merge of nothing costs seconds
+    moved = [write for write in WRITES if whole or any(here.count(name) for name in (write.rows, write.gone) if name)]
     with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
-        running = [pool.submit(_write_table, runtime, write, frames, whole=whole) for write in WRITES]
+        running = [pool.submit(_write_table, runtime, write, frames, whole=whole) for write in moved]
         running.append(pool.submit(_write_index, runtime, config, frames, whole=whole))
         for one in running:
             one.result()

@@ -48,6 +48,8 @@ def _configuration(engine: EngineSettings, work: Path) -> Mapping[str, str]:
         "spark.shuffle.compress": "false",
         "spark.sql.adaptive.coalescePartitions.initialPartitionNum": str(engine.shuffle_partitions),
         "spark.databricks.delta.snapshotPartitions": "2",
+        # What a merge takes out is always a file that no run changes: to keep a copy of it costs a third of the merge.
+        "spark.databricks.delta.merge.materializeSource": "none",
         # The checksum file repeats every statistic; statistics of personal columns are off already, this is
         # the second lock on the same door (consent chapter of the design).
         "spark.databricks.delta.writeChecksumFile.enabled": "false",

@@ -12,6 +12,9 @@ class Engine(Protocol):
     def make(self, name: str, query: str) -> None:
         """Make the table `name` from a query, in place of one that has the name."""
 
+    def add(self, name: str, query: str) -> None:
+        """Add the rows of a query, which has the columns of the table `name`, to that table."""
+
     def drop(self, *names: str) -> None:
         """Let go of tables that no later step reads."""
 

@@ -77,7 +77,7 @@ def resolve_batch(engine: Engine, config: IdentityConfig, version: str, batch: i
     candidates += _weigh_inner(engine, config)
     pieces.make_components(engine, config)
     pieces.complete(engine, config)
-    engine.drop("touching", "inner_pair", "known_pair", "completed", "missing", "linked", "linked_node", "small")
+    engine.drop("touching", "inner_pair", "completed", "missing", "linked", "linked_node", "small")
     pieces.make_parts(engine)
     engine.settle("parts", "settled")
     engine.drop("parts", "dealt")
@@ -97,11 +97,10 @@ def _new_words(here: str, there: str) -> str:
 def _weigh_inner(engine: Engine, config: IdentityConfig) -> int:
     """Weigh the closed records' other pairs too, make `nodes` of what settling and naming need; return how many pairs."""
     touched.make_inner_pairs(engine, tenanted=bool(recycled(config)))
-    engine.make("outer_weighed", "SELECT * FROM weighed")
     touched.load_closed(engine)
     engine.weigh("inner_pair", "inner_weighed", pieces.telling(config))
-    engine.make(_WEIGHED, "SELECT * FROM outer_weighed UNION ALL SELECT * FROM inner_weighed")
-    engine.drop("outer_weighed", "inner_weighed", "inner_posting", "inner_live", "near", "active", "block", "paired")
+    engine.add(_WEIGHED, "SELECT * FROM inner_weighed")
+    engine.drop("inner_weighed", "inner_posting", "inner_live", "near", "active", "block")
     engine.make("nodes", pieces.nodes_sql(engine))
     return engine.count("inner_pair")
 

@@ -57,6 +57,11 @@ class Distributed:
         """Make the table `name` from a query, in place of one that has the name."""
         self.put(name, self._spark.sql(query))
 
+    def add(self, name: str, query: str) -> None:
+        """Add the rows of a query, which has the columns of the table `name`, to that table."""
+        # files are never added to: a step that is tried again would add twice
+        self.put(name, self._spark.table(name).unionByName(self._spark.sql(query)))
+
     def put(self, name: str, frame: DataFrame) -> None:
         """Make the table `name` from a frame."""
         # written out and read back: a plan that grew through all steps would not fit into the driver
@@ -223,9 +228,6 @@ class _Weigher:
         connection.execute(
             "CREATE OR REPLACE TABLE features AS SELECT * FROM record_rows "
             "QUALIFY row_number() OVER (PARTITION BY record_key) = 1 ORDER BY record_key"
-        )
-        connection.execute(
-            "CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key"
         )
         scoring.weigh(connection, self._model, self._config, "pairs", "weighed_pairs")
         names = [part.split()[0] for part in _WEIGHED.partition(" reasons")[0].strip(", ").split(", ")]

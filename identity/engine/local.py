@@ -44,6 +44,10 @@ class Local:
         """Make the table `name` from a query, in place of one that has the name."""
         self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS {query}")
 
+    def add(self, name: str, query: str) -> None:
+        """Add the rows of a query, which has the columns of the table `name`, to that table."""
+        self.connection.execute(f"INSERT INTO {name} {query}")
+
     def drop(self, *names: str) -> None:
         """Let go of tables that no later step reads."""
         for name in names:
@@ -82,7 +86,6 @@ class Local:
 
         With `above` only pairs that weigh more micro-bits than that are kept.
         """
-        self.make("described", "SELECT * FROM features WHERE NOT bare ORDER BY record_key")
         scoring.weigh(self.connection, self._model, self._config, pairs, into, above)
 
     def components(self, nodes: str, edges: str, into: str) -> None:

@@ -89,8 +89,7 @@ def complete(engine: Engine, config: IdentityConfig) -> None:
     )
     if engine.count("missing"):
         engine.weigh("missing", "completed")
-        engine.make("known_pair", "SELECT * FROM weighed UNION ALL SELECT * FROM completed")
-        engine.make("weighed", "SELECT * FROM known_pair")
+        engine.add("weighed", "SELECT * FROM completed")
 
 
 def nodes_sql(engine: Engine) -> str:

@@ -110,30 +110,24 @@ def _met(columns: tuple[str, ...]) -> str:
 
 def load_records(engine: Engine, pairs: str) -> None:
     """Make `features`: the changed records and those that pairs name, as they are now."""
+    engine.make("features", "SELECT * FROM fresh")
     _load(
         engine,
         f"SELECT record_key FROM (SELECT left_key AS record_key FROM {pairs} UNION SELECT right_key FROM {pairs}) named "
         "WHERE record_key NOT IN (SELECT record_key FROM changed)",
-        "fresh",
     )
 
 
 def load_closed(engine: Engine) -> None:
     """Add the closed records that are not there yet to `features`."""
-    engine.make("paired", "SELECT * FROM features")
-    _load(engine, "SELECT record_key FROM closed WHERE record_key NOT IN (SELECT record_key FROM paired)", "paired")
+    _load(engine, "SELECT record_key FROM closed WHERE record_key NOT IN (SELECT record_key FROM features)")
 
 
-def _load(engine: Engine, wanted: str, beside: str) -> None:
+def _load(engine: Engine, wanted: str) -> None:
     engine.make("wanted", wanted)
-    if not engine.count("wanted"):
-        engine.make("features", f"SELECT * FROM {beside}")
-        return
-    engine.make(
-        "features",
-        f"SELECT * FROM {beside} UNION ALL SELECT * FROM {engine.base(RECORD_FEATURES)} "
-        "WHERE record_key IN (SELECT record_key FROM wanted)",
-    )
+    if engine.count("wanted"):
+        held = engine.base(RECORD_FEATURES)
+        engine.add("features", f"SELECT * FROM {held} WHERE record_key IN (SELECT record_key FROM wanted)")
 
 
 def close(engine: Engine, merge: float) -> None:

@@ -82,7 +82,7 @@ def weigh(
 ) -> None:
     """Make `into` from the pairs: weight, conflict, kind and reasons, all in whole micro-bits.
 
-    Reads the records that describe somebody from `described`, and who is known from `features`. A pair with a bare
+    Reads the records from `features`; those that are not bare describe somebody. A pair with a bare
     record on one side has no names to compare: it follows by its identifiers alone, and clustering sees to it that it
     follows one person only. Between two known records anonymous identifiers count nothing and are not told of; a pair
     of which nothing is left is left out. Between records that deny each other (`evidence.denial`) no identifier counts.
@@ -93,10 +93,11 @@ def weigh(
     # named by two numbers meanwhile, and reasons are told of what is kept
     connection.execute(
         "CREATE OR REPLACE TABLE numbered AS "
-        "SELECT row_number() OVER () AS record_key, record_key AS name, known FROM described"
+        "SELECT row_number() OVER () AS record_key, record_key AS name, known FROM features WHERE NOT bare "
+        f"AND record_key IN (SELECT left_key FROM {pairs} UNION ALL SELECT right_key FROM {pairs})"
     )
     by_number = (
-        "SELECT d.* REPLACE (n.record_key AS record_key) FROM described d JOIN numbered n ON n.name = d.record_key"
+        "SELECT r.* REPLACE (n.record_key AS record_key) FROM features r JOIN numbered n ON n.name = r.record_key"
     )
     linkage.prepare(connection, model, f"({by_number})")
     hands = count(connection, pairs) // _PAIRS_AT_ONCE + 1

@@ -112,7 +112,8 @@ def changes(held: list[dict[str, Any]], known: Names, first: int, seed: int, bat
     told = []
     for number, row in enumerate(held):
         sequence = first + number
-        moment = MOMENT + timedelta(days=batch, seconds=number)
+        # later than whatever was said before: news that is older than what is known changes nothing
+        moment = MOMENT + timedelta(seconds=sequence)
         stamp = {"observed_at": moment, "received_at": moment, "sequence": sequence, "batch": batch}
         fresh = {**row, **stamp, "content_hash": f"{sequence}-{batch}"}
         turn = number % 10
