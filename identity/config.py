@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from identity.clustering.cluster import Rules
 from identity.clustering.health import Borders
 from identity.clustering.limits import Limit
-from identity.matching.comparisons import COMPARISONS
+from identity.matching.comparisons import COMPARISONS, NUMBER
 from identity.model import MICRO
 from infra.errors import ConfigurationError
 from infra.identifiers import IdentifierTypes
@@ -189,6 +189,13 @@ class IdentityConfig(_Section):
             raise ValueError(f"unknown blocking key {', '.join(unknown)}; known are {', '.join(BLOCKING_KEYS)}")
         return rules
 
+    @model_validator(mode="after")
+    def _unique_types_are_compared(self) -> "IdentityConfig":
+        unique = sorted(name for name, kind in self.identifiers.items() if kind.unique)
+        if unique and NUMBER not in self.comparisons:
+            raise ValueError(f"{', '.join(unique)}: unique has no effect; add {NUMBER} to comparisons")
+        return self
+
 
 def load_identity(workspace: Workspace) -> IdentityConfig:
     """Return the workspace's identity configuration."""
@@ -215,6 +222,12 @@ def overridden(config: IdentityConfig, keys: Mapping[str, str]) -> IdentityConfi
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ConfigurationError("--set", None, ".".join(map(str, first["loc"])), first["msg"]) from None
+
+
+def compared(config: IdentityConfig) -> tuple[str, ...]:
+    """Return the comparisons that a model is made of: numbers only where a type is unique."""
+    unique = any(kind.unique for kind in config.identifiers.values())
+    return tuple(name for name in config.comparisons if unique or name != NUMBER)
 
 
 def timed(config: IdentityConfig) -> tuple[str, ...]:

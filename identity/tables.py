@@ -6,7 +6,7 @@ from typing import Annotated
 
 from infra.tables import PERSONAL, Table
 
-SHAPE = 3
+SHAPE = 4
 """Raised when a table that a resolution builds on holds other columns: an older lake is then resolved whole."""
 
 
@@ -71,6 +71,8 @@ class RecordFeaturesRow:
     emails: Annotated[list[str], PERSONAL]
     phones: Annotated[list[str], PERSONAL]
     identifiers: Annotated[list[SeenValue], PERSONAL]
+    # last, where Delta puts it in a lake that was there before it
+    numbers: Annotated[list[str], PERSONAL]
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ _VALUE = {
     "seen_to": pa.int64(),
 }
 _VALUES = pa.list_(pa.struct(list(_VALUE.items())))
-_LISTS = {"given_forms", "emails", "phones"}
+_LISTS = {"given_forms", "emails", "phones", "numbers"}
 _FLAGS = {"known", "bare", "given_known"}
 
 

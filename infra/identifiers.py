@@ -59,6 +59,15 @@ class IdentifierType(BaseModel):
         default=("role", "disposable", "service"), description="addresses and lines that are kept and identify nobody"
     )
     digest_of: str | None = Field(default=None, description="the type whose values' SHA-256 this type holds")
+    unique: bool = Field(
+        default=False, description="a person has exactly one: two that differ by more than a slip are two people's"
+    )
+
+    @model_validator(mode="after")
+    def _unique_is_told_from_a_slip(self) -> "IdentifierType":
+        if self.unique and (self.anonymous or self.normaliser not in ("code", "text", "uuid")):
+            raise ValueError("unique is for normaliser: code, text or uuid, and for no anonymous type")
+        return self
 
     @model_validator(mode="after")
     def _digests_are_sha256(self) -> "IdentifierType":

@@ -79,7 +79,8 @@ def intake(runtime: Runtime, source: Source, terms: Terms, books: Books) -> Inta
 def _declaration(source: Source, terms: Terms, zone: str, region: str) -> str:
     """Return the digest of everything that decides what a source's rows come to."""
     named = [n for n, kind in terms.kinds.items() if n in source.identifiers or kind.digest_of in source.identifiers]
-    kinds = {name: terms.kinds[name].model_dump(mode="json") for name in named}
+    # how two values of one type compare makes no row another
+    kinds = {name: terms.kinds[name].model_dump(mode="json", exclude={"unique"}) for name in named}
     words = terms.words if source.record == "consent" else {}
     return content_digest([_RULES, source.model_dump(mode="json"), kinds, words, zone, region])
 

@@ -26,7 +26,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The normalised fields of one record; a field that is not known is None."""
+    """The normalised fields of one record; a field that is not known is None.
+
+    `numbers` are its identifiers of unique types, each as `type:value`.
+    """
 
     given_name: str | None = None
     given_forms: list[str] = field(default_factory=list)
@@ -44,6 +47,7 @@ class Features:
     mail_year: str | None = None
     emails: list[str] = field(default_factory=list)
     phones: list[str] = field(default_factory=list)
+    numbers: list[str] = field(default_factory=list)
     identifiers: list[Value] = field(default_factory=list)
     bare: bool = True
 
@@ -81,6 +85,7 @@ def features(
         mail_year=_year(emails),
         emails=emails,
         phones=phones,
+        numbers=sorted({f"{v.type}:{v.value}" for v in usable if types[v.type].unique}),
         identifiers=usable,
         bare=not (name.given or name.family or born),
     )

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 NULL = "unknown"
 OTHER = "different"
+NUMBER = "number"
+"""The comparison of identifiers of which a person has one: asked only where a type is `unique`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,20 @@ _MAIL_MISSPELT = (
     "mail_year_l = mail_year_r AND damerau_levenshtein(emails_l[1], emails_r[1]) <= 2 "
     "OR split_part(emails_l[1], '@', 1) = split_part(emails_r[1], '@', 1) "
     "AND damerau_levenshtein(split_part(emails_l[1], '@', 2), split_part(emails_r[1], '@', 2)) <= 2"
+)
+_NUMBER_TYPES = "list_transform(numbers_{}, lambda x: split_part(x, ':', 1))"
+_NO_NUMBER_OF_ONE_TYPE = (
+    "len(numbers_l) = 0 OR len(numbers_r) = 0 OR "
+    f"NOT coalesce(list_has_any({_NUMBER_TYPES.format('l')}, {_NUMBER_TYPES.format('r')}), false)"
+)
+_NUMBERS_OFF = (
+    "list_bool_or(list_transform(numbers_l, lambda x: list_bool_or(list_transform(numbers_r, lambda y: "
+    "split_part(x, ':', 1) = split_part(y, ':', 1) AND {}))))"
+)
+# two slips in a short code make it another's
+_TWO_DIGITS_OFF = (
+    "damerau_levenshtein(x, y) <= 2 AND length(x) - length(split_part(x, ':', 1)) > 6 "
+    "AND length(y) - length(split_part(y, ':', 1)) > 6"
 )
 _HOUSE = "split_part(street_l, ' ', 1) = split_part(street_r, ' ', 1)"
 
@@ -244,6 +260,17 @@ COMPARISONS = {
                 Level("one digit off", "damerau_levenshtein(phones_l[1], phones_r[1]) <= 1", 0.05),
             ),
             Level(OTHER, "", 0.4),
+        ),
+        Comparison(
+            NUMBER,
+            _NO_NUMBER_OF_ONE_TYPE,
+            (
+                Level("shared", "list_has_any(numbers_l, numbers_r)", 0.93, 0.005, u=0.00001, counted=False),
+                # one counter numbered a family
+                Level("one digit off", _NUMBERS_OFF.format("damerau_levenshtein(x, y) <= 1"), 0.045, 0.015, u=0.0005),
+                Level("two digits off", _NUMBERS_OFF.format(_TWO_DIGITS_OFF), 0.015, 0.03, u=0.003),
+            ),
+            Level(OTHER, "", 0.01, 0.95),
         ),
         Comparison(
             "sex",

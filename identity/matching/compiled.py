@@ -21,6 +21,7 @@ from identity.matching.comparisons import COMPARISONS
 from identity.matching.conditions import Record, Truth
 from identity.matching.described import COLUMNS, RAREST, with_frequencies
 from identity.matching.evidence import DENIALS, before_anything, bits, denial, log_odds, unnamed, veils, worth_of
+from identity.matching.places import Place, of_pair
 from identity.matching.registry import MatchModel, TrainedComparison
 from identity.model import MICRO, Reason
 
@@ -92,7 +93,7 @@ class Scorer:
         self._frequencies = frequencies
         self._looked_up = sorted(model.floors)
         self._columns, self._describing = _projection(model)
-        place = conditions.of_pair(self._columns)
+        place = of_pair(self._columns)
         self._comparisons = [_comparison(trained, self._columns, place) for trained in model.comparisons]
         self._prior = before_anything(model, config)
         self._home = round(MICRO * log_odds(model.one_person_at_home))
@@ -221,7 +222,7 @@ def _projection(model: MatchModel) -> tuple[list[str], list[conditions.Value]]:
     return list(selected.named_selects), [conditions.value(one, place) for one in made]
 
 
-def _comparison(trained: TrainedComparison, columns: list[str], place: conditions.Place) -> _Compared:
+def _comparison(trained: TrainedComparison, columns: list[str], place: Place) -> _Compared:
     declared = COMPARISONS[trained.name]
     levels = declared.all_levels()
     base = log2(trained.levels[0].u) if declared.frequency else None

@@ -13,29 +13,11 @@ from sqlglot import exp
 
 from identity.errors import Uncompiled
 from identity.matching import functions
+from identity.matching.places import Place, within
 
 Record = tuple[Any, ...]
 Value = Callable[[Record, Record], Any]
 Truth = Callable[[Record, Record], bool]
-Place = Callable[[str, str], tuple[bool, int] | None]
-"""Where a column (table, name) is: whether in the right record, and at which position; None for no such column."""
-
-
-def of_pair(columns: Sequence[str]) -> Place:
-    """Return the places of `<column>_l` and `<column>_r`, in records that hold the columns in this order."""
-    at = {name: n for n, name in enumerate(columns)}
-
-    def place(table: str, name: str) -> tuple[bool, int] | None:
-        side, column = name[-2:], name[:-2]
-        return (side == "_r", at[column]) if not table and side in ("_l", "_r") and column in at else None
-
-    return place
-
-
-def of_record(columns: Sequence[str]) -> Place:
-    """Return the places of plain columns; there is no right record."""
-    at = {name: n for n, name in enumerate(columns)}
-    return lambda table, name: (False, at[name]) if not table and name in at else None
 
 
 def condition(sql: str, place: Place) -> Truth:
@@ -334,11 +316,10 @@ def _over_list(*, keep: bool) -> Callable[[exp.Expr, Place], Value]:
 
     def made(node: exp.Expr, place: Place) -> Value:
         held, body = _value(node.this, place), node.expression
-        if not isinstance(body, exp.Lambda) or len(body.expressions) != 1 or body.this.find(exp.Lambda):
+        if not isinstance(body, exp.Lambda) or len(body.expressions) != 1:
             raise Uncompiled(node.sql())
-        name = body.expressions[0].name
         # the element stands behind the left record's values, in a record of the call's own: calls share nothing
-        inner = _value(body.this, lambda table, one: (False, -1) if one == name and not table else place(table, one))
+        inner = _value(body.this, within(body.expressions[0].name, place))
 
         def listed(left: Record, right: Record) -> Any:
             values = held(left, right)

@@ -7,7 +7,7 @@ from identity.matching.registry import MatchModel
 
 COLUMNS = (
     "record_key", "given_name", "given_forms", "given_known", "family_name", "birth_date", "street", "unit", "city", "postcode",
-    "handle", "mail_year", "emails", "phones", "sex", "suffix",
+    "handle", "mail_year", "emails", "phones", "numbers", "sex", "suffix",
 )  # fmt: skip
 
 
@@ -22,8 +22,15 @@ def with_frequencies(model: MatchModel, table: str) -> str:
         joins.append(
             f"LEFT JOIN frequencies {seen} ON {seen}.field = '{column}' AND {seen}.value_hash = md5(d.{column})"
         )
-    wanted = ", ".join([*(_given_known(model) if name == "given_known" else f"d.{name}" for name in COLUMNS), *columns])
+    fields = [_given_known(model) if name == "given_known" else f"d.{name}" for name in _compared(model)]
+    wanted = ", ".join([*fields, *columns])
     return f"SELECT {wanted} FROM {table} d {' '.join(joins)} ORDER BY d.record_key"
+
+
+def _compared(model: MatchModel) -> list[str]:
+    """Return the columns that a model reads: not the numbers, where no type of identifier is unique."""
+    names = {comparison.name for comparison in model.comparisons}
+    return [name for name in COLUMNS if name != "numbers" or "number" in names]
 
 
 def _given_known(model: MatchModel) -> str:

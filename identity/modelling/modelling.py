@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import duckdb
 
-from identity.config import IdentityConfig
+from identity.config import IdentityConfig, compared
 from identity.engine import pairing
 from identity.matching import frequencies, registry
 from identity.matching.registry import MatchModel
@@ -20,7 +20,7 @@ def frozen(runtime: Runtime, config: IdentityConfig, records: int, *, anew: bool
     if newest is None:
         return None
     mine = newest.batch == runtime.run.number
-    fits = registry.usable(newest.text, config.comparisons, records, config.model.retrain_when_grown)
+    fits = registry.usable(newest.text, compared(config), records, config.model.retrain_when_grown)
     return newest.model() if mine or (fits and not anew) else None
 
 

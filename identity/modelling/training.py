@@ -6,9 +6,9 @@ from typing import Any
 
 import duckdb
 
-from identity.config import IdentityConfig
+from identity.config import IdentityConfig, compared
 from identity.matching import frequencies
-from identity.matching.comparisons import COMPARISONS, Comparison
+from identity.matching.comparisons import COMPARISONS, NUMBER, Comparison
 from identity.matching.described import with_frequencies
 from identity.matching.linkage import linker_for, quiet, score
 from identity.matching.registry import MatchModel, TrainedComparison, TrainedLevel
@@ -42,6 +42,7 @@ _BELIEF = 100.0
 _FEWEST_AT_HOME = 30
 _RELATIVES = 0.05
 _ALONE = 0.9
+_SUREST = 0.99
 
 
 def train(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> MatchModel:
@@ -70,13 +71,13 @@ def _learnt(
     with quiet():
         linker = linker_for(connection, "training", untrained, learnt=False, families=families)
         _learn(connection, linker, config)
-        strangers = _as_model(linker, untrained, families=families)
+        strangers = _as_model(linker, untrained, _untaught(connection, untrained), families=families)
     return _at_home(connection, replace(strangers, prior=_prior(connection, strangers)))
 
 
 def declared(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> MatchModel:
     """Return the model as the comparisons declare it, with the frequencies of `described` frozen."""
-    names = [COMPARISONS[name] for name in config.comparisons]
+    names = [COMPARISONS[name] for name in compared(config)]
     columns = sorted({c.frequency for c in names if c.frequency})
     floors, digest = frequencies.freeze(connection, columns, config.model.rare)
     return MatchModel(
@@ -104,6 +105,21 @@ def _learn(connection: duckdb.DuckDBPyConnection, linker: Any, config: IdentityC
         # a rule without pairs would leave Splink's settings without the comparisons that it blocks on
         if _pairs(connection, condition) >= _FEWEST_PAIRS:
             training.estimate_parameters_using_expectation_maximisation(condition, max_pairs=config.model.sample_pairs)
+
+
+def _untaught(connection: duckdb.DuckDBPyConnection, model: MatchModel) -> frozenset[str]:
+    """Return the comparisons that stay as declared: that of numbers, where hardly one is held by several records.
+
+    Who shares a unique number is one person; without such pairs learning has nothing but strangers' numbers to go by,
+    and would find that one person's differ.
+    """
+    if all(comparison.name != NUMBER for comparison in model.comparisons):
+        return frozenset()
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT number FROM (SELECT unnest(numbers) AS number FROM training) "
+        "GROUP BY number HAVING count(*) > 1)"
+    ).fetchone()
+    return frozenset() if row and row[0] >= _FEWEST_PAIRS else frozenset({NUMBER})
 
 
 def _pairs(connection: duckdb.DuckDBPyConnection, condition: str) -> int:
@@ -160,13 +176,13 @@ def _starting_levels(comparison: Comparison) -> tuple[TrainedLevel, ...]:
     )
 
 
-def _as_model(linker: Any, before: MatchModel, *, families: bool) -> MatchModel:
+def _as_model(linker: Any, before: MatchModel, untaught: frozenset[str], *, families: bool) -> MatchModel:
     """Return what Splink learnt, rounded so that the last bits of a parallel sum do not make another model."""
     learnt = {c.output_column_name: c for c in linker._settings_obj.comparisons}  # noqa: SLF001 - its JSON is bound to SQL
     comparisons = []
     for comparison in before.comparisons:
         found = [level for level in learnt[comparison.name].comparison_levels if not level.is_null_level]
-        if not COMPARISONS[comparison.name].is_learnt(families=families):
+        if comparison.name in untaught or not COMPARISONS[comparison.name].is_learnt(families=families):
             comparisons.append(comparison)
             continue
         m = _distribution([level.m_probability for level in found], [lv.m for lv in comparison.levels])
@@ -200,14 +216,29 @@ def _at_home(connection: duckdb.DuckDBPyConnection, model: MatchModel) -> MatchM
     believable = [_believable(c) for c in told]
     persons = [[level.m for level in c.levels] for c in believable]
     relatives = [[level.household or _SMALLEST for level in c.levels] for c in believable]
-    families = min(households.strangeness(patterns, persons, relatives) / _RELATIVES, 1.0)
+    # a wrong number is a clerk's more often than a sister's: it is no sign of a family
+    signs = [p if c.name == NUMBER else r for c, p, r in zip(told, persons, relatives, strict=True)]
+    families = min(households.strangeness(patterns, persons, signs) / _RELATIVES, 1.0)
     model = replace(model, families=_rounded(families))
     if families < 1:
-        return replace(model, one_person_at_home=_ALONE)
+        return replace(model, one_person_at_home=_alone(told, patterns))
     learnt = households.learn(patterns, persons, relatives, one_person=model.one_person_at_home, strength=_BELIEF)
     figures = {c.name: (c, h) for c, h in zip(believable, learnt.relatives, strict=True)}
     comparisons = tuple(_with_homes(*figures[c.name]) if c.name in figures else c for c in model.comparisons)
     return replace(model, one_person_at_home=_rounded(learnt.one_person), comparisons=comparisons)
+
+
+def _alone(told: Sequence[TrainedComparison], patterns: Sequence[households.Pattern]) -> float:
+    """Return how likely two at one home are one person, where no families show: as their numbers say, if they have any.
+
+    One person's share a number as often as m says, and two people's never.
+    """
+    for at, comparison in enumerate(told):
+        known = sum(p.pairs for p in patterns if p.levels[at] != households.UNKNOWN)
+        if comparison.name == NUMBER and known >= _FEWEST_AT_HOME:
+            shared = sum(p.pairs for p in patterns if p.levels[at] == 0) / known
+            return _rounded(min(max(shared / comparison.levels[0].m, 1 - _SUREST), _SUREST))
+    return _ALONE
 
 
 def _find_homes(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -11,8 +11,9 @@ from sqlglot import exp
 from identity.config import BLOCKING_KEYS, IdentityConfig, recycled
 from identity.fields.features import Features
 from identity.matching import conditions
-from identity.matching.conditions import Place, Record
+from identity.matching.conditions import Record
 from identity.matching.evidence import bits
+from identity.matching.places import Place, of_record
 from identity.model import ALWAYS
 
 _COLUMNS = tuple(one.name for one in fields(Features))
@@ -35,7 +36,7 @@ class Keys:
     """A configuration's rules, ready to name the keys of any record."""
 
     def __init__(self, config: IdentityConfig) -> None:
-        mask, place = bits(config), conditions.of_record(_COLUMNS)
+        mask, place = bits(config), of_record(_COLUMNS)
         self._types = {name: (mask[name], kind.fan_out) for name, kind in config.identifiers.items()}
         self._rules = [
             (mask["+".join(rule)], _rows([BLOCKING_KEYS[key] for key in rule], place)) for rule in config.blocking

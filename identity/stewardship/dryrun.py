@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from identity.clustering.health import Health, status
-from identity.config import IdentityConfig, health_borders
+from identity.config import IdentityConfig, compared, health_borders
 from identity.engine.batch import Counts, resolve_batch
 from identity.engine.local import Local
 from identity.errors import Unresolved
@@ -60,6 +60,7 @@ def rehearse(lake: Path, wanted: Wanted, folder: Path) -> Plan:
     connection.execute(f"SET temp_directory = '{folder}'")
     scoring.load_features(connection, shelf.reader(lake, RECORD_FEATURES))
     _block(connection, wanted)
+    _number(connection, wanted.then)
     model, present = _model(connection, lake, wanted)
     counts = _resolved(connection, lake, wanted, model)
     connection.execute(
@@ -116,6 +117,21 @@ def _block(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
     connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
 
 
+def _number(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> None:
+    """Tell the numbers of the types that would be unique, which the records hold among their identifiers."""
+    unique = [name for name, kind in config.identifiers.items() if kind.unique]
+    if not unique:
+        return
+    connection.execute("ALTER TABLE features ADD COLUMN IF NOT EXISTS numbers VARCHAR[]")
+    connection.execute(
+        "UPDATE features SET numbers = list_sort(list_distinct(list_transform("
+        "list_filter(identifiers, lambda i: list_contains(names, i.type)), lambda i: i.type || ':' || i.value))) "
+        "FROM (SELECT ? AS names)",
+        [unique],
+    )
+    connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
+
+
 def _model(connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted) -> tuple[MatchModel, str | None]:
     """Return the model that a run would use, learnt now where it would learn one, and the version of the present one."""
     newest = modelbook.newest(lake)
@@ -123,7 +139,7 @@ def _model(connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted) ->
     present = None if newest is None else newest.version
     config, records = wanted.then, scoring.count(connection, "described")
     fits = newest is not None and registry.usable(
-        newest.text, config.comparisons, records, config.model.retrain_when_grown
+        newest.text, compared(config), records, config.model.retrain_when_grown
     )
     if newest is not None and fits and not wanted.train:
         model = newest.model()

@@ -133,7 +133,7 @@ def multiparty(data: Path) -> Iterator[Row]:
 
 
 # a number that the state gives to one person each
-NUMBER = IdentifierType(normaliser="code", strength="decisive")
+NUMBER = IdentifierType(normaliser="code", strength="decisive", unique=True)
 SETS = {
     "fake_1000": LabelledSet(fake_1000, "email"),
     **{

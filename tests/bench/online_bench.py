@@ -48,7 +48,7 @@ from infra.keyvalue import LmdbStore
 
 TEMPLATE = Path(__file__).parents[2] / "api" / "templates" / "workspace" / "identity.yaml"
 VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
-KINDS = {name: pa.list_(pa.string()) for name in ("given_forms", "emails", "phones")} | {
+KINDS = {name: pa.list_(pa.string()) for name in ("given_forms", "emails", "phones", "numbers")} | {
     "identifiers": VALUES, "bare": pa.bool_(), "given_known": pa.bool_(), "known": pa.bool_(), "arrival": pa.int64(),
 }  # fmt: skip
 

@@ -33,6 +33,7 @@ CONFIG = IdentityConfig(
         "loyalty": IdentifierType(normaliser="code", strength="decisive", limit=1, fan_out=5),
         "device": IdentifierType(normaliser="text", anonymous=True, fan_out=4),
         "account": IdentifierType(normaliser="code", limit=ValueLimit(values=1, days=30), fan_out=4),
+        "passport": IdentifierType(normaliser="code", strength="decisive", unique=True, fan_out=4),
     },
     blocking=(("birth_date",), ("street",), ("handle",), ("postcode", "birth_year")),
     limits=Limits(block=4, complete=5, jumbo=7, profile_size=9),
@@ -68,6 +69,7 @@ class World:
             "loyalty": pick([f"L{w}X{pick('123')}", "", ""]),
             "device": pick([f"d{w}-{pick('12')}", "", ""]),
             "account": pick([f"A{w}X{pick('123')}", "", ""]),
+            "passport": pick([f"P{w:03d}{pick(['41', '14', '87'])}{pick(['55', '56', '90'])}", "", ""]),
         }
         held = [Value(kind, value, f"1:{kind}:{value}", *self.span()) for kind, value in said.items() if value]
         made = features(attributes, held, CONFIG.identifiers, date(2026, 11, 1))

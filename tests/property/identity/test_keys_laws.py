@@ -21,7 +21,7 @@ TREE = YAML(typ="safe").load((ROOT / "api" / "templates" / "workspace" / "identi
 TREE["blocking"] += [[key] for key in BLOCKING_KEYS if [key] not in TREE["blocking"]] + [["given_form", "phone"]]
 CONFIG = IdentityConfig.model_validate(TREE)
 VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
-KINDS = {name: pa.list_(pa.string()) for name in ("given_forms", "emails", "phones")} | {
+KINDS = {name: pa.list_(pa.string()) for name in ("given_forms", "emails", "phones", "numbers")} | {
     "identifiers": VALUES, "bare": pa.bool_(), "given_known": pa.bool_(), "known": pa.bool_(), "arrival": pa.int64(),
 }  # fmt: skip
 

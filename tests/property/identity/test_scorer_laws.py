@@ -18,18 +18,20 @@ from ruamel.yaml import YAML
 
 from identity.config import IdentityConfig
 from identity.fields.features import Value, features
-from identity.matching import compiled, conditions, linkage, scoring
+from identity.matching import compiled, conditions, linkage, places, scoring
 from identity.matching.registry import MatchModel, TrainedLevel
 from identity.modelling import training
 
 TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "identity.yaml"
 TREE = YAML(typ="safe").load(TEMPLATE.read_text(encoding="utf-8"))
 TREE["identifiers"]["email_sha256"] = {"normaliser": "sha256", "digest_of": "email"}
+TREE["identifiers"]["passport"] = {"normaliser": "code", "unique": True}
+TREE["identifiers"]["tax"] = {"normaliser": "text", "unique": True}
 # a device is worth something, so that the laws see where it must count nothing
 TREE["evidence"]["anonymous"] = {"stranger": 3, "household": 1, "follow": 2}
 CONFIG = IdentityConfig.model_validate(TREE)
 TODAY = date(2026, 11, 1)
-LISTS = ("given_forms", "emails", "phones")
+LISTS = ("given_forms", "emails", "phones", "numbers")
 VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
 
 names = st.sampled_from(
@@ -77,6 +79,8 @@ identifiers = st.fixed_dictionaries(
         ),
         "phone": st.sampled_from(["+16145550101", "+16145550110", "+16145550102"]),
         "loyalty": st.sampled_from(["28123", "28124"]),
+        "passport": st.sampled_from(["X1234567", "X1234576", "X1234765", "Y7654321", "X12", "X13", "X31"]),
+        "tax": st.sampled_from(["X1234567", "7:1234", "71:234", "né-80-12", "ne-80-12"]),
     },
 )
 # many of them bare, known (a login) or not (a browser)
@@ -262,6 +266,9 @@ SPELLED = [
     "list_has_any(c_l, c_r)", "list_contains(c_l, a_r)", "list_has_any(string_split(a_l, ' '), c_r)", "c_l[1]", "c_l[2] = a_r",
     "len(c_l) = 0", "list_bool_or(list_transform(c_l, lambda x: x = a_r))", "list_bool_and(list_transform(c_l, lambda x: x <> a_r))",
     "list_filter(c_l, lambda x: levenshtein(x, a_r) <= 1)",
+    "list_bool_or(list_transform(c_l, lambda x: list_bool_or(list_transform(c_r, lambda y: x = y OR y = b_l AND x <> a_r))))",
+    "list_transform(c_l, lambda x: list_filter(c_l, lambda y: list_contains(list_transform(c_r, lambda z: y || z), x || a_r)))",
+    "list_transform(c_l, lambda x: list_transform(c_r, lambda x: x || a_l))",
     "abs(length(a_l) - length(a_r)) <= 2", "CASE WHEN a_l = a_r THEN 1 WHEN b_l = b_r THEN 2 END", "(a_l = a_r) IS TRUE",
     "CASE a_l WHEN 'a' THEN 'x' ELSE b_l END", "TRY_CAST(a_l AS INTEGER)", "regexp_extract(a_l, '[0-9]+')", "CAST(length(a_l) AS VARCHAR)",
 ]  # fmt: skip
@@ -281,7 +288,7 @@ def test_a_condition_means_in_python_what_it_means_in_duckdb(duck: Any, held: tu
         "?::VARCHAR AS a_r, ?::VARCHAR AS b_l, ?::VARCHAR AS b_r, ?::VARCHAR[] AS c_l, ?::VARCHAR[] AS c_r)",
         list(held),
     ).fetchall()
-    place = conditions.of_pair(("a", "b", "c"))
+    place = places.of_pair(("a", "b", "c"))
     for sql, expected in zip(SPELLED, theirs, strict=True):
         assert conditions.value(sql, place)((a_l, b_l, c_l), (a_r, b_r, c_r)) == expected, sql
         assert conditions.condition(sql, place)((a_l, b_l, c_l), (a_r, b_r, c_r)) is (expected is True), sql

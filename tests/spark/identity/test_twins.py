@@ -17,7 +17,7 @@ def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
     from identity.tables import RECORD_FEATURES
     from infra.identifiers import IdentifierType
 
-    types = {"email": IdentifierType(normaliser="email")}
+    types = {"email": IdentifierType(normaliser="email"), "tax": IdentifierType(normaliser="code", unique=True)}
     attributes = {"full_name": "Dr. Zoë van der Berg", "birth_date": "1984-03-09", "street": "12 Oak Street #4"}
     frame = spark.createDataFrame(
         [
@@ -31,7 +31,7 @@ def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
                 None,
                 "h",
                 attributes,
-                [("email", "zoe@example.org", "1:t")],
+                [("email", "zoe@example.org", "1:t"), ("tax", "9870123", "1:u")],
                 datetime(2026, 11, 1, tzinfo=UTC),
             )
         ],
@@ -41,8 +41,19 @@ def test_features_are_those_of_the_pure_rule(spark: Any) -> None:
     )
     made = transforms.record_features(frame, types, StructType.fromDDL(RECORD_FEATURES.ddl()))
     row = made.first().asDict(recursive=True)
-    pure = features(attributes, [Value("email", "zoe@example.org", "1:t")], types, date(2026, 11, 1))
-    for name in ("given_name", "family_name", "birth_date", "street", "unit", "emails", "bare", "given_known"):
+    held = [Value("email", "zoe@example.org", "1:t"), Value("tax", "9870123", "1:u")]
+    pure = features(attributes, held, types, date(2026, 11, 1))
+    for name in (
+        "given_name",
+        "family_name",
+        "birth_date",
+        "street",
+        "unit",
+        "emails",
+        "numbers",
+        "bare",
+        "given_known",
+    ):
         assert row[name] == getattr(pure, name)
 
 

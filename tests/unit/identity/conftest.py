@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
     + [
         ("emails", pa.list_(pa.string())),
         ("phones", pa.list_(pa.string())),
+        ("numbers", pa.list_(pa.string())),
         ("identifiers", VALUES),
         ("bare", pa.bool_()),
     ]

@@ -72,7 +72,7 @@ def records(number: int, identifiers: Sequence[np.ndarray[Any, Any]], first: int
         "arrival": pa.array(np.arange(first, first + number)), "identifiers": listed.cast(FEATURES.field("identifiers").type),
     }  # fmt: skip
     empty = pa.array([[]] * number, pa.list_(pa.string()))
-    told |= dict.fromkeys(("given_forms", "emails", "phones"), empty)
+    told |= dict.fromkeys(("given_forms", "emails", "phones", "numbers"), empty)
     told |= {name: value if isinstance(value, pa.Array) else pa.array([value] * number) for name, value in said.items()}
     blank = {field.name: pa.nulls(number, field.type) for field in FEATURES if field.name not in told}
     return pa.table({name: {**told, **blank}[name] for name in FEATURES.names}, schema=FEATURES)

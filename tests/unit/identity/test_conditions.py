@@ -3,11 +3,11 @@
 import pytest
 
 from identity.errors import Uncompiled
-from identity.matching import conditions
+from identity.matching import conditions, places
 from identity.matching.comparisons import COMPARISONS
 from identity.matching.described import COLUMNS
 
-PAIR = conditions.of_pair(("a", "b"))
+PAIR = places.of_pair(("a", "b"))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_what_has_no_python_fails_by_name_when_it_is_compiled(sql: str, named: s
 
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_every_comparison_of_the_house_compiles(name: str) -> None:
-    place = conditions.of_pair(COLUMNS)
+    place = places.of_pair(COLUMNS)
     conditions.condition(COMPARISONS[name].null, place)
     for level in COMPARISONS[name].levels:
         conditions.condition(level.condition, place)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from identity.clustering import ids
 from identity.config import IdentityConfig, overridden
@@ -125,6 +125,24 @@ def test_a_newly_blocked_value_joins_nobody(rehearsed: Callable[..., Plan]) -> N
     assert tie is not None
     assert weaker is not None
     assert weaker.bits < tie.bits
+
+
+def test_a_type_that_becomes_unique_is_heard_of(rehearsed: Callable[..., Plan], lake: Path) -> None:
+    path = str(lake / "record_features")
+    held = DeltaTable(path).to_pyarrow_table()
+    rows = held.drop_columns(["numbers"]).to_pylist()
+    for row in rows:
+        if row["record_key"] in ("bob1", "bob2"):
+            value = {"bob1": "9870123", "bob2": "2215548"}[row["record_key"]]
+            row["identifiers"].append({"type": "customer", "value": value, "token": f"1:{value}"})
+    older = held.schema.remove(held.schema.get_field_index("numbers"))
+    write_deltalake(path, pa.Table.from_pylist(rows, schema=older), mode="overwrite", schema_mode="overwrite")
+    plain, unique = rehearsed(), rehearsed(identifiers__customer__unique="true")
+    ties = [next(e.tie for e in plan.merged_examples if e.profile_id == "bob1") for plan in (plain, unique)]
+    assert ties[0] is not None
+    assert ties[1] is not None
+    assert ties[1].bits < ties[0].bits - 6
+    assert (plain.learnt, unique.learnt, unique.unheard) == (False, True, ())
 
 
 def test_a_model_of_another_format_gives_way_to_one_learnt_anew(rehearsed: Callable[..., Plan], lake: Path) -> None:

@@ -35,7 +35,7 @@ HOME = {"street": "5 Elm St", "postcode": "43017"}
 ANN = {"given_name": "Ann", "family_name": "Carver", "birth_date": "1980-02-03", **HOME}
 BOB = {"given_name": "Robert", "family_name": "Carver", "birth_date": "1978-07-09", **HOME}
 VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
-KINDS = {name: pa.list_(pa.string()) for name in ("given_forms", "emails", "phones")} | {
+KINDS = {name: pa.list_(pa.string()) for name in ("given_forms", "emails", "phones", "numbers")} | {
     "identifiers": VALUES, "bare": pa.bool_(), "given_known": pa.bool_(), "known": pa.bool_(), "arrival": pa.int64(),
 }  # fmt: skip
 
