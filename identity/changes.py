@@ -1,10 +1,10 @@
 """What a run has to resolve: cookies' owners, consent, and the records that are new, other than before, or gone."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,12 +26,13 @@ from identity.stewardship import store
 from identity.tables import CONSTRAINTS, COOKIE_INTERVAL, RECORD_CONSENT, RECORD_FEATURES
 from infra import shelf
 from infra.runtime import Runtime
+from infra.together import together
 from ingestion.tables import EVENTS, RECORDS
 from ingestion.transforms import current_events, current_records
 
 PURPOSE = "identity_resolution"
 _TOKENS_AT_ONCE = 8_192
-_WRITERS = 4
+_RESOLVABLE, _DECISIONS = "resolvable", "decisions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def find_changes(runtime: Runtime, config: IdentityConfig, work: Path, since: Si
         own = _only(current_events(lake.read(EVENTS)).where(f.col("record_key").isNotNull()), asked)
         current = moments.dated(current, moments.observed(records, own, types))
         stretches = moments.dated_stretches(stretches, types)
-    resolvable = _kept(transforms.resolvable(current, transforms.arrivals(records), stretches), work / "resolvable")
+    resolvable = _kept(transforms.resolvable(current, transforms.arrivals(records), stretches), work / _RESOLVABLE)
     runtime.say("asking what each record may be used for")
     decisions = _decisions(runtime, resolvable, work)
     runtime.say("normalising names, dates and addresses")
@@ -82,16 +83,15 @@ def find_changes(runtime: Runtime, config: IdentityConfig, work: Path, since: Si
     fresh, gone = transforms.changes(allowed, _only(lake.read_base(RECORD_FEATURES), asked))
     chosen = allowed if since is None else fresh
     features = transforms.record_features(chosen, config.identifiers, lake.schema(RECORD_FEATURES))
-    # small steps leave a core idle while one of them is planned
-    with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
-        running = [
-            pool.submit(_write, features, found.fresh),
-            pool.submit(_write, gone, found.gone),
-            pool.submit(_remember, runtime, decisions, asked),
-            pool.submit(lake.overwrite, CONSTRAINTS, _mirror(runtime)),
-        ]
-        for one in running:
-            one.result()
+    together(
+        lambda: _write(features, found.fresh),
+        lambda: _write(gone, found.gone),
+        lambda: _remember(runtime, decisions, asked),
+        lambda: lake.overwrite(CONSTRAINTS, _mirror(runtime)),
+    )
+    # they told of people who may not be resolved, too
+    for told in (_RESOLVABLE, _DECISIONS):
+        rmtree(work / told)
     _account(runtime)
     return found
 
@@ -189,7 +189,7 @@ def _decisions(runtime: Runtime, resolvable: DataFrame, work: Path) -> DataFrame
     policy = load_policy(runtime.workspace)
     ledger = runtime.lake.read(CONSENT_EVENT)
     decisions = record_decisions(resolvable, ledger, policy, list(policy.purposes), runtime.run.started_at)
-    return _kept(decisions, work / "decisions")
+    return _kept(decisions, work / _DECISIONS)
 
 
 def _remember(runtime: Runtime, decisions: DataFrame, asked: DataFrame | None) -> None:

@@ -25,6 +25,17 @@ class UnknownIdentity(Missing):
         super().__init__(f"no record or profile {reference}; pass a record key or a profile id of the last run")
 
 
+class OtherRules(Refused):
+    """A resolution that was cut off and would go on by other rules than it began by."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(
+            f"run {number} began by another policy or identity.yaml than there is now; run `kindred resolve`: it takes back "
+            "what that run had begun, and follows the new rules"
+        )
+
+
 class NoTruth(Missing):
     """A truth folder without the file that a score needs."""
 

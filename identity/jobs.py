@@ -2,8 +2,8 @@
 
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ from identity.tables import (
 )
 from infra.ids import content_digest
 from infra.runtime import Runtime
+from infra.together import together
 
-_WRITERS = 4
 _CLOSED_FEATURES = "SELECT record_key, birth_date, given_name, phones FROM features WHERE record_key IN (SELECT record_key FROM closed)"
 
 
@@ -43,11 +43,10 @@ def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]
     """
     config = load_identity(runtime.workspace)
     runtime.lake.ensure(TABLES)
-    work = runtime.workspace.state_path / "work" / f"resolve-{runtime.run.number}"
-    work.mkdir(parents=True, exist_ok=True)
     last = _last(runtime)
     runtime = unfinished.taken_back(runtime, last.get("batch", -1))
     digests = _digests(runtime, config)
+    work = unfinished.work_folder(runtime, digests)
     whole = arguments.get("full") == "yes" or last.get("inputs_digest") != digests["inputs_digest"]
     since = None if whole else Since(last["batch"], last["consent_sequence"], last["resolved_at"])
     seen = mirrored_through(runtime.database)
@@ -120,23 +119,24 @@ def _write(runtime: Runtime, here: Site, config: IdentityConfig, *, whole: bool)
     """Bring what the engine made into the lake, table by table; each write happens once a run."""
     names = {name for write in WRITES for name in (write.rows, write.gone) if name}
     frames = {name: here.frame(name) for name in sorted(names | {"closed_features", "profile_before"})}
-    # most batches leave some tables as they are, and a merge of nothing costs seconds
-    moved = [write for write in WRITES if whole or any(here.count(name) for name in (write.rows, write.gone) if name)]
-    with ThreadPoolExecutor(max_workers=_WRITERS) as pool:
-        running = [pool.submit(_write_table, runtime, write, frames, whole=whole) for write in moved]
-        running.append(pool.submit(_write_index, runtime, config, frames, whole=whole))
-        for one in running:
-            one.result()
+    some = {write.gone for write in WRITES if write.gone and here.count(write.gone)}
+    steps = [
+        partial(_write_table, runtime, write, frames, whole=whole, taken_out=write.gone in some) for write in WRITES
+    ]
+    together(*steps, partial(_write_index, runtime, config, frames, whole=whole))
 
 
-def _write_table(runtime: Runtime, write: Write, frames: Mapping[str, DataFrame], *, whole: bool) -> None:
+def _write_table(
+    runtime: Runtime, write: Write, frames: Mapping[str, DataFrame], *, whole: bool, taken_out: bool
+) -> None:
     rows, lake = frames[write.rows], runtime.lake
     if write.table is IDENTITY_EVENTS:
         rows = rows.withColumn("at", f.lit(runtime.run.started_at))
-    if not write.gone:
-        lake.append(write.table, rows)
-    elif whole:
+    if whole and write.gone:
         lake.overwrite(write.table, rows)
+    elif not taken_out:
+        # of nothing, too: what a run has left as it was carries its number, by which it is told from an unfinished one's
+        lake.append(write.table, rows)
     else:
         lake.replace(write.table, rows, frames[write.gone], write.keys)
 

@@ -21,6 +21,7 @@ Normaliser = Literal["email", "phone", "code", "uuid", "text", "sha256"]
 Strength = Literal["decisive", "strong", "weak"]
 Sort = Literal["role", "disposable", "service"]
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
@@ -95,7 +96,16 @@ def _digests_have_values(kinds: dict[str, IdentifierType]) -> dict[str, Identifi
     return kinds
 
 
-IdentifierTypes = Annotated[dict[str, IdentifierType], AfterValidator(_digests_have_values)]
+def _names_are_words(kinds: dict[str, IdentifierType]) -> dict[str, IdentifierType]:
+    for name in kinds:
+        if not _NAME.fullmatch(name):
+            raise ValueError("the name of an identifier type is letters, digits, - and _, and begins with a letter")
+    return kinds
+
+
+IdentifierTypes = Annotated[
+    dict[str, IdentifierType], AfterValidator(_names_are_words), AfterValidator(_digests_have_values)
+]
 
 
 class _IdentitySection(BaseModel):

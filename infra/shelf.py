@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import DeltaError
 
 from infra.errors import Broken, Missing
 from infra.tables import Table
@@ -31,18 +32,28 @@ def transaction(lake: Path, table: Table, app: str) -> int:
 def written(lake: Path, table: Table, app: str, until: int, at: int) -> int:
     """Return the version, `at` or before it, that an application's newest write of a number up to `until` made.
 
-    A table that no such write ever reached is as it was created.
+    A table that no such write ever reached is as it was created; of versions that the log no longer keeps, the oldest
+    that it keeps stands for those with the same number. Raise `Broken` where it keeps none that is old enough.
     """
     opened, here = _open(lake, table, at), at
 
-    def mark(version: int) -> int:
-        opened.load_as_version(version)
+    def mark(version: int) -> int | None:
+        try:
+            opened.load_as_version(version)
+        except DeltaError:
+            return None
         found = opened.transaction_version(app)
         return -1 if found is None else int(found)
 
-    while here > 0 and mark(here) > until:
-        here -= 1
     wanted = mark(here)
+    while here > 0 and wanted is not None and wanted > until:
+        here -= 1
+        wanted = mark(here)
+    if wanted is None:
+        raise Broken(
+            f"table {table.name}: a run that never ended wrote it, and the log no longer keeps what was before; move "
+            "identity's tables away and let `kindred run` make them anew"
+        )
     while here > 0 and mark(here - 1) == wanted:
         here -= 1
     return here

@@ -28,7 +28,7 @@ class Value:
 class Features:
     """The normalised fields of one record; a field that is not known is None.
 
-    `numbers` are its identifiers of unique types, each as `type:value`.
+    `numbers` are its identifiers of unique types, each as `type:value`; a value too long to be a number is none.
     """
 
     given_name: str | None = None
@@ -85,7 +85,9 @@ def features(
         mail_year=_year(emails),
         emails=emails,
         phones=phones,
-        numbers=sorted({f"{v.type}:{v.value}" for v in usable if types[v.type].unique}),
+        numbers=sorted(
+            {f"{v.type}:{v.value}" for v in usable if types[v.type].unique and len(v.value) <= LONGEST_NUMBER}
+        ),
         identifiers=usable,
         bare=not (name.given or name.family or born),
     )
@@ -102,6 +104,8 @@ def _misspelt_date(text: str) -> str:
 
 _DATE_SHAPED = re.compile(r"(1[0-9]{3}|20[0-9]{2})[-/]?([0-9]{2})[-/]?([0-9]{2})")
 _MONTHS, _DAYS = 12, 28
+LONGEST_NUMBER = 64
+"""What is longer is no number, and to tell how far two of them are apart takes the product of their lengths."""
 
 
 def _usable(identifiers: Iterable[Value], types: Mapping[str, IdentifierType]) -> Iterable[Value]:

@@ -137,6 +137,11 @@ _TWO_DIGITS_OFF = (
     "damerau_levenshtein(x, y) <= 2 AND length(x) - length(split_part(x, ':', 1)) > 6 "
     "AND length(y) - length(split_part(y, ':', 1)) > 6"
 )
+# in a very short one every other is a slip away
+_ONE_DIGIT_OFF = (
+    "damerau_levenshtein(x, y) <= 1 AND length(x) - length(split_part(x, ':', 1)) > 4 "
+    "AND length(y) - length(split_part(y, ':', 1)) > 4"
+)
 _HOUSE = "split_part(street_l, ' ', 1) = split_part(street_r, ' ', 1)"
 
 COMPARISONS = {
@@ -267,7 +272,7 @@ COMPARISONS = {
             (
                 Level("shared", "list_has_any(numbers_l, numbers_r)", 0.93, 0.005, u=0.00001, counted=False),
                 # one counter numbered a family
-                Level("one digit off", _NUMBERS_OFF.format("damerau_levenshtein(x, y) <= 1"), 0.045, 0.015, u=0.0005),
+                Level("one digit off", _NUMBERS_OFF.format(_ONE_DIGIT_OFF), 0.045, 0.015, u=0.0005),
                 Level("two digits off", _NUMBERS_OFF.format(_TWO_DIGITS_OFF), 0.015, 0.03, u=0.003),
             ),
             Level(OTHER, "", 0.01, 0.95),

@@ -49,7 +49,8 @@ class Event:
 
 def newcomer_of(row: Mapping[str, Any]) -> Newcomer:
     """Return a row of `record_features` as it would have come."""
-    told = {name: row[name] for name in _NAMES}
+    # a lake of before has no numbers
+    told = {"numbers": [], **{name: row[name] for name in _NAMES if name in row}}
     return Newcomer(
         RecordKey(row["record_key"]), row["source"], row["key"], row["kind"], row["known"], row["arrival"], told
     )

@@ -15,6 +15,7 @@ from identity.config import IdentityConfig, compared, health_borders
 from identity.engine.batch import Counts, resolve_batch
 from identity.engine.local import Local
 from identity.errors import Unresolved
+from identity.fields.features import LONGEST_NUMBER
 from identity.matching import frequencies, registry, scoring
 from identity.matching.registry import MatchModel
 from identity.model import MICRO, Constraint
@@ -125,7 +126,8 @@ def _number(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> No
     connection.execute("ALTER TABLE features ADD COLUMN IF NOT EXISTS numbers VARCHAR[]")
     connection.execute(
         "UPDATE features SET numbers = list_sort(list_distinct(list_transform("
-        "list_filter(identifiers, lambda i: list_contains(names, i.type)), lambda i: i.type || ':' || i.value))) "
+        "list_filter(identifiers, lambda i: list_contains(names, i.type) "
+        f"AND length(i.value) <= {LONGEST_NUMBER}), lambda i: i.type || ':' || i.value))) "
         "FROM (SELECT ? AS names)",
         [unique],
     )

@@ -96,3 +96,24 @@ def test_births_are_the_same_in_both_tongues(spark: Any) -> None:
     rows = spark.createDataFrame(pairs, "source string, key string")
     found = [row[0] for row in rows.select(birth_id("salt", f.col("source"), f.col("key"))).collect()]
     assert found == [birth_id_in_python("salt", source, key) for source, key in pairs]
+
+
+def test_what_was_taken_back_stays_gone_when_later_runs_change_nothing(spark: Any, tmp_path: Path) -> None:
+    """A run's number stands on every table that it has left in order, or an older run's would be taken for it."""
+    root = tmp_path / "lake"
+    table = Table("sample", Row, ("key",), merged=True)
+
+    def lake(number: int) -> Lake:
+        return Lake(spark, root, number, shelf.newest_versions(root))
+
+    lake(1).ensure([table])
+    lake(1).append(table, spark.createDataFrame([("good", None)], lake(1).schema(table)))
+    lake(2).append(table, spark.createDataFrame([("dead", None)], lake(2).schema(table)))
+    for number, ended in ((3, 1), (4, 3)):
+        mine = lake(number)
+        version = mine.settled(table, ended)
+        assert version is not None
+        if version != shelf.version(root, table):
+            mine.take_back(table, version)
+        mine.append(table, mine.empty(table))
+        assert shelf.reader(root, table).read_all().to_pylist() == [{"key": "good", "email": None}]

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from identity.clustering.limits import Limit
 from identity.config import IdentityConfig, load_identity, overridden, rules, timed
 from identity.matching.comparisons import COMPARISONS
 from infra.errors import ConfigurationError
-from infra.identifiers import is_blocked, is_evidence
+from infra.identifiers import IdentifierType, is_blocked, is_evidence
 from infra.workspace import Workspace
 
 TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "identity.yaml"
@@ -117,3 +118,10 @@ def test_a_wrong_limit_says_where_and_what(said: str, fault: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         overridden(limited(5), {"identifiers.phone.limit": said})
     assert fault in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "o'x", "7th", "two words", "naïve"])
+def test_the_name_of_a_type_is_a_word(name: str) -> None:
+    """It stands in keys before a colon, and in SQL."""
+    with pytest.raises(ValidationError, match="the name of an identifier type is letters, digits, - and _"):
+        IdentityConfig(identifiers={name: IdentifierType(normaliser="code")})

@@ -1,0 +1,56 @@
+"""Which version a run left a table in, as far as the log remembers."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+
+from infra import shelf
+from infra.errors import Broken
+from infra.tables import Table
+
+
+@dataclass
+class Row:
+    key: str
+
+
+TABLE = Table("sample", Row, ("key",))
+APP = "sample/"
+
+
+def write(lake: Path, number: int) -> None:
+    write_deltalake(
+        str(lake / TABLE.name),
+        pa.table({"key": [f"r{number}"]}),
+        mode="append",
+        configuration={"delta.logRetentionDuration": "interval 8 days"},
+        commit_properties=CommitProperties(app_transactions=[Transaction(APP, number)]),
+        post_commithook_properties=None,
+    )
+
+
+def test_the_last_run_up_to_a_number_left_a_version(tmp_path: Path) -> None:
+    for number in (1, 3, 3, 7):
+        write(tmp_path, number)
+    assert [shelf.written(tmp_path, TABLE, APP, until, 3) for until in (0, 1, 2, 3, 6, 7)] == [0, 0, 0, 1, 1, 3]
+
+
+def test_a_log_that_forgot_the_versions_before_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """A table that was last written before the log's retention is as its oldest version says."""
+    for number in range(1, 5):
+        write(tmp_path, number)
+    log = tmp_path / TABLE.name / "_delta_log"
+    for path in log.iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    write(tmp_path, 5)
+    table = DeltaTable(str(tmp_path / TABLE.name))
+    table.create_checkpoint()
+    table.cleanup_metadata()
+    assert [path.name for path in log.glob("*.json")] == [f"{4:020}.json"]
+    assert shelf.written(tmp_path, TABLE, APP, 9, 4) == 4
+    with pytest.raises(Broken, match="table sample: a run that never ended wrote it"):
+        shelf.written(tmp_path, TABLE, APP, 4, 4)
