@@ -66,7 +66,7 @@ def find_changes(runtime: Runtime, config: IdentityConfig, work: Path, since: Si
     cookies = _touched_cookies(runtime, work, since)
     _own_cookies(runtime, config, cookies)
     intervals, intervals_before = lake.read(COOKIE_INTERVAL), lake.read_base(COOKIE_INTERVAL)
-    _write(lineage.takers(_only(intervals, cookies), _only(intervals_before, cookies)), found.taken)
+    taken = lineage.takers(_only(intervals, cookies), _only(intervals_before, cookies))
     types = timed(config)
     asked = _asked_again(runtime, work, since, cookies, types)
     records = _only(lake.read(RECORDS), asked)
@@ -86,6 +86,7 @@ def find_changes(runtime: Runtime, config: IdentityConfig, work: Path, since: Si
     together(
         lambda: _write(features, found.fresh),
         lambda: _write(gone, found.gone),
+        lambda: _write(taken, found.taken),
         lambda: _remember(runtime, decisions, asked),
         lambda: lake.overwrite(CONSTRAINTS, _mirror(runtime)),
     )
