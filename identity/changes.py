@@ -179,10 +179,9 @@ def _words(runtime: Runtime, work: Path, since: Since) -> DataFrame | None:
             writer.write_table(pa.table({"token": tokens}, schema=schema))
     policy = load_policy(runtime.workspace)
     ripe = due(runtime.lake.read(CONSENT_EVENT), lifetimes(policy), since.at, runtime.run.started_at)
-    _write(ripe.union(spark.read.parquet(str(path))).distinct(), work / "tokens")
-    tokens_path = work / "tokens"
-    rows = sum(pq.read_metadata(file).num_rows for file in tokens_path.glob("*.parquet"))
-    return spark.read.parquet(str(tokens_path)) if rows else None
+    told = _kept(ripe.union(spark.read.parquet(str(path))).distinct(), work / "tokens")
+    rows = sum(pq.read_metadata(file).num_rows for file in (work / "tokens").glob("*.parquet"))
+    return told if rows else None
 
 
 def _decisions(runtime: Runtime, resolvable: DataFrame, work: Path) -> DataFrame:

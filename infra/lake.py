@@ -1,7 +1,7 @@
 """Delta through Spark: every write is checked against its declaration and happens once a run, however often tried."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Self, cast
 
@@ -13,6 +13,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 from infra import shelf
 from infra.errors import Broken
 from infra.tables import Table
+from infra.together import together
 
 
 class Lake:
@@ -31,8 +32,7 @@ class Lake:
     def ensure(self, tables: Iterable[Table]) -> None:
         """Create the tables that are not there yet, empty and with the properties that keep the log clean."""
         absent = [table for table in tables if not shelf.exists(self.root, table)]
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            list(pool.map(self._create, absent))
+        together(*(partial(self._create, table) for table in absent))
 
     def _create(self, table: Table) -> None:
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table))

@@ -45,6 +45,11 @@ def load_features(connection: duckdb.DuckDBPyConnection, rows: pa.RecordBatchRea
     else:
         connection.register("streamed", rows)
         connection.execute("CREATE OR REPLACE TABLE features AS SELECT * FROM streamed ORDER BY record_key")
+    return describe(connection)
+
+
+def describe(connection: duckdb.DuckDBPyConnection) -> int:
+    """Make `described` from `features` as they are now; return the number of its records."""
     connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
     return count(connection, "described")
 

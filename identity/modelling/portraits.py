@@ -57,7 +57,7 @@ def taken(
     load_table(connection, workspace.lake_path, RECORD_FEATURES, "features")
     # a lake of before has no numbers, and a run that learnt what they are worth may have died before it told them
     connection.execute("ALTER TABLE features ADD COLUMN IF NOT EXISTS numbers VARCHAR[]")
-    connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
+    scoring.describe(connection)
     files = shelf.parquet_files(workspace.lake_path, TF_SNAPSHOT)
     frequencies.load(connection, files, model.frequencies_digest)
     return portrait(connection, config, model)

@@ -115,7 +115,7 @@ def _block(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
     )
     # a mailbox is called by the emails there are
     connection.execute("UPDATE features SET handle = NULL, mail_year = NULL WHERE len(emails) = 0")
-    connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
+    scoring.describe(connection)
 
 
 def _number(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> None:
@@ -131,7 +131,7 @@ def _number(connection: duckdb.DuckDBPyConnection, config: IdentityConfig) -> No
         "FROM (SELECT ? AS names)",
         [unique],
     )
-    connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
+    scoring.describe(connection)
 
 
 def _model(connection: duckdb.DuckDBPyConnection, lake: Path, wanted: Wanted) -> tuple[MatchModel, str | None]:

@@ -117,7 +117,7 @@ def loaded(rows: pa.Table, connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SELECT 1").fetchall()  # an answer read by one row is unfinished, and forbids what follows
     connection.register("given", rows)
     connection.execute("CREATE OR REPLACE TABLE features AS SELECT * FROM given")
-    connection.execute("CREATE OR REPLACE TABLE described AS SELECT * FROM features WHERE NOT bare ORDER BY record_key")
+    scoring.describe(connection)
 
 
 def agrees(

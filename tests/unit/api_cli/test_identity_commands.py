@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from registered import register
 from typer.testing import CliRunner
 
 from api.cli.main import app
 from identity.config import IdentityConfig, load_identity
-from identity.matching import registry, scoring
+from identity.matching import scoring
 from identity.matching.comparisons import COMPARISONS
 from identity.modelling import training
 from identity.stewardship import store
@@ -82,18 +83,7 @@ def _fill(lake: Path, config: IdentityConfig) -> None:
             scoring.load_features(connection, arrow.to_reader())
     model = training.declared(connection, config)
     assert {c.name for c in model.comparisons} <= set(COMPARISONS)
-    write_deltalake(
-        str(lake / "model_registry"),
-        pa.table(
-            {
-                "batch": [1],
-                "model_version": [model.version],
-                "model": [registry.as_text(model)],
-                "trained_at": [datetime(2026, 1, 1, tzinfo=UTC)],
-                "records": [model.records],
-            }
-        ),
-    )
+    register(lake, model)
     write_deltalake(str(lake / "tf_snapshot"), schema(tables.TF_SNAPSHOT).empty_table())
 
 

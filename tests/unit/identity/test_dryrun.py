@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from registered import register
 
 from identity.clustering import ids
 from identity.config import IdentityConfig, overridden
 from identity.errors import Unresolved
-from identity.matching import registry, scoring
+from identity.matching import scoring
 from identity.model import Constraint, Rank
 from identity.modelling import training
 from identity.stewardship.dryrun import Wanted, rehearse
@@ -59,18 +60,7 @@ def lake(
     kept = [dict(zip(names, (model.frequencies_digest, *row), strict=True)) for row in frozen]
     frozen = pa.Table.from_pylist(kept, schema=pa.schema(list(zip(names, kinds, strict=True))))
     write_deltalake(str(root / "tf_snapshot"), frozen)
-    write_deltalake(
-        str(root / "model_registry"),
-        pa.table(
-            {
-                "batch": [1],
-                "model_version": [model.version],
-                "model": [registry.as_text(model)],
-                "trained_at": [datetime(2026, 1, 1, tzinfo=UTC)],
-                "records": [model.records],
-            }
-        ),
-    )
+    register(root, model)
     return root
 
 
