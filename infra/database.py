@@ -1,13 +1,26 @@
 """The relational store: SQLite in write-ahead mode by default, the same tables on PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+    inspect,
+)
 
+from infra.migrations import steps
 from infra.workspace import Workspace
+
+_WRITERS: Final = 0x6B696E64726564  # the number of our lock in PostgreSQL
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -31,16 +44,43 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def open_database(where: Workspace | str, *schemas: MetaData) -> Engine:
-    """Return an engine on the workspace's database (or on a URL) with the schemas' tables in place."""
-    if isinstance(where, Workspace):
-        where.database_path.parent.mkdir(parents=True, exist_ok=True)
-        where = f"sqlite:///{where.database_path}"
-    engine = create_engine(where, connect_args={"timeout": 30} if where.startswith("sqlite") else {})
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    for schema in schemas:
-        schema.create_all(engine)
+    """Return an engine on the workspace's database (or on a URL) with the schemas' tables in place.
+
+    A database of an older release is brought up to date first. A workspace's engine carries its workspace among its
+    execution options, for what lies beside the database.
+    """
+    if not isinstance(where, Workspace):
+        engine = connect(where)
+    else:
+        where.state_path.mkdir(parents=True, exist_ok=True)
+        engine = connect(where.database_url)
+        engine.update_execution_options(workspace=where)
+    bring_up_to_date(engine, schemas)
     return engine
+
+
+def connect(url: str) -> Engine:
+    """Return an engine on a URL, prepared as every database of ours is."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)  # the server may have been restarted since
+    engine = create_engine(url, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def bring_up_to_date(engine: Engine, schemas: Iterable[MetaData]) -> None:
+    """Put in place what tables lack, as one transaction: killed in the middle, it is done again at the next opening."""
+    schemas = tuple(schemas)
+    wanted = {name for schema in schemas for name in schema.tables}
+    with engine.connect() as connection:
+        held = set(inspect(connection).get_table_names())
+        if wanted <= held and steps.is_newest(connection, held):
+            return
+    with writing(engine) as connection:
+        # Looked at again: another process may have done it meanwhile.
+        steps.migrate(connection, set(inspect(connection).get_table_names()))
+        for schema in schemas:
+            schema.create_all(connection)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -55,14 +95,39 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def writing(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that holds the write lock from its first statement on.
 
-    SQLite would otherwise take it at the first write and fail there when another process came between.
+    SQLite would otherwise take it at the first write and fail there when another process came between. PostgreSQL has
+    no such lock of its own; with ours, rows are numbered in the order in which others come to see them, there too.
     """
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
         try:
             yield connection
         except BaseException:
             connection.rollback()
             raise
         connection.commit()
+
+
+def empty_log(engine: Engine, patience: int) -> bool:
+    """Take SQLite's write-ahead log in and empty it; say whether that was possible within so many milliseconds."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
+        busy: int = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+    return not busy
+
+
+def scrub(engine: Engine) -> None:
+    """Leave no deleted row in the database's bytes: its log is taken in and emptied, and its file written anew.
+
+    PostgreSQL does so itself in time (VACUUM); there this asks for it at once.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            connection.exec_driver_sql("VACUUM FULL")

@@ -19,6 +19,16 @@ _POLL_SECONDS = 0.15
 _RESTARTS = 3
 
 
+class RunnerEnded(Broken):
+    """Several runners died over one run: to start a further one at once would only repeat it."""
+
+    def __init__(self, starts: int, run_id: str) -> None:
+        super().__init__(
+            f"the job runner ended {starts} times during run {run_id}; see state/runner.log. The run is kept: the next "
+            "command that hands over the same job goes on with it"
+        )
+
+
 def start_runner(workspace: Workspace) -> subprocess.Popen[bytes]:
     """Start a runner of its own session, so that it outlives the command that asked; a second one ends itself."""
     state = workspace.state_path
@@ -41,7 +51,7 @@ def start_runner(workspace: Workspace) -> subprocess.Popen[bytes]:
 def follow(workspace: Workspace, runs: Runs, run_id: str, show: Callable[[Row[Any]], None]) -> Row[Any]:
     """Return the run's row once it has ended, showing each of its lines on the way.
 
-    A runner that died is replaced, and the run goes on where it stopped; after a few deaths `Broken` says
+    A runner that died is replaced, and the run goes on where it stopped; after a few deaths `RunnerEnded` says
     where to look.
     """
     seen, starts = 0, 0
@@ -56,7 +66,7 @@ def follow(workspace: Workspace, runs: Runs, run_id: str, show: Callable[[Row[An
         ended = runner is None or runner.poll() is not None
         if ended and not writer.is_held(workspace.state_path):
             if starts > _RESTARTS:
-                raise Broken(f"the job runner ended {starts} times during run {run_id}; see state/runner.log")
+                raise RunnerEnded(starts, run_id)
             runner = start_runner(workspace)
             starts += 1
         time.sleep(_POLL_SECONDS)

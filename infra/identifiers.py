@@ -205,7 +205,14 @@ def is_evidence(kind: IdentifierType, value: str) -> bool:
     A role's address, a throw-away one and a service line may be all that is known of a person, and are kept as such;
     several people have them, so they bring nobody together.
     """
-    return not is_blocked(kind, value) and not _sorts(kind.normaliser, value).intersection(kind.attribute_only)
+    return not is_blocked(kind, value) and names_somebody(kind, value)
+
+
+def names_somebody(kind: IdentifierType, value: str) -> bool:
+    """Say of a normalised value that is not blocked whether it may say who somebody is."""
+    if kind.normaliser not in ("email", "phone"):
+        return True  # of no other kind there are sorts, and to ask takes longer than most values' spelling
+    return not _sorts(kind.normaliser, value).intersection(kind.attribute_only)
 
 
 @lru_cache(maxsize=65_536)
@@ -235,10 +242,14 @@ def digests(kinds: Mapping[str, IdentifierType], kind: str, value: str) -> tuple
     return tuple((name, one) for name, declared in kinds.items() if declared.digest_of == kind for one in hashed)
 
 
+def record_token(key: bytes, source: str, own_key: str) -> Token:
+    """Return what stands for a row by its source and its own key, such as an event by its message id."""
+    return token(key, "record", f"{source}|{own_key}")
+
+
 def token(key: bytes, kind: str, value: str) -> Token:
     """Return what stands for an identifier wherever its value need not be known: HMAC-SHA256 under the key.
 
     The prefix names the key's version. A bare hash of an email or phone could be guessed; this cannot.
     """
-    digest = hmac.new(key, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()
-    return Token(f"1:{digest}")
+    return Token(f"1:{hmac.digest(key, f'{kind}:{value}'.encode(), 'sha256').hex()}")

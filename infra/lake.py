@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
-from infra import shelf
+from infra import gains, reads, shelf
 from infra.errors import Broken
 from infra.tables import Table
 from infra.together import together
@@ -35,6 +35,8 @@ class Lake:
         together(*(partial(self._create, table) for table in absent))
 
     def _create(self, table: Table) -> None:
+        # What a run left that died at a table's first commit is no table to Delta, and stands in the way of one.
+        shelf.clear_unborn(self.root, table)
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table))
         builder = builder.addColumns(self.schema(table))
         for key, value in table.properties().items():
@@ -51,6 +53,7 @@ class Lake:
 
     def read(self, table: Table) -> DataFrame:
         """Return a table as it is now, with what this run wrote."""
+        reads.note(table.name)
         return self.spark.read.format("delta").load(self.path(table))
 
     def read_base(self, table: Table) -> DataFrame:
@@ -58,6 +61,7 @@ class Lake:
         version = self._base.get(table.name)
         if version is None:
             return self.empty(table)
+        reads.note(table.name)
         return self.spark.read.format("delta").option("versionAsOf", version).load(self.path(table))
 
     def based_on(self, base: Mapping[str, int]) -> Self:
@@ -78,6 +82,14 @@ class Lake:
         """Add rows to a table; a second call for the same run and part adds nothing."""
         self._write(table, frame, "append", part)
 
+    def land(self, table: Table, frame: DataFrame, stream: str, number: int) -> None:
+        """Add a stream's batch of a number to a table; the same batch of the same stream adds nothing again."""
+        self._commit(table, frame, "append", f"{table.name}/{stream}", number)
+
+    def remove(self, table: Table, condition: Column) -> None:
+        """Take the rows that a condition names out of a table; to do so again changes nothing."""
+        DeltaTable.forPath(self.spark, self.path(table)).delete(condition)
+
     def overwrite(self, table: Table, frame: DataFrame, part: str = "") -> None:
         """Replace a table's rows; a second call for the same run and part changes nothing."""
         self._write(table, frame, "overwrite", part)
@@ -95,11 +107,22 @@ class Lake:
         self.append(table, rows, part)
 
     def _write(self, table: Table, frame: DataFrame, mode: str, part: str) -> None:
+        self._commit(table, frame, mode, _app(table, part), self._run_number)
+
+    def _commit(self, table: Table, frame: DataFrame, mode: str, app: str, number: int) -> None:
         writer = checked(frame, self.schema(table), table.name).write.format("delta").mode(mode)
         # what replaces all rows may bring columns that an older Kindred did not declare
         writer = writer.option("mergeSchema", str(mode == "overwrite").lower())
-        writer = writer.option("txnAppId", _app(table, part)).option("txnVersion", self._run_number)
+        writer = writer.option("txnAppId", app).option("txnVersion", number)
         writer.save(self.path(table))
+
+    def gained(self, table: Table, part: str, by: Sequence[str]) -> dict[tuple[Any, ...], int]:
+        """Return how many rows this run's writes of a part added to a table, by the values of a few columns.
+
+        They are counted in the files themselves, whichever attempt of a resumed run wrote them.
+        """
+        since = self._base.get(table.name, -1)
+        return gains.rows_of(self.root / table.name, _app(table, part), self._run_number, since, by)
 
     def versions(self, tables: Iterable[Table]) -> dict[str, int]:
         """Return the newest version of each of the tables that exist."""

@@ -43,6 +43,15 @@ MESSAGE = Table(
     Column("text", String, nullable=False),
 )
 
+# Each time that a runner took a run up: more than once where runners die over it.
+TAKEN_UP = Table(
+    "run_taken_up",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String, nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 # A freeze or an erasure goes before everything else that waits.
 ORDINARY, URGENT = 0, 10
 
@@ -140,6 +149,7 @@ class Runs:
                     "salt": salt or secrets.token_hex(16),
                 }
             connection.execute(update(RUN).where(RUN.c.id == row.id).values(**changes))
+            connection.execute(TAKEN_UP.insert().values(run_id=row.id, at=self._clock()))
             return connection.execute(select(RUN).where(RUN.c.id == row.id)).one()
 
     def record_step(self, run_id: str, step: Step) -> None:
@@ -184,6 +194,20 @@ class Runs:
         if row is None:
             raise Missing(f"there is no run {run_id}")
         return row
+
+    def numbered(self, number: int) -> Row[Any]:
+        """Return the row of the run with a number."""
+        with self._database.connect() as connection:
+            row = connection.execute(select(RUN).where(RUN.c.number == number)).first()
+        if row is None:
+            raise Missing(f"there is no run {number}; `kindred runs` lists those that there are")
+        return row
+
+    def taken_up(self, run_id: str) -> int:
+        """Return how often a runner took a run up: once, and once more after each that died over it."""
+        with self._database.connect() as connection:
+            query = select(func.count()).select_from(TAKEN_UP).where(TAKEN_UP.c.run_id == run_id)
+            return int(connection.execute(query).scalar_one())
 
     def latest(self, limit: int = 20) -> list[Row[Any]]:
         """Return the newest runs first."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from infra.lake import Lake
+from infra.observer import Observer
 from infra.workspace import Workspace
 
 
@@ -30,6 +31,7 @@ class Runtime:
     database: Engine
     run: RunInfo
     say: Callable[[str], None]
+    observer: Observer = field(default_factory=Observer)
 
 
 Job = Callable[[Runtime, Mapping[str, str]], dict[str, object]]

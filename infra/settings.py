@@ -4,11 +4,12 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from infra.errors import ConfigurationError
 from infra.phones import known_region
@@ -16,7 +17,12 @@ from infra.phones import known_region
 _OVERRIDE = re.compile(r"KINDRED_([A-Z]+)__([A-Z_]+)")
 # What a machine may say otherwise than the page. The rest decides what becomes of people and stands in the page alone,
 # where its change is seen: a run compares the files, not the environment.
-_OF_THE_MACHINE = ("engine", "serving", "stores")
+_OF_THE_MACHINE = ("engine", "serving", "stores", "log")
+# Where the embedded database lies in a workspace.
+EMBEDDED = "state/kindred.db"
+_SERVED = ("postgresql://", "postgresql+psycopg://")
+_KEY_BYTES = 32
+_BROKERS = re.compile(r"[\w.\[\]:-]+:\d{1,5}(\s*,\s*[\w.\[\]:-]+:\d{1,5})*")
 
 
 class Section(BaseModel):
@@ -54,7 +60,139 @@ class StoresSettings(Section):
 
     lake: str = "state/lake"
     serving: str = "state/serving"
-    database: str = "state/kindred.db"
+    database: str = Field(
+        default=EMBEDDED, repr=False, description="a file, or postgresql://… as ${NAME} of the environment"
+    )
+
+    @field_validator("database")
+    @classmethod
+    def _file_or_postgresql(cls, value: str) -> str:
+        if "://" in value and not (value.startswith(_SERVED) and urlsplit(value).hostname):
+            raise ValueError("not a database of ours; name a file, or a server as postgresql://user:password@host/name")
+        return value
+
+    @property
+    def served(self) -> bool:
+        """Whether the database is a server's and no file."""
+        return "://" in self.database
+
+
+class SpoolSettings(Section):
+    """How the event log on this machine's disk is bounded; sizes are in bytes, times in seconds."""
+
+    type: Literal["spool"] = "spool"
+    quota: int = Field(default=4 << 30, ge=1 << 20, description="of what waits for the lake: 429 at 70 %, 503 at 90 %")
+    segment: int = Field(default=64 << 20, ge=1 << 10, description="at which a segment is sealed")
+    seal_after: float = Field(default=2.0, gt=0, le=3600, description="its first entry, however small it is")
+    memory: int = Field(default=32 << 20, ge=1 << 16, description="of entries that wait for the disk; beyond it, 429")
+    free: int = Field(default=256 << 20, ge=0, description="that the disk must have left; below it, 503")
+    slow: float = Field(default=1.0, gt=0, description="an fsync that takes longer: 503 until one is quicker")
+
+
+class KafkaSettings(Section):
+    """The event log in Kafka: a topic for each source, made by Kindred; sizes are in bytes, times in seconds."""
+
+    type: Literal["kafka"]
+    bootstrap: str = Field(
+        default="127.0.0.1:9092", description="brokers to begin with: host:port, several with commas"
+    )
+    topic_prefix: str = Field(
+        default="kindred-", pattern=r"^[a-zA-Z0-9._-]{0,100}$", description="before the source's name"
+    )
+    partitions: int = Field(default=2, ge=1, le=1000, description="of a topic when it is made; never changed")
+    replication: int = Field(default=1, ge=1, le=9, description="brokers that keep a copy; 3 in production")
+    min_insync: int | None = Field(
+        default=None, ge=1, description="copies before a sender hears yes; 2 where there are any"
+    )
+    acks: str = Field(default="all", description="all, and nothing else")
+    retention_hours: int = Field(default=168, ge=1, description="after which Kafka deletes entries, read or not")
+    deliver_within: float = Field(default=10.0, ge=1, le=120, description="or a sender is told to come again: 503")
+    memory: int = Field(
+        default=64 << 20, ge=1 << 16, description="of entries that wait for the brokers; beyond it, 429"
+    )
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        if not _BROKERS.fullmatch(value):
+            raise ValueError("not the address of a broker; use host:port, and commas between several")
+        return value
+
+    @field_validator("acks")
+    @classmethod
+    def _all(cls, value: str) -> str:
+        if value != "all":
+            raise ValueError("a broker that acknowledges alone and dies takes accepted events with it; use acks: all")
+        return value
+
+    @model_validator(mode="after")
+    def _survives_a_broker(self) -> Self:
+        if self.replication > 1 and self.insync < 2:
+            raise ValueError(
+                f"with replication {self.replication} and min_insync {self.insync} one broker alone may acknowledge, "
+                "and accepted events are lost with it; use min_insync: 2 or more"
+            )
+        if self.insync > self.replication:
+            raise ValueError(
+                f"min_insync {self.insync} is more than replication {self.replication}: nothing could be accepted; "
+                "use as many at most"
+            )
+        return self
+
+    @property
+    def insync(self) -> int:
+        """How many copies there are before a sender hears yes."""
+        return min(2, self.replication) if self.min_insync is None else self.min_insync
+
+    def topic(self, source: str) -> str:
+        """Return the topic that keeps a source's entries."""
+        return f"{self.topic_prefix}{source}"
+
+
+class LogsSettings(Section):
+    """How jobs and the server write down what happens."""
+
+    format: Literal["human", "json"] = Field(default="human", description="lines for people, or JSON for machines")
+
+
+class FileLineage(Section):
+    """OpenLineage's events as lines of a file."""
+
+    transport: Literal["file"]
+    path: str = Field(default="state/lineage.ndjson", description="relative to the workspace")
+    namespace: str | None = Field(default=None, min_length=1, description="of our jobs; the workspace's name without")
+
+
+class HttpLineage(Section):
+    """OpenLineage's events sent to whoever collects them, such as Marquez."""
+
+    transport: Literal["http"]
+    url: str = Field(description="of the server, e.g. http://127.0.0.1:5000")
+    endpoint: str = Field(default="api/v1/lineage", description="where under it events are posted")
+    api_key: SecretStr | None = Field(default=None, description="as ${NAME} of the environment")
+    timeout: float = Field(default=2.0, gt=0, le=30, description="seconds that one event may take")
+    namespace: str | None = Field(default=None, min_length=1, description="of our jobs; the workspace's name without")
+
+    @field_validator("url")
+    @classmethod
+    def _of_a_server(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("not the address of a server; write http://host:port or https://host")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("an address with a secret in it; write the secret as api_key: ${NAME}")
+        return value
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the server is on this machine."""
+        return urlsplit(self.url).hostname in {"127.0.0.1", "localhost", "::1"}
+
+    @model_validator(mode="after")
+    def _keeps_its_key(self) -> Self:
+        if self.api_key and urlsplit(self.url).scheme == "http" and not self.loopback:
+            raise ValueError("an api_key would go over the network in the clear; use https, or leave it out")
+        return self
 
 
 class KindredSettings(Section):
@@ -68,6 +206,9 @@ class KindredSettings(Section):
     engine: EngineSettings = EngineSettings()
     serving: ServingSettings = ServingSettings()
     stores: StoresSettings = StoresSettings()
+    log: SpoolSettings | KafkaSettings = Field(default=SpoolSettings(), discriminator="type")
+    logs: LogsSettings = LogsSettings()
+    lineage: Annotated[FileLineage | HttpLineage, Field(discriminator="transport")] | None = None
 
     @field_validator("time_zone")
     @classmethod
@@ -87,6 +228,8 @@ class KindredSettings(Section):
 def overridden(settings: KindredSettings, environ: Mapping[str, str]) -> KindredSettings:
     """Return the settings with what variables such as `KINDRED_ENGINE__DRIVER_MEMORY` say in place of the page."""
     sections: dict[str, dict[str, str]] = {}
+    if environ.get("KINDRED_LOG"):
+        sections["logs"] = {"format": environ["KINDRED_LOG"]}
     for name in sorted(environ):
         found = _OVERRIDE.fullmatch(name)
         if found is None or not environ[name]:
@@ -98,17 +241,22 @@ def overridden(settings: KindredSettings, environ: Mapping[str, str]) -> Kindred
         if key not in known:
             raise _wrong(name, "unknown key", f"use {_known(known, f'KINDRED_{found[1]}__', '')}")
         sections.setdefault(section, {})[key] = environ[name]
-    changes = {section: _changed(getattr(settings, section), values) for section, values in sections.items()}
+    changes = {section: _changed(section, getattr(settings, section), values) for section, values in sections.items()}
     return settings.model_copy(update=changes)
 
 
-def _changed(section: Section, values: Mapping[str, Any]) -> Section:
+def _changed(name: str, section: Section, values: Mapping[str, Any]) -> Section:
     try:
         return type(section).model_validate({**section.model_dump(), **values})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = f"KINDRED_{type(section).__name__.removesuffix('Settings').upper()}__{str(first['loc'][0]).upper()}"
-        raise _wrong(name, first["msg"], "mend the variable, or remove it") from None
+        key = f"__{str(first['loc'][0]).upper()}" if first["loc"] else ""
+        wrong = first["msg"].removeprefix("Value error, ")
+        raise _wrong(
+            "KINDRED_LOG" if name == "logs" else f"KINDRED_{name.upper()}{key}",
+            wrong,
+            "mend the variable, or remove it",
+        ) from None
 
 
 def _wrong(name: str, wrong: str, right: str) -> ConfigurationError:
@@ -132,3 +280,20 @@ def environment(workspace: Path) -> dict[str, str]:
 def secret(environ: Mapping[str, str], name: str) -> str | None:
     """Return a secret of the environment, or None where it is not set."""
     return environ.get(name) or None
+
+
+def secret_key(environ: Mapping[str, str], name: str) -> bytes | None:
+    """Return a key of 32 bytes that stands in the environment as 64 hexadecimal digits, None where none is set.
+
+    Raise `ValueError` for what can be none; it does not repeat the value.
+    """
+    value = secret(environ, name)
+    if value is None:
+        return None
+    try:
+        key = bytes.fromhex(value)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise ValueError(f"{name} is not 64 hexadecimal digits")
+    return key

@@ -1,7 +1,10 @@
 """Delta without a JVM: rows leave the lake as Arrow batches, so that no driver ever holds a person's rows."""
 
+import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,13 +12,25 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
+from infra import reads
 from infra.errors import Broken, Missing
 from infra.tables import Table
+
+# How an erasure marks its commits. Like those that only lay files out anew, they change nothing that a run settles.
+ERASURE = "kindred.erasure"
+_UPKEEP = ("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END")
 
 
 def exists(lake: Path, table: Table) -> bool:
     """Say whether the table has been created."""
     return bool(DeltaTable.is_deltatable(str(lake / table.name)))
+
+
+def clear_unborn(lake: Path, table: Table) -> None:
+    """Remove the log of a table that was never committed: drafts of its first commit, and nothing else."""
+    log = lake / table.name / "_delta_log"
+    if log.is_dir() and all(file.name.startswith(".") for file in log.rglob("*") if file.is_file()):
+        shutil.rmtree(log)
 
 
 def version(lake: Path, table: Table) -> int:
@@ -56,7 +71,24 @@ def written(lake: Path, table: Table, app: str, until: int, at: int) -> int:
         )
     while here > 0 and mark(here - 1) == wanted:
         here -= 1
+    while here < at and _is_upkeep(lake, table, here + 1):
+        here += 1
     return here
+
+
+def _is_upkeep(lake: Path, table: Table, version: int) -> bool:
+    """Say whether a version came about by an erasure, or by laying files out anew: to go back behind it undoes that."""
+    told = [commit.get("userMetadata") == ERASURE or commit.get("operation") in _UPKEEP
+            for commit in commits(lake, table, version, version)]  # fmt: skip
+    return any(told)
+
+
+def commits(lake: Path, table: Table, first: int, last: int) -> Iterator[dict[str, Any]]:
+    """Yield what the log still tells of the commits that made some versions, the first to the last."""
+    for number in range(first, last + 1):
+        file = lake / table.name / "_delta_log" / f"{number:020d}.json"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        yield from (action["commitInfo"] for line in lines if "commitInfo" in (action := json.loads(line)))
 
 
 def newest_versions(lake: Path) -> dict[str, int]:
@@ -75,6 +107,7 @@ def reader(
     Reads tables with deletion vectors too, which Arrow datasets and plain Parquet readers do not know.
     """
     opened = _open(lake, table, at)
+    reads.note(table.name)
     declared = pa.schema(opened.schema().to_arrow())
     wanted = list(columns) if columns is not None else declared.names
     absent = [name for name in wanted if name not in declared.names]
@@ -119,9 +152,15 @@ def parquet_files(lake: Path, table: Table, at: int | None = None) -> list[str]:
 
     Raise `Broken` for a table whose files hold rows that are deleted: only `reader` knows which.
     """
+    reads.note(table.name)
     if table.merged:
         raise Broken(f"the files of {table.name} hold deleted rows; read it with shelf.reader")
     return sorted(_open(lake, table, at).file_uris())
+
+
+def data_files(lake: Path, table: Table) -> frozenset[Path]:
+    """Return the data files that the newest version of a table is made of, whatever of their rows counts."""
+    return frozenset(map(Path, _open(lake, table, None).file_uris()))
 
 
 def _open(lake: Path, table: Table, at: int | None) -> DeltaTable:

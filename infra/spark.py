@@ -1,31 +1,25 @@
 """The one Spark session of a process, tuned for small Delta tables on one machine; a cluster serves as well."""
 
 import os
-import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
-from infra.errors import Unavailable
+from infra.jars import IVY_SETTINGS, NOT_FOR_THE_SESSION, SESSION, java
 from infra.settings import EngineSettings
 
-DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
-
-# An Ivy file of our own: without it Spark asks the local Maven cache first, where a cached pom without its
-# jar ends the resolution.
-_IVY = """<ivysettings>
-  <settings defaultResolver="central"/>
-  <resolvers><ibiblio name="central" m2compatible="true"/></resolvers>
-</ivysettings>
-"""
+_KNOWN_DEAD_WITHIN = 0.5
 
 
 def _configuration(engine: EngineSettings, work: Path) -> Mapping[str, str]:
     ivy = work / "ivysettings.xml"
     return {
-        "spark.jars.packages": DELTA,
+        "spark.jars.packages": ",".join(SESSION),
+        "spark.jars.excludes": ",".join(NOT_FOR_THE_SESSION),
         "spark.jars.ivySettings": str(ivy),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -54,6 +48,10 @@ def _configuration(engine: EngineSettings, work: Path) -> Mapping[str, str]:
         # the second lock on the same door (consent chapter of the design).
         "spark.databricks.delta.writeChecksumFile.enabled": "false",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # A run makes a few hundred classes, most of them for Delta; with room for 100, the next makes them anew.
+        "spark.sql.codegen.cache.maxEntries": "1000",
+        # HotSpot never compiles a method of more bytecodes: a plan that wide runs faster operator by operator.
+        "spark.sql.codegen.hugeMethodLimit": "8000",
         # One Python worker serves many tasks; started once, it keeps its models.
         "spark.python.worker.reuse": "true",
     }
@@ -61,15 +59,29 @@ def _configuration(engine: EngineSettings, work: Path) -> Mapping[str, str]:
 
 def session(engine: EngineSettings, work: Path) -> SparkSession:
     """Return the session; `work` holds its scratch files. Raise `Unavailable` where no JDK 17 is found."""
-    if shutil.which("java") is None:
-        raise Unavailable("no java on the PATH; install a JDK 17, for example: apt-get install openjdk-17-jdk-headless")
+    java()
     work.mkdir(parents=True, exist_ok=True)
-    (work / "ivysettings.xml").write_text(_IVY, encoding="utf-8")
+    (work / "ivysettings.xml").write_text(IVY_SETTINGS, encoding="utf-8")
     # Python workers start from this variable alone; without it they would be whatever python3 the PATH has.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # noqa: TID251 - Spark reads it nowhere else
     builder = SparkSession.builder.master(engine.master).appName("kindred")  # noqa: TID251 - the one place
     for key, value in _configuration(engine, work).items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
+    # What Spark and its workers log of an error quotes the value that made it. Errors reach the caller anyway.
+    spark.sparkContext.setLogLevel("OFF")
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
     return spark
+
+
+def is_alive(spark: SparkSession) -> bool:
+    """Say whether a session's JVM lives; one that was just killed is given a moment to be known as dead."""
+    process = getattr(spark.sparkContext._gateway, "proc", None)  # noqa: SLF001 - PySpark has no word for it
+    if process is None:
+        return True
+    try:
+        process.wait(timeout=_KNOWN_DEAD_WITHIN)
+    except subprocess.TimeoutExpired:
+        return True
+    return False

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,8 @@ from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from infra.errors import ConfigurationError, Missing, Unavailable
-from infra.settings import KindredSettings, environment, overridden, secret
+from infra.settings import EMBEDDED, KindredSettings, environment, overridden, secret
+from infra.signing import Signer
 
 Model = TypeVar("Model", bound=BaseModel)
 _REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
@@ -52,8 +53,26 @@ class Workspace:
 
     @property
     def database_path(self) -> Path:
-        """The database file of the embedded default."""
-        return self.root / self.settings.stores.database
+        """The database file of the embedded default; where `stores.database` is a server's, the place it would have."""
+        return self.root / (EMBEDDED if self.settings.stores.served else self.settings.stores.database)
+
+    @property
+    def database_url(self) -> str:
+        """Where the database is, with its password if it has one: never to be shown."""
+        stores = self.settings.stores
+        if not stores.served:
+            return f"sqlite:///{self.database_path}"
+        return "postgresql+psycopg://" + stores.database.partition("://")[2]
+
+    @property
+    def log_path(self) -> Path:
+        """Where the spool's segments lie, a folder for each source."""
+        return self.state_path / "spool"
+
+    @property
+    def landing_path(self) -> Path:
+        """Where connectors put down what they brought, a folder for each source."""
+        return self.state_path / "landing"
 
     @property
     def state_path(self) -> Path:
@@ -69,6 +88,20 @@ class Workspace:
                 "into the workspace's .env, production sets it in the environment"
             )
         return value.encode()
+
+    def token_keys(self) -> Mapping[int, bytes]:
+        """Return every key that tokens were ever made under and that is still held, by version; the newest is in use.
+
+        Retired ones stand in `KINDRED_TOKEN_KEY_V1`, `…_V2` and so on, the first one first.
+        """
+        held: dict[int, bytes] = {}
+        while (retired := secret(self.environ, f"KINDRED_TOKEN_KEY_V{len(held) + 1}")) is not None:
+            held[len(held) + 1] = retired.encode()
+        return held | {len(held) + 1: self.token_key()}
+
+    def signer(self) -> Signer:
+        """Return what signs heads, receipts and certificates, from `KINDRED_SIGNING_KEY`."""
+        return Signer.from_environment(self.environ)
 
     def load(self, path: str, model: type[Model]) -> Model:
         """Return one YAML file as its model; raise `ConfigurationError` with file and line."""
@@ -149,7 +182,7 @@ def _load(root: Path, file: Path, model: type[Model], environ: Mapping[str, str]
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ConfigurationError(
-            name, _line(tree, first["loc"]) or 1, ".".join(map(str, first["loc"])), *_sentence(first, model)
+            name, _line(tree, first["loc"]) or 1, _place(tree, first["loc"]), *_sentence(first, model)
         ) from None
 
 
@@ -161,13 +194,31 @@ def _sentence(problem: Any, model: type[BaseModel]) -> tuple[str, str]:
     """Return what is wrong and what would be right; values are not repeated, for they may be secrets."""
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden":
-        known = ", ".join(model.model_fields) if len(problem["loc"]) == 1 else ""
+        names = (told.alias or name for name, told in model.model_fields.items())
+        known = ", ".join(names) if len(problem["loc"]) == 1 else ""
         return "unknown key", f"known keys: {known}" if known else "check its spelling"
     if kind == "missing":
         return "a required key is missing", "add it"
+    if kind == "union_tag_not_found":
+        return "a required key is missing", f"add {context['discriminator']}"
+    if kind == "union_tag_invalid":
+        return f"an unknown {context['discriminator'].strip(chr(39))}", f"use {context['expected_tags']}"
     if "expected" in context:
         return "not one of the known values", f"use {context['expected']}"
     return problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, "), ""
+
+
+def _place(tree: Any, path: Sequence[str | int]) -> str:
+    """Return the keys that lead to a problem, without the kinds of section that pydantic puts among them."""
+    steps, node = [], tree
+    for step in path[:-1]:
+        inside = node[step] if isinstance(node, Mapping) and step in node else None
+        if inside is None and isinstance(node, list) and isinstance(step, int) and step < len(node):
+            inside = node[step]
+        if inside is not None or not isinstance(node, Mapping):
+            steps.append(str(step))
+            node = inside
+    return ".".join([*steps, *map(str, path[-1:])])
 
 
 def _line(tree: Any, path: Iterable[str | int]) -> int | None:

@@ -54,3 +54,17 @@ def test_a_log_that_forgot_the_versions_before_is_read_as_far_as_it_goes(tmp_pat
     assert shelf.written(tmp_path, TABLE, APP, 9, 4) == 4
     with pytest.raises(Broken, match="table sample: a run that never ended wrote it"):
         shelf.written(tmp_path, TABLE, APP, 4, 4)
+
+
+def test_only_the_log_of_a_table_that_never_was_is_cleared(tmp_path: Path) -> None:
+    table = Table("unborn", Row, keys=("name",))
+    log = tmp_path / "unborn" / "_delta_log"
+    shelf.clear_unborn(tmp_path, table)
+    (log / "_staged_commits").mkdir(parents=True)
+    (log / ".00000000000000000000.json.5c3c.tmp").write_text("")
+    (log / "00000000000000000000.json").write_text("{}")
+    shelf.clear_unborn(tmp_path, table)
+    assert log.is_dir(), "what was ever committed stays"
+    (log / "00000000000000000000.json").unlink()
+    shelf.clear_unborn(tmp_path, table)
+    assert not log.exists()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -137,3 +138,15 @@ def test_two_who_only_ask_do_not_take_each_other_for_a_holder(tmp_path: Path, ho
     asking += "sys.exit(any(writer.is_held(p) for _ in range(3000)))"
     both = [subprocess.Popen([sys.executable, "-c", asking]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
+
+
+def test_a_holder_that_was_stopped_still_holds(tmp_path: Path, holding: Holder) -> None:
+    """F10: who sleeps may wake and write, so nobody takes its place while it lives; killed, it is followed."""
+    first = holding(0)
+    first.send_signal(signal.SIGSTOP)
+    code, seconds, sentence = second(tmp_path)
+    assert (code, f"process {first.pid}" in sentence) == (Held.exit_code, True)
+    assert seconds < 5
+    first.kill()
+    first.wait()
+    assert second(tmp_path)[2] == "mine"
