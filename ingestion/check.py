@@ -6,17 +6,18 @@ holds both equal over whole lists of rows.
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from infra.errors import value_class
-from ingestion.config import FieldContract, FieldType, Source
+from ingestion.config import Source
+from ingestion.contract import FieldContract, FieldRule, FieldType, OnViolation
 from ingestion.pattern import portable
 
 BLANKS: Final = " \t\n\r\x0b\x0c"
@@ -60,7 +61,9 @@ _ORDERS: Final[Mapping[FieldType, Order]] = {"date": "text", "timestamp": "momen
 class Check:
     """One promise about one column: which test with which argument, and how a breach of it is told.
 
-    `vital` checks stand for what the platform itself cannot do without; no `on_violation` softens them.
+    `vital` checks stand for what the platform itself cannot do without; no `on_violation` softens them. A check is
+    asked `only_if` a value passes others: where these have another consequence, being no number is not also being
+    below a bound.
     """
 
     column: str
@@ -69,15 +72,26 @@ class Check:
     argument: str | int | float | datetime | tuple[str, ...]
     reason: str
     vital: bool = False
+    action: OnViolation = "quarantine"
+    only_if: tuple["Check", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first breach of a row's contract: where, of what, and what kind of value it was."""
+    """A breach of a row's contract: where, of what, and what kind of value it was."""
 
     column: str
     rule: str
     value_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a contract makes of a row: why it is rejected, if it is, else which values are dropped and which flagged."""
+
+    fault: Fault | None
+    dropped: tuple[Fault, ...] = ()
+    flagged: tuple[Fault, ...] = ()
 
 
 def checks(source: Source, at: datetime, words: Mapping[str, tuple[str, ...]]) -> tuple[Check, ...]:
@@ -89,7 +103,25 @@ def checks(source: Source, at: datetime, words: Mapping[str, tuple[str, ...]]) -
     found: dict[tuple[object, ...], Check] = {}
     for check in (*_vital(source), *_worded(source, words), *_typed(source), *declared):
         found.setdefault((check.column, check.test, check.argument), check)
-    return tuple(found.values())
+    vital = {check.column for check in found.values() if check.vital}
+    acted = [replace(check, action=_action(source, check, vital)) for check in found.values()]
+    return tuple(replace(check, only_if=_before(check, acted)) for check in acted)
+
+
+def _action(source: Source, check: Check, vital: Container[str]) -> OnViolation:
+    """Return what becomes of a breach; a value that the platform cannot do without is never dropped."""
+    rules = source.contract.get(check.column)
+    own = rules.on_violation.get(cast("FieldRule", check.rule)) if rules else None
+    if check.column in vital:
+        return "accept_and_flag" if own == "accept_and_flag" and not check.vital else "quarantine"
+    return own or source.on_violation
+
+
+def _before(check: Check, acted: Iterable[Check]) -> tuple[Check, ...]:
+    """Return the checks of its column's type that a bound is asked after, where these have another consequence."""
+    if check.test not in ("from_", "until"):
+        return ()
+    return tuple(c for c in acted if (c.column, c.rule) == (check.column, "type") and c.action != check.action)
 
 
 def _vital(source: Source) -> Iterator[Check]:
@@ -178,10 +210,13 @@ def breaks(check: Check, value: str | None, zone: str) -> bool:
     """Say whether a trimmed value breaks a check; an absent one breaks only `present`."""
     if value is None:
         return check.test == "present"
+    if any(breaks(first, value, zone) for first in check.only_if):
+        return False
     return check.test != "present" and not _TESTS[check.test](value, check.argument, zone)
 
 
-def _calendar(value: str, _argument: Any, _zone: str) -> bool:
+def calendar(value: str) -> bool:
+    """Say whether the day that a text begins with is one of the calendar."""
     try:
         date.fromisoformat(value[:10])
     except ValueError:
@@ -197,7 +232,7 @@ def _compared(value: str, bound: Any, zone: str) -> Any:
 
 _TESTS: Final[Mapping[str, Callable[[str, Any, str], bool]]] = {
     "matches": lambda value, pattern, _zone: re.fullmatch(pattern, value) is not None,
-    "calendar": _calendar,
+    "calendar": lambda value, _none, _zone: calendar(value),
     "finite": lambda value, _none, _zone: math.isfinite(float(value)),
     "shorter": lambda value, most, _zone: len(value) <= most,
     "among": lambda value, known, _zone: value in known,
@@ -245,3 +280,19 @@ def first_fault(model: type[BaseModel], row: Mapping[str, str | None]) -> Fault 
         found = error.errors(include_url=False, include_input=False)[0]
         return Fault(str(found["loc"][0]), found["type"], found["ctx"]["value_class"])
     return None
+
+
+def judgement(promised: Sequence[Check], row: Mapping[str, str | None], zone: str = "UTC") -> Judgement:
+    """Return what becomes of a row by its contract: of each column the first breach of each consequence counts.
+
+    The twin of `ingestion.judge.judged`.
+    """
+    found: dict[OnViolation, dict[str, Fault]] = {"quarantine": {}, "drop_field": {}, "accept_and_flag": {}}
+    for check in promised:
+        value = trimmed(row.get(check.column))
+        if check.column not in found[check.action] and breaks(check, value, zone):
+            found[check.action][check.column] = Fault(check.column, check.rule, value_class(value))
+    stern = [found["quarantine"][c.column] for c in promised if c.column in found["quarantine"]]
+    if stern:
+        return Judgement(stern[0])
+    return Judgement(None, tuple(found["drop_field"].values()), tuple(found["accept_and_flag"].values()))

@@ -1,16 +1,12 @@
 """Sources as their YAML declares them, checked on the way in; every complaint says what would be right."""
 
-import codecs
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from consent.config import known_purposes, load_policy
 from consent.model import ACTIONS, MECHANISMS, Policy
@@ -19,11 +15,14 @@ from infra.errors import ConfigurationError
 from infra.identifiers import IdentifierType, load_identifier_types
 from infra.phones import known_region
 from infra.workspace import Workspace
-from ingestion.pattern import portable
+from ingestion.connectors.declared import TREES, Collector, Connector, Queried, Section
+from ingestion.contract import FieldContract, OnViolation, Words
+from ingestion.duplicates import Duplicates, named
+from ingestion.expected import Evolution, Expect, faults_of
+from ingestion.tracking.declared import TrackingPlan
+from ingestion.tracking.load import load_plans
 
 RecordKind = Literal["person", "event", "consent", "catalogue"]
-OnViolation = Literal["quarantine", "drop_field", "accept_and_flag"]
-FieldType = Literal["text", "email", "phone", "date", "timestamp", "integer", "number", "boolean", "enum"]
 
 # What each kind of record needs beside `source`, `connector` and `key`, and what only it may have.
 _NEEDS: Mapping[RecordKind, tuple[str, ...]] = {
@@ -41,33 +40,21 @@ _ONLY: Mapping[str, tuple[RecordKind, ...]] = {
     "order": ("event",),
     "channel": ("event",),
     "consent": ("consent",),
+    "on_personal_data": ("person", "event", "catalogue"),
 }
-# Spellings of text inside other text: a stray byte stops them, or they read an escape into a value.
-_UNSUITED = (
-    "idna",
-    "punycode",
-    "unicode_escape",
-    "raw_unicode_escape",
-    "unicode-escape",
-    "raw-unicode-escape",
-    "utf-7",
-)
-_BOUNDED = ("date", "timestamp", "integer", "number")
+# Where an event of the log says when it came.
+RECEIVED = "receivedAt"
+# What a flag says where it is raised, in any case.
+_RAISED = ("true", "yes", "1", "t", "y")
 
 
 def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def _worded(value: Any) -> Any:
-    """Return a YAML scalar as the text it was written as."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return str(value) if isinstance(value, int | float) else value
+def _flagged(value: Any) -> Any:
+    """Return a column that is a flag as the values that it is raised by."""
+    return {value: list(_RAISED)} if isinstance(value, str) else value
 
 
 def _known_zone(value: str) -> str:
@@ -80,122 +67,20 @@ def _known_zone(value: str) -> str:
 
 
 Columns = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
-Word = Annotated[str, BeforeValidator(_worded)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Region = Annotated[str, AfterValidator(known_region)]
 
 
-class Section(BaseModel):
-    """A part of a source's declaration: frozen, and a key that is not known is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Connector(Section):
-    """Where the rows come from. `path` is a pattern relative to the workspace."""
-
-    type: Literal["files"]
-    path: str
-    format: Literal["csv", "ndjson", "parquet"]
-    encoding: str | None = None
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-
-    @field_validator("path")
-    @classmethod
-    def _stays_inside(cls, value: str) -> str:
-        if not PurePosixPath(value).parts or "\0" in value:
-            msg = "not a path; write where the files lie, e.g. data/crm/*.csv"
-            raise ValueError(msg)
-        if PurePosixPath(value).is_absolute() or ".." in PurePosixPath(value).parts:
-            msg = "the path leaves the workspace; write it relative to it, e.g. data/crm/*.csv"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, value: str | None) -> str | None:
-        try:
-            # Codecs that are none of text (base64, rot13) and those that cannot keep a stray byte would stop a load.
-            "a,b\n".encode(value or "utf-8").decode(value or "utf-8", "surrogateescape")
-            suits = codecs.lookup(value or "utf-8").name not in _UNSUITED
-        except (LookupError, ValueError):
-            suits = False
-        if not suits:
-            msg = "not an encoding; use a name such as utf-8, cp1252 or utf-16"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("delimiter")
-    @classmethod
-    def _no_other_meaning(cls, value: str | None) -> str | None:
-        if value in {'"', "\n", "\r", "\0"}:
-            msg = "a quote or the end of a line cannot part columns; use one such as ',' or ';' or \"\\t\""
-            raise ValueError(msg)
-        return value
-
-    @model_validator(mode="after")
-    def _fits_format(self) -> Self:
-        if self.format != "csv" and (self.encoding or self.delimiter):
-            msg = f"encoding and delimiter are for csv, not for {self.format} (JSON is UTF-8); leave them out"
-            raise ValueError(msg)
-        return self
-
-
-class FieldContract(Section):
-    """What a column of the source promises of itself."""
-
-    type: FieldType = "text"
-    required: bool = False
-    min: Word | None = None
-    max: Word | None = None
-    values: tuple[Word, ...] = ()
-    pattern: str | None = None
-    max_length: int | None = Field(default=None, ge=1)
-
-    @field_validator("pattern")
-    @classmethod
-    def _portable_pattern(cls, value: str | None) -> str | None:
-        if value is not None:
-            portable(value)
-        return value
-
-    @model_validator(mode="after")
-    def _fits_type(self) -> Self:
-        if self.type == "enum" and not self.values:
-            raise ValueError("type enum needs `values`, e.g. values: [F, M, X]")
-        for name, bound in (("min", self.min), ("max", self.max)):
-            if bound is not None:
-                _check_bound(self.type, name, bound)
-        return self
-
-
-def _check_bound(kind: FieldType, name: str, bound: str) -> None:
-    if kind not in _BOUNDED:
-        raise ValueError(f"{name} has no meaning for type {kind}; it is for {', '.join(_BOUNDED)}")
-    if (kind, bound) in {("date", "today"), ("timestamp", "now")}:
-        return
-    right = {"date": "2001-12-31 or today", "timestamp": "2001-12-31T00:00:00Z or now"}.get(kind, "a number")
-    readers: dict[str, Callable[[str], object]] = {"date": _day, "timestamp": _moment}
-    try:
-        readers.get(kind, _finite)(bound)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{name} does not fit type {kind}; write {right}") from None
-
-
-def _day(text: str) -> None:
-    """Raise ValueError unless a text is a day as values of type date are spelled: bounds are compared as text."""
-    if date.fromisoformat(text).isoformat() != text:
-        raise ValueError
-
-
-def _moment(text: str) -> None:
-    """Raise where a text is no moment, or one that has no place in the calendar of UTC."""
-    datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _finite(text: str) -> None:
-    if not math.isfinite(float(text)):
-        raise ValueError
+# What needs no saying of a source whose events come in Segment's format; all that they tell is kept.
+_COLLECTED: Mapping[str, Any] = {
+    "record": "event",
+    "key": ("messageId",),
+    "occurred_at": "timestamp",
+    "event": {"type": "type", "name": "event"},
+    "channel": "channel",
+    "properties": ("properties.*", "traits.*", "context.*", "skew.*"),
+    "duplicates": "key",
+}
 
 
 class EventColumns(Section):
@@ -242,17 +127,43 @@ class Source(Section):
     time_zone: Zone | None = None
     date_order: Order | None = None
     region: Region | None = None
-    fields: dict[str, str] = {}
-    identifiers: dict[str, Columns] = {}
-    contract: dict[str, FieldContract] = {}
+    fields: dict[str, str] = Field(default_factory=dict)
+    identifiers: dict[str, Columns] = Field(default_factory=dict)
+    contract: dict[str, FieldContract] = Field(default_factory=dict)
     on_violation: OnViolation = "quarantine"
     event: EventColumns | None = None
     properties: tuple[str, ...] = ()
     order: OrderColumns = OrderColumns()
     channel: str | None = None
     consent_gate: str | None = None
-    free_text: dict[str, Literal["redact", "label"]] = {}
+    deleted: Annotated[dict[str, Words], BeforeValidator(_flagged)] = Field(default_factory=dict)
+    free_text: dict[str, Literal["redact", "label"]] = Field(default_factory=dict)
     consent: ConsentColumns | None = None
+    duplicates: Annotated[Duplicates, BeforeValidator(named)] = Duplicates(by="content")
+    on_personal_data: Literal["alarm", "quarantine", "redact"] | None = None
+    # The tracking plan that names the source, if one does; it stands in a file of its own.
+    tracking: TrackingPlan | None = None
+    expect: Expect = Expect()
+    evolution: Evolution = Field(default=Evolution(), alias="schema")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collected(cls, said: Any) -> Any:
+        """Return what was declared over what the source's kind is without saying."""
+        if isinstance(said, Mapping) and said.get("tracking") is not None:
+            raise ValueError("a tracking plan has a file of its own, tracking/*.yaml, which names its `sources`")
+        connector = said.get("connector") if isinstance(said, Mapping) else None
+        if not isinstance(connector, Mapping):
+            return said
+        if connector.get("type") == "collector":
+            return {**_COLLECTED, **said}
+        if connector.get("format") == "debezium":
+            at = {"person": "observed_at", "catalogue": "observed_at"}.get(str(said.get("record")), "occurred_at")
+            return {at: "__source_ts_ms", "deleted": "__deleted", **said}
+        if connector.get("type") == "delta":
+            own = {"observed_at": "_commit_timestamp"} if said.get("record") in ("person", "catalogue") else {}
+            return {**own, "deleted": {"_change_type": "delete"}, **said}
+        return said
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
@@ -263,10 +174,44 @@ class Source(Section):
             kinds = _ONLY.get(name)
             if kinds and self.record not in kinds:
                 raise ValueError(f"`{name}` is for record: {' or '.join(kinds)}, not for {self.record}; leave it out")
+        if any(map(is_open, self.properties)) and self.connector.format not in TREES:
+            raise ValueError("`properties: [name.*]` is for JSON, where a value may be an object; name the columns")
+        for column in self.vital():
+            if "drop_field" in self.contract.get(column, FieldContract()).on_violation.values():
+                raise ValueError(f"nothing can be taken in without {column}, so it cannot be dropped; say quarantine")
         stray = [name for name in self.free_text if self.record not in ("person", "event")]
         if stray:
             raise ValueError(f"`free_text` is for record: person or event, not for {self.record}; leave it out")
         return self
+
+    def vital(self) -> tuple[str, ...]:
+        """Return the columns without which a row is nothing: its key, its time, and of a consent what was said."""
+        said = (self.consent.purpose, self.consent.action) if self.consent else ()
+        return (*self.key, *filter(None, [self.occurred_at]), *(name for name in said if not name.startswith("=")))
+
+    @model_validator(mode="after")
+    def _tells_repetitions(self) -> Self:
+        """Raise where the lake would not keep all that an event says: it could not be told from another one then."""
+        whole = self.duplicates.by == "key" or self.duplicates.within
+        if isinstance(self.connector, Collector) and (self.record != "event" or not whole):
+            raise ValueError("a collector takes in events, each message id once; leave `record` and `duplicates` out")
+        if not self.duplicates.within:
+            return self
+        if self.record != "event":
+            raise ValueError(f"`duplicates.within` is for record: event, not for {self.record}; leave it out")
+        if self.duplicates.memory:
+            return self
+        fronts = tuple(column.removesuffix("*") for column in self.properties if is_open(column))
+        kept = {*self.properties, *self.free_text}
+        lost = [c for c in self.fields.values() if c not in kept and not (fronts and c.startswith(fronts))]
+        if lost:
+            raise ValueError(f"`duplicates.within` needs all that an event says among its properties; add {lost[0]}")
+        return self
+
+    @property
+    def once(self) -> bool:
+        """Whether a key comes once: whatever comes under it later is a repetition."""
+        return self.duplicates.by == "key" or isinstance(self.connector, Collector)
 
     def dates(self) -> tuple[str, ...]:
         """Return the columns whose days are read by `date_order`: births, and what the contract calls a date."""
@@ -281,13 +226,16 @@ class Source(Section):
 
     def _named(self) -> Iterator[str | None]:
         yield from self.key
-        yield from (self.observed_at, self.occurred_at, self.channel, self.consent_gate)
+        yield from (self.observed_at, self.occurred_at, self.channel, self.consent_gate, *self.deleted)
+        if isinstance(self.connector, Collector):
+            yield RECEIVED
         for columns in self.identifiers.values():
             yield from columns
         yield from self.fields.values()
         yield from self.properties
         yield from self.free_text
         yield from self.contract
+        yield from self.expect.reference
         for part in (self.event, self.order, self.consent):
             if part is not None:
                 yield from part.model_dump().values()
@@ -297,6 +245,7 @@ def load_sources(workspace: Workspace) -> tuple[Source, ...]:
     """Return the workspace's sources in the order of their files; raise `ConfigurationError` at the first mistake."""
     kinds = load_identifier_types(workspace)
     found: dict[str, Source] = {}
+    paths: dict[str, str] = {}
     for file in sorted(workspace.root.glob("sources/*.yaml")):
         path = file.relative_to(workspace.root).as_posix()
         source = workspace.load(path, Source)
@@ -305,7 +254,49 @@ def load_sources(workspace: Workspace) -> tuple[Source, ...]:
         if source.source in found:
             raise ConfigurationError(path, 1, "source", "another file declares this name already", "choose another")
         found[source.source] = source
+        paths[source.source] = path
+    for path, plan in load_plans(workspace).items():
+        for place, name in enumerate(plan.sources):
+            wrong = _unplannable(name, found)
+            if wrong is not None:
+                line = workspace.lines(path)["sources"].lc.item(place)[0] + 1
+                raise ConfigurationError(path, line, f"sources.{place}", *wrong)
+            found[name] = found[name].model_copy(update={"tracking": plan})
+    for name, path in paths.items():
+        _check_expected(workspace, path, found[name], found)
     return tuple(found.values())
+
+
+def _unplannable(name: str, sources: Mapping[str, Source]) -> tuple[str, str] | None:
+    """Return why a tracking plan cannot hold for a source of this name, and what would be right."""
+    if name not in sources:
+        near = get_close_matches(name, sources, n=1)
+        return "no source has this name", f"did you mean {near[0]}?" if near else f"declared: {', '.join(sources)}"
+    source = sources[name]
+    if source.record != "event" or source.connector.format not in TREES or isinstance(source.connector, Queried):
+        right = "name a collector, or events that come as JSON; `contract:` of the source is for all others"
+        return "a tracking plan judges events of JSON, and this source has none", right
+    if source.tracking is not None:
+        return f"tracking plan {source.tracking.tracking_plan} holds for this source already", "a source has one plan"
+    return None
+
+
+def _check_expected(workspace: Workspace, path: str, source: Source, known: Mapping[str, Source]) -> None:
+    """Raise where what a source expects of its loads cannot be had."""
+    kept = {name: len(one.key) for name, one in known.items() if one.record != "consent"}
+    wrong = faults_of(
+        source.expect,
+        source.evolution,
+        source.record,
+        collects=isinstance(source.connector, Collector),
+        dated=bool(source.observed_at or source.occurred_at),
+        keys=kept.get,
+    )
+    if wrong:
+        tree = workspace.lines(path)
+        where = "expect" if "expect" in tree else "schema"
+        right = f"sources whose keys are kept: {', '.join(kept)}" if "reference" in wrong else ""
+        raise ConfigurationError(path, tree.lc.key(where)[0] + 1, where, wrong, right)
 
 
 def _check_identifiers(workspace: Workspace, path: str, source: Source, kinds: Mapping[str, IdentifierType]) -> None:
@@ -340,3 +331,8 @@ def consent_words(policy: Policy) -> dict[str, tuple[str, ...]]:
 def property_name(column: str) -> str:
     """Return what a property is called in the lake: its path, without Segment's leading `properties.`."""
     return re.sub(r"^properties\.", "", column)
+
+
+def is_open(column: str) -> bool:
+    """Say whether a path names all entries of an object, such as `properties.*`."""
+    return column.endswith(".*")

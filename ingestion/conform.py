@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any, Final, cast
 
 from pyspark.sql import Column
@@ -10,19 +11,26 @@ from pyspark.sql import functions as f
 
 from ingestion.check import BLANKS, SHAPES, Check
 
+# The first sign that is no blank and no control, as bytes are ordered.
+_PRINTED: Final = "!"
 _ZONED = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 
 
 def trimmed(column: Column) -> Column:
     """Return a text without blanks around it, null where nothing is left."""
     bare = f.trim(column, f.lit(BLANKS))
-    return f.when(bare != "", bare)
+    # Most texts have none, which two bytes tell: Spark's trim of more than spaces takes every text apart.
+    clean = (column >= _PRINTED) & (f.substring(column, -1, 1) >= _PRINTED)
+    return f.when(clean, column).when(bare != "", bare)
 
 
 def moment(column: Column, zone: str) -> Column:
     """Return the moment that an ISO 8601 text means, null where it is none; without an offset it is `zone`'s time."""
     seconds = f.regexp_replace(column, "^(.{10}[T ][0-9]{2}:[0-9]{2})($|Z|[+-])", "$1:00$2")
-    found = f.regexp_replace(seconds, "([+-][0-9]{2})([0-9]{2})$", "$1:$2").try_cast("timestamp")
+    spelled = f.regexp_replace(seconds, "([+-][0-9]{2})([0-9]{2})$", "$1:$2")
+    # Where seconds are told and it ends in Z, which is most often, there is nothing to replace.
+    usual = column.endswith("Z") & (f.substring(column, 17, 1) == ":")
+    found = f.when(usual, column).otherwise(spelled).try_cast("timestamp")
     if zone == "UTC":
         return found
     local = f.to_utc_timestamp(found, zone)
@@ -43,7 +51,8 @@ def breaks(check: Check, value: Value, zone: str) -> Column:
     """Return whether a value breaks a check: never null, and for an absent value only `present` breaks."""
     if check.test == "present":
         return value.text.isNull()
-    return f.coalesce(~_passes(check, value, zone), f.lit(True)) & value.text.isNotNull()
+    broken = f.coalesce(~_passes(check, value, zone), f.lit(True)) & value.text.isNotNull()
+    return reduce(lambda so_far, first: so_far & ~breaks(first, value, zone), check.only_if, broken)
 
 
 def _passes(check: Check, value: Value, zone: str) -> Column:

@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from infra.columns import birth_id
+from ingestion.read import UNKEPT, UNSTORED
 
 # Versions of one run lie within one stride of sequence numbers.
 _STRIDE = 1_000_000_000
@@ -43,7 +44,8 @@ def records(judged: DataFrame, grown: DataFrame, stamp: Stamp) -> DataFrame:
     """Return the accepted rows of person sources, and the subjects of event sources that grew, as record versions."""
     key = f.coalesce("known_key", birth_id(stamp.salt, f.col("source"), f.col("key"))).alias("record_key")
     persons = _accepted(judged, "person").select("*", key)
-    return _as_records(persons, stamp, kind="person").unionByName(_as_records(grown, stamp, kind="subject"))
+    subjects = grown.withColumn("gone", f.lit(False))
+    return _as_records(persons, stamp, kind="person").unionByName(_as_records(subjects, stamp, kind="subject"))
 
 
 def _as_records(rows: DataFrame, stamp: Stamp, *, kind: str) -> DataFrame:
@@ -58,7 +60,7 @@ def _as_records(rows: DataFrame, stamp: Stamp, *, kind: str) -> DataFrame:
         stamp.sequence(f.col("turn")),
         "trust",
         f.col("law").alias("jurisdiction"),
-        f.lit(False).alias("deleted"),
+        f.col("gone").alias("deleted"),
         stamp.number,
     )
 
@@ -73,7 +75,7 @@ def events(judged: DataFrame, subjects: DataFrame, stamp: Stamp) -> DataFrame:
         f.col("key").alias("message_id"),
         *("type", "name"),
         f.col("at").alias("occurred_at"),
-        stamp.received,
+        f.coalesce("received", stamp.received).alias("received_at"),
         *("subject", "subject_token"),
         f.when(f.col("known"), born).alias("record_key"),
         *("anonymous_id", "identifiers", "properties", "order_id", "product_id", "quantity", "amount"),
@@ -142,6 +144,44 @@ def contradictions(judged: DataFrame, told: DataFrame) -> DataFrame:
     ).drop("told_hash", "told")
 
 
+def is_untold() -> Column:
+    """Say of judged rows whether no other table tells: not stored, or a repetition of a key that comes once."""
+    again = (f.col("once") | f.col("first").isNotNull()) & (f.col("verdict") == "duplicate")
+    return _unkept() | again | f.col("verdict").isin(*UNSTORED)
+
+
+def _unkept() -> Column:
+    return f.coalesce(f.col("once") & f.col("broken.rule").isin(*UNKEPT), f.lit(False))
+
+
+def told_under() -> Column:
+    """Return the token under which a row's verdict is told."""
+    # Where the log itself did not keep an event, a token stands in its key's place already.
+    return f.when(_unkept(), f.col("key")).otherwise(f.col("key_token"))
+
+
+def untold(judged: DataFrame, stamp: Stamp) -> DataFrame:
+    """Return the verdicts of rows that no other table tells."""
+    return judged.where(is_untold()).select(
+        "source",
+        told_under().alias("token"),
+        "verdict",
+        f.coalesce("received", stamp.received).alias("received_at"),
+        stamp.number,
+    )
+
+
+def repeated(judged: DataFrame, stamp: Stamp) -> DataFrame:
+    """Return which event each row repeats that says under a key of its own what was said before."""
+    return judged.where(f.col("first").isNotNull()).select(
+        "source",
+        f.col("key_token").alias("token"),
+        "first",
+        f.coalesce("received", stamp.received).alias("received_at"),
+        stamp.number,
+    )
+
+
 def rejected(judged: DataFrame, stamp: Stamp) -> DataFrame:
     """Return the quarantined rows with what is wrong with them."""
     return judged.where(f.col("verdict") == "quarantined").select(
@@ -150,6 +190,6 @@ def rejected(judged: DataFrame, stamp: Stamp) -> DataFrame:
         "position",
         *(f.col(f"broken.{name}").alias(name) for name in ("field", "rule", "value_class", "reason")),
         *("payload", "content_hash"),
-        stamp.received,
+        f.coalesce("received", stamp.received).alias("received_at"),
         stamp.number,
     )

@@ -12,13 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from consent.suppression import KeptOut
 from infra import dates
 from infra.dates import Order
-from infra.identifiers import IdentifierType, digests, is_blocked, is_evidence, normalise, token
+from infra.identifiers import IdentifierType, digests, is_blocked, names_somebody, normalise, record_token, token
 from ingestion.check import Check, breaks, trimmed
 
 # A raw value's one spelling, the token that stands for it, why there is none, and whether it may say who somebody is.
 Spelled = tuple[str | None, str | None, str | None, bool]
+# What is spelled already, of each type in each column: one column may hold values of two types.
+Known = Mapping[tuple[str, str], dict[str | None, Spelled]]
 
 IDENTIFIER: Final = pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())])
 ASIDE: Final = pa.struct([("type", pa.string()), ("value", pa.string())])
@@ -34,8 +37,10 @@ IDENTIFIED: Final = pa.schema(
         ("suppressed", pa.bool_()),
         ("dropped", pa.list_(pa.string())),
         ("aside", pa.list_(ASIDE)),
+        ("key_token", pa.string()),
     ]
 )
+_NOBODY: Final[Spelled] = (None, None, None, False)
 
 
 def day_column(column: str) -> str:
@@ -48,8 +53,9 @@ class Naming:
     """What it takes to name the people of a source: its identifier columns in order of priority, types and keys.
 
     `columns` are pairs of identifier type and batch column; `keys` the batch columns of a record that may be known
-    by its own key; `soft` the checks whose breach drops a column's value. `dates` are the columns that hold days,
-    written in this `order`, with years of two digits up to `today`.
+    by its own key; `told` those of a row whose verdict has to be told where the row itself is not kept; `soft` the
+    checks whose breach drops a column's value. `dates` are the columns that hold days, written in this `order`, with
+    years of two digits up to `today`.
     """
 
     source: str
@@ -58,7 +64,9 @@ class Naming:
     region: str
     key: bytes = field(repr=False)
     restricted: frozenset[str] = field(default=frozenset(), repr=False)
+    kept_out: KeptOut = field(default_factory=KeptOut, repr=False)
     keys: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     known_first: bool = True
     soft: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
     zone: str = "UTC"
@@ -68,11 +76,11 @@ class Naming:
 
     def identified(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the batches with what their identifier columns name beside them."""
-        spelled: dict[tuple[str, str], Spelled] = {}
+        spelled: Known = {place: {None: _NOBODY} for place in self.columns}
         for batch in batches:
             yield self._batch(batch, spelled)
 
-    def _batch(self, batch: pa.RecordBatch, spelled: dict[tuple[str, str], Spelled]) -> pa.RecordBatch:
+    def _batch(self, batch: pa.RecordBatch, spelled: Known) -> pa.RecordBatch:
         columns = [
             _Column(kind, self.kinds[kind].anonymous, *self._spread(kind, column, batch.column(column), spelled))
             for kind, column in self.columns
@@ -90,19 +98,13 @@ class Naming:
         read = [dates.day(text, self.order, self.today) or None for text in encoded.dictionary.to_pylist()]
         return pa.array(read, pa.string()).take(encoded.indices)
 
-    def _spread(
-        self, kind: str, column: str, raw: pa.Array, spelled: dict[tuple[str, str], Spelled]
-    ) -> tuple[pa.Array, ...]:
+    def _spread(self, kind: str, column: str, raw: pa.Array, spelled: Known) -> tuple[pa.Array, ...]:
         """Return value, token, note and worth of each row, each distinct raw value spelled once."""
         encoded = raw.dictionary_encode()
-        parts = []
-        for value in encoded.dictionary.to_pylist():
-            found = spelled.get((column, value))
-            if found is None:
-                found = spelled[column, value] = self._spelled(kind, column, value)
-            parts.append(found)
-        values, tokens, notes, names = zip(*parts, strict=True) if parts else ((), (), (), ())
-        texts = [pa.array(part, pa.string()).take(encoded.indices) for part in (values, tokens, notes)]
+        distinct, known = encoded.dictionary.to_pylist(), spelled[kind, column]
+        known.update((one, self._spelled(kind, column, one)) for one in distinct if one not in known)
+        values, tokens, notes, names = zip(*map(known.__getitem__, distinct), strict=True) if distinct else ((),) * 4
+        texts = [_taken(part, encoded.indices) for part in (values, tokens, notes)]
         return *texts, pa.array(names, pa.bool_()).take(encoded.indices)
 
     def _digested(self, column: "_Column") -> Iterator["_Column"]:
@@ -133,9 +135,9 @@ class Naming:
         value = normalise(declared.normaliser, text, self.region)
         if value is None:
             return None, None, f"identifier {kind}: invalid", False
-        if is_blocked(declared, value):
+        if value != text and is_blocked(declared, value):
             return None, None, f"identifier {kind}: blocked", False
-        return value, token(self.key, kind, value), None, is_evidence(declared, value)
+        return value, token(self.key, kind, value), None, names_somebody(declared, value)
 
     def _made(self, columns: Sequence["_Column"], batch: pa.RecordBatch) -> list[pa.Array]:
         count = batch.num_rows
@@ -156,10 +158,13 @@ class Naming:
             self._suppressed(columns, batch),
             _notes([c.note for c in columns], count),
             _aside(columns, count),
+            self._key_tokens(self.told, batch),
         ]
 
     def _suppressed(self, columns: Sequence["_Column"], batch: pa.RecordBatch) -> pa.Array:
         found = pa.array(np.zeros(batch.num_rows, dtype=bool))
+        if self.kept_out:
+            found = self._out(columns, batch)
         if not self.restricted:
             return found
         listed = pa.array(sorted(self.restricted), pa.string())
@@ -170,13 +175,35 @@ class Naming:
             found = pc.or_(found, pc.is_in(column, value_set=listed))
         return found
 
+    def _out(self, columns: Sequence["_Column"], batch: pa.RecordBatch) -> pa.Array:
+        """Return which rows name somebody who is kept out, in any spelling, or are known by such a one's own key."""
+        found = pa.array(np.zeros(batch.num_rows, dtype=bool))
+        for column in columns:
+            encoded = column.value.dictionary_encode()
+            out = [
+                v is not None and self.kept_out.names(self.kinds, column.kind, v)
+                for v in encoded.dictionary.to_pylist()
+            ]
+            found = pc.or_(found, pc.fill_null(pa.array(out, pa.bool_()).take(encoded.indices), False))
+        if not self.keys:
+            return found
+        listed = pa.array(sorted(self.kept_out.tokens), pa.string())
+        for key in self.kept_out.keys.values():
+            found = pc.or_(found, pc.is_in(self._key_tokens(self.keys, batch, key), value_set=listed))
+        return found
+
     def _own_tokens(self, columns: Sequence["_Column"], batch: pa.RecordBatch) -> pa.Array:
         """Return the token of each row that names nobody: it is known by its own source and key."""
-        named = pc.is_valid(_first([c.value for c in columns], batch.num_rows)).to_pylist()
-        parts = zip(*(batch.column(name).to_pylist() for name in self.keys), strict=True)
-        keys = ["|".join(trimmed(part) or "" for part in row) for row in parts]
-        own = [None if n else token(self.key, "record", f"{self.source}|{k}") for n, k in zip(named, keys)]  # noqa: B905
-        return pa.array(own, pa.string())
+        named = pc.is_valid(_first([c.value for c in columns], batch.num_rows))
+        return pc.if_else(named, pa.scalar(None, pa.string()), self._key_tokens(self.keys, batch))
+
+    def _key_tokens(self, names: Sequence[str], batch: pa.RecordBatch, key: bytes | None = None) -> pa.Array:
+        """Return the token of each row by its own key, null where no columns make one."""
+        if not names:
+            return pa.nulls(batch.num_rows, pa.string())
+        parts = zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+        named = ("|".join(trimmed(part) or "" for part in row) for row in parts)
+        return pa.array([record_token(key or self.key, self.source, one) for one in named], pa.string())
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +232,13 @@ class _Column:
 
     def type_array(self, count: int) -> pa.Array:
         return pa.repeat(self.kind, count)
+
+
+def _taken(texts: Sequence[str | None], indices: pa.Array) -> pa.Array:
+    """Return the texts of the rows, given those of the distinct values; mostly nothing is noted of any."""
+    if not any(texts):
+        return pa.nulls(len(indices), pa.string())
+    return pa.array(texts, pa.string()).take(indices)
 
 
 def _first(columns: Sequence[pa.Array], count: int) -> pa.Array:

@@ -16,7 +16,10 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file as it was surveyed: `units` are its filled lines (Parquet: its rows), counted before Spark reads it."""
+    """A file as it was surveyed: `units` are its filled lines (Parquet: its rows), counted before Spark reads it.
+
+    `passed_over` are lines that say nothing of any row and are no part of the account.
+    """
 
     path: str
     size: int
@@ -26,6 +29,7 @@ class SourceFile:
     shape: str = ""
     natives: Mapping[str, str] = field(default_factory=dict)
     stretches: tuple[Stretch, ...] = field(default=(), repr=False)
+    passed_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,12 @@ class Account:
         return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in COUNTS})
 
 
+# What a note ends with that a sample gave, not the whole run.
+SAMPLED = "(by a sample)"
+# ... and that is told of rejected rows.
+REJECTED = "(quarantined)"
+# What a note is about that is told of a load as a whole.
+LOADED = "load"
 COUNTS = ("read", "accepted", "changed", "duplicate", "quarantined", "suppressed", "consent_filtered")
 
 

@@ -1,105 +1,16 @@
-"""Personal data in free text, found by Presidio without a language model or network, redacted or labelled."""
+"""Free text of rows on their way in: redacted or labelled before anything of it is stored."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-import phonenumbers
 import pyarrow as pa
-import tldextract
+
+from consent.discovery.text import redacted
+from ingestion.watch import Watch
 
 Mode = Literal["redact", "label"]
-
-# Below this Presidio's patterns guess (a nine-digit article number as a bank account, 0.05); the research note
-# measured that order numbers stay under it as well.
-_THRESHOLD: Final = 0.4
-# One text must not hold up a load: patterns that take longer than this many seconds give up on it.
-_SECONDS: Final = "2"
-
-# Ten digits alone are an order number more often than a telephone: a plus, brackets, a separator or a word must tell.
-_PHONES: Final = {
-    "international": r"(?<![\w.+-])\+\d[\d ().-]{6,18}\d(?![\w-])",
-    "with area code in brackets": r"(?<![\w.+-])(?:\d[ .-]?)?\(\d{2,5}\)[ .-]?\d[\d .-]{4,12}\d(?![\w-])",
-    "separated": r"(?<![\w.+-])(?:\d[ .-])?\d{2,5}(?:[ .-]\d{2,5}){1,4}(?![\w-])",
-    "told": r"(?<=\b(?:call|ring|phone|tel|mobile|cell|text|dial|number)\b[ \w:.#]{0,15}\b)\d{10}\b",
-}
-
-
-@lru_cache(maxsize=4)
-def _engine(region: str) -> Any:
-    """Return the analyser, built once a worker process and only where free text is met (0.4 s)."""
-    os.environ.setdefault("REGEX_TIMEOUT_SECONDS", _SECONDS)  # noqa: TID251 - presidio reads it at import, nowhere else
-    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry  # noqa: PLC0415 - after the timeout is set
-    from presidio_analyzer.nlp_engine import NlpEngineProvider  # noqa: PLC0415
-
-    nlp = {"nlp_engine_name": "no_op", "models": [{"lang_code": "en", "model_name": "no_op"}]}
-    registry = RecognizerRegistry(recognizers=_recognisers(region), supported_languages=["en"])
-    return AnalyzerEngine(
-        registry=registry,
-        nlp_engine=NlpEngineProvider(nlp_configuration=nlp).create_engine(),
-        supported_languages=["en"],
-        default_score_threshold=_THRESHOLD,
-    )
-
-
-def _recognisers(region: str) -> list[Any]:
-    from presidio_analyzer import Pattern, PatternRecognizer  # noqa: PLC0415
-    from presidio_analyzer.predefined_recognizers import (  # noqa: PLC0415
-        CreditCardRecognizer,
-        EmailRecognizer,
-        IbanRecognizer,
-        IpRecognizer,
-        UsSsnRecognizer,
-    )
-
-    suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-
-    class OfflineEmailRecognizer(EmailRecognizer):  # type: ignore[misc]
-        """Presidio's, with the public suffix list that ships with tldextract: the default one asks the network."""
-
-        def validate_result(self, pattern_text: str) -> bool:
-            return bool(suffixes(pattern_text).top_domain_under_public_suffix)
-
-    class PhoneNumberRecognizer(PatternRecognizer):  # type: ignore[misc]
-        """Candidates by one pattern, then the numbering plan; Presidio's own tries eight plans, ten times slower."""
-
-        def validate_result(self, pattern_text: str) -> bool:
-            try:
-                number = phonenumbers.parse(pattern_text, region)
-            except phonenumbers.NumberParseException:
-                return False
-            return bool(phonenumbers.is_possible_number(number))
-
-    phone = PhoneNumberRecognizer("PHONE_NUMBER", patterns=[Pattern(n, p, 0.6) for n, p in _PHONES.items()])
-    return [
-        OfflineEmailRecognizer(),
-        phone,
-        CreditCardRecognizer(),
-        IbanRecognizer(),
-        UsSsnRecognizer(),
-        IpRecognizer(),
-    ]
-
-
-def findings(text: str, region: str) -> list[tuple[int, int, str]]:
-    """Return where a text holds personal data and of which kind, left to right, the surest where two overlap."""
-    found = _engine(region).analyze(text=text, language="en")
-    kept: list[tuple[int, int, str]] = []
-    for result in sorted(found, key=lambda r: (-r.score, r.start - r.end, r.start, r.entity_type)):
-        if all(result.end <= start or result.start >= end for start, end, _ in kept):
-            kept.append((result.start, result.end, result.entity_type))
-    return sorted(kept)
-
-
-def redacted(text: str, region: str) -> tuple[str, tuple[str, ...]]:
-    """Return a text with each finding replaced by its kind in square brackets, and the kinds found."""
-    found = findings(text, region)
-    for start, end, kind in reversed(found):
-        text = f"{text[:start]}[{kind}]{text[end:]}"
-    return text, tuple(sorted({kind for _, _, kind in found}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +19,7 @@ class Screen:
 
     columns: tuple[tuple[str, Mode], ...]
     region: str
+    watch: Watch | None = None
 
     def screened(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the batches with texts and rejected rows redacted or labelled; `f0`, `f1`... hold the kinds found."""
@@ -115,15 +27,19 @@ class Screen:
             yield self._batch(batch)
 
     def _batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        made: dict[str, Sequence[str | None]] = {}
+        made: dict[str, Sequence[str | None] | pa.Array] = {}
         for index, (_, mode) in enumerate(self.columns):
             texts = batch.column(f"t{index}").to_pylist()
             results = [(None, ()) if text is None else redacted(text, self.region) for text in texts]
             made[f"t{index}"] = [new for new, _ in results] if mode == "redact" else texts
             made[f"f{index}"] = [",".join(kinds) or None for _, kinds in results]
-        made["payload"] = [self._payload(value) for value in batch.column("payload").to_pylist()]
+        payloads = batch.column("payload").to_pylist()
+        if self.watch is not None:
+            payloads, watched = self.watch.applied(batch, payloads)
+            made |= watched
+        made["payload"] = [self._payload(value) for value in payloads]
         names = [*batch.schema.names, *(name for name in made if name not in batch.schema.names)]
-        arrays = [pa.array(made[n], pa.string()) if n in made else batch.column(n) for n in names]
+        arrays = [_array(made[n]) if n in made else batch.column(n) for n in names]
         return pa.RecordBatch.from_arrays(arrays, names=names)
 
     def _payload(self, payload: str | None) -> str | None:
@@ -150,3 +66,7 @@ class Screen:
             text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
             clean = redacted(text, self.region)[0]
             tree[path[-1]] = found if clean == text else clean
+
+
+def _array(values: Sequence[str | None] | pa.Array) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, pa.string())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from operator import and_
 from pathlib import Path
 from typing import Final, cast
@@ -12,17 +12,23 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import DataType, DoubleType, FloatType, StringType, StructField, StructType, TimestampType
 
+from ingestion.arrays import array_batches
 from ingestion.config import Source
+from ingestion.connectors.collected import log_batches
+from ingestion.connectors.debezium import change_batches
+from ingestion.connectors.declared import TREES, Files
 from ingestion.identify import Naming, day_column
 from ingestion.judge import Reading
+from ingestion.lines import ndjson_batches
 from ingestion.model import SourceFile
-from ingestion.read import csv_batches, ndjson_batches
+from ingestion.read import csv_batches
+from ingestion.tracking.column import read_columns
 
 _FRONT: Final = "file string, position bigint, lines int, fault string, payload string"
 _IDENTIFIED: Final = (
     "identifiers array<struct<type:string,value:string,token:string>>, subject string, subject_kind string, "
     "subject_value string, subject_token string, known boolean, anonymous_id string, suppressed boolean, "
-    "dropped array<string>, aside array<struct<type:string,value:string>>"
+    "dropped array<string>, aside array<struct<type:string,value:string>>, key_token string"
 )
 _WHOLE: Final = 1e15
 
@@ -32,9 +38,9 @@ Task = Callable[[], Iterator[pa.RecordBatch]]
 
 
 def columns_of(source: Source, files: Sequence[SourceFile]) -> tuple[str, ...]:
-    """Return the columns of all the files together; of NDJSON, the paths that the declaration names."""
-    if source.connector.format == "ndjson":
-        return source.columns()
+    """Return the columns of all the files together; of JSON, the paths that the declaration names."""
+    if source.connector.format in TREES:
+        return read_columns(source)
     return tuple(dict.fromkeys(column for file in files for column in file.columns))
 
 
@@ -48,15 +54,20 @@ def raw_rows(
     spark: SparkSession, root: Path, reading: Reading, files: Sequence[SourceFile], naming: Naming, keep: Keep
 ) -> DataFrame:
     """Return the rows of a source's files with its columns as `r0`, `r1`... and what their identifiers name."""
-    if reading.source.connector.format == "parquet":
+    where = reading.source.connector
+    if where.format == "parquet":
         return _named(_parquet(spark, root, reading, files), naming, keep)
-    make = _csv_tasks if reading.source.connector.format == "csv" else _ndjson_tasks
-    tasks = make(root, reading, files)
-    texts = [*(f"r{index}" for index in range(len(reading.columns))), *(day_column(name) for name in naming.dates)]
-    schema = ", ".join([_FRONT, *(f"{name} string" for name in texts), _IDENTIFIED])
+    tasks = list(_tasks(root, reading, files))
+    schema = raw_schema_of(reading.columns, naming)
     # One task a file or stretch: the task's number travels, the readers fetch the bytes themselves.
     numbers = spark.range(0, len(tasks), 1, max(len(tasks), 1))
     return numbers.mapInArrow(_reader(tasks, naming), schema)
+
+
+def raw_schema_of(columns: Sequence[str], naming: Naming) -> str:
+    """Return the shape of raw rows that are named, as Spark DDL."""
+    texts = [*(f"r{index}" for index in range(len(columns))), *(day_column(name) for name in naming.dates)]
+    return ", ".join([_FRONT, *(f"{name} string" for name in texts), _IDENTIFIED])
 
 
 def _reader(tasks: Sequence[Task], naming: Naming) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -68,25 +79,25 @@ def _reader(tasks: Sequence[Task], naming: Naming) -> Callable[[Iterable[pa.Reco
     return lambda batches: naming.identified(raw(batches))
 
 
-def _csv_tasks(root: Path, reading: Reading, files: Sequence[SourceFile]) -> list[Task]:
+def _tasks(root: Path, reading: Reading, files: Sequence[SourceFile]) -> Iterator[Task]:
+    """Yield what reads the rows of each file, or of each stretch of it."""
     where, columns = reading.source.connector, reading.columns
-    return [
-        lambda file=file: csv_batches(root / file.path, file.path, columns, where.encoding, where.delimiter)  # type: ignore[misc]
-        for file in files
-    ]
-
-
-def _ndjson_tasks(root: Path, reading: Reading, files: Sequence[SourceFile]) -> list[Task]:
-    return [
-        lambda stretch=stretch: ndjson_batches(root / stretch.file, stretch, reading.columns)  # type: ignore[misc]
-        for file in files
-        for stretch in file.stretches
-    ]
+    batches = {"log": log_batches, "debezium": change_batches}.get(where.format, ndjson_batches)
+    for file in files:
+        path = root / file.path
+        if isinstance(where, Files) and where.format == "csv":
+            read = partial(csv_batches, path, file.path, columns, where.encoding, where.delimiter)
+            yield from (partial(read, stretch) for stretch in file.stretches or (None,))
+        elif isinstance(where, Files) and where.format == "json":
+            yield partial(array_batches, path, file.path, where.steps(), columns)
+        else:
+            yield from (partial(batches, path, stretch, columns) for stretch in file.stretches)
 
 
 def _named(rows: DataFrame, naming: Naming, keep: Keep) -> DataFrame:
     """Return rows that the JVM read, named: each combination of raw identifiers goes through Python once."""
-    columns = list(dict.fromkeys([*(column for _, column in naming.columns), *naming.keys, *naming.dates]))
+    named = [column for _, column in naming.columns]
+    columns = list(dict.fromkeys([*named, *naming.keys, *naming.told, *naming.dates]))
     days = [StructField(day_column(name), StringType()) for name in naming.dates]
     made = [*days, *cast("StructType", StructType.fromDDL(_IDENTIFIED)).fields]
     if not columns:
@@ -96,6 +107,7 @@ def _named(rows: DataFrame, naming: Naming, keep: Keep) -> DataFrame:
         naming,
         columns=tuple((kind, aside[column]) for kind, column in naming.columns),
         keys=tuple(aside[column] for column in naming.keys),
+        told=tuple(aside[column] for column in naming.told),
         dates=tuple(aside[column] for column in naming.dates),
     )
     schema = StructType([*(StructField(name, StringType()) for name in aside.values()), *made])

@@ -1,6 +1,6 @@
 """The books of ingestion in the database: which files were taken in, and what became of every row."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -8,13 +8,14 @@ import sqlalchemy as sa
 
 from infra.database import UtcDateTime, writing
 from ingestion.errors import SourceChangedMidway
+from ingestion.flow import Flow
 from ingestion.model import COUNTS, Account, Note, SourceFile
 
 METADATA = sa.MetaData()
 
 # A file counts as taken in as long as its bytes, its source's declaration and, where rows were suppressed, the list
 # of restricted people are what they were.
-_INGESTED = sa.Table(
+INGESTED = sa.Table(
     "ingested_file",
     METADATA,
     sa.Column("source", sa.Text, primary_key=True),
@@ -27,7 +28,7 @@ _INGESTED = sa.Table(
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("ingested_at", UtcDateTime, nullable=False),
 )
-_PLANNED = sa.Table(
+PLANNED = sa.Table(
     "run_file",
     METADATA,
     sa.Column("run_id", sa.Text, primary_key=True),
@@ -35,7 +36,7 @@ _PLANNED = sa.Table(
     sa.Column("path", sa.Text, primary_key=True),
     sa.Column("sha256", sa.Text, nullable=False),
 )
-_ACCOUNT = sa.Table(
+ACCOUNT = sa.Table(
     "run_account",
     METADATA,
     sa.Column("run_id", sa.Text, primary_key=True),
@@ -53,14 +54,67 @@ _NOTE = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False),
 )
 
+# What a run saw of a source beside the fates of its rows: what the tables gained (as JSON), and the newest moments.
+FLOW = sa.Table(
+    "run_flow",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("surveyed", sa.BigInteger, nullable=False),
+    sa.Column("read", sa.BigInteger, nullable=False),
+    sa.Column("written", sa.JSON, nullable=False),
+    sa.Column("arrived_at", UtcDateTime),
+    sa.Column("told_at", UtcDateTime),
+)
 
+# How far each connector has read, as JSON that it alone understands; `intent` is what a load is about to read.
+CURSOR = sa.Table(
+    "source_cursor",
+    METADATA,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("cursor", sa.Text),
+    sa.Column("intent", sa.Text),
+    sa.Column("moment", sa.BigInteger, nullable=False),
+    sa.Column("columns", sa.Text),
+)
+# What each load of a source brought, and what a sample showed of its columns (JSON; numbers and moments, no texts).
+LOAD = sa.Table(
+    "source_load",
+    METADATA,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("stopped", sa.Boolean, nullable=False),
+    sa.Column("profile", sa.Text, nullable=False),
+)
+# Which columns a source's loads have had, of which kinds, in which runs, and what would take in the undeclared ones.
+COLUMN = sa.Table(
+    "source_column",
+    METADATA,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("place", sa.BigInteger, nullable=False),
+    sa.Column("first_run", sa.BigInteger, nullable=False),
+    sa.Column("last_run", sa.BigInteger, nullable=False),
+    sa.Column("filled", sa.BigInteger, nullable=False),
+    sa.Column("known", sa.Boolean, nullable=False),
+    sa.Column("proposal", sa.Text, nullable=False),
+)
 # Written last: a run whose books are closed is through with its files.
-_CLOSED = sa.Table(
+CLOSED = sa.Table(
     "run_ingested",
     METADATA,
     sa.Column("run_id", sa.Text, primary_key=True),
     sa.Column("closed_at", UtcDateTime, nullable=False),
 )
+_NOTHING = ("", "")
+
+
+def _nothing_more(_connection: sa.Connection) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +127,54 @@ class Taken:
     declaration: str
 
 
+def taken_paths(engine: sa.Engine, source: str) -> frozenset[str]:
+    """Return the paths of a source that any run has taken in, whatever the source was declared to mean then."""
+    with engine.connect() as connection:
+        return frozenset(connection.execute(sa.select(INGESTED.c.path).where(INGESTED.c.source == source)).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """When runs read a file of these very bytes, the first time first, and how many rows it had."""
+
+    path: str
+    sha256: str
+    moments: tuple[datetime, ...]
+    rows: int
+
+
+def readings(engine: sa.Engine, source: str) -> tuple[Readings, ...]:
+    """Return what runs that ended read of a source, also what is gone since."""
+    same = (PLANNED.c.run_id == ACCOUNT.c.run_id) & (PLANNED.c.source == ACCOUNT.c.source)
+    joined = PLANNED.join(CLOSED, PLANNED.c.run_id == CLOSED.c.run_id).join(
+        ACCOUNT, same & (PLANNED.c.path == ACCOUNT.c.file)
+    )
+    query = sa.select(PLANNED.c.path, PLANNED.c.sha256, CLOSED.c.closed_at, ACCOUNT.c.read).select_from(joined)
+    found: dict[tuple[str, str], tuple[list[datetime], int]] = {}
+    with engine.connect() as connection:
+        for path, sha256, at, rows in connection.execute(query.where(PLANNED.c.source == source)):
+            moments, known = found.setdefault((path, sha256), ([], rows))
+            moments.append(at)
+            found[path, sha256] = moments, max(known, rows)
+    return tuple(Readings(*key, tuple(sorted(moments)), rows) for key, (moments, rows) in sorted(found.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest of a source in the lake: when a row last came, and the newest moment that one tells of itself."""
+
+    arrived_at: datetime | None = None
+    told_at: datetime | None = None
+
+
+def newest(connection: sa.Connection) -> dict[str, Newest]:
+    """Return the newest moments by source: the one word on how fresh it is, for whoever asks."""
+    found = (sa.func.max(FLOW.c.arrived_at), sa.func.max(FLOW.c.told_at))
+    query = sa.select(FLOW.c.source, *(sa.type_coerce(one, FLOW.c.arrived_at.type) for one in found))
+    rows = connection.execute(query.group_by(FLOW.c.source))
+    return {source: Newest(arrived, told) for source, arrived, told in rows}
+
+
 class Books:
     """What is written down of one run."""
 
@@ -81,14 +183,14 @@ class Books:
 
     def closed(self) -> bool:
         """Say whether the run is through with its files."""
-        query = sa.select(_CLOSED.c.run_id).where(_CLOSED.c.run_id == self._run_id)
+        query = sa.select(CLOSED.c.run_id).where(CLOSED.c.run_id == self._run_id)
         with self._engine.connect() as connection:
             return connection.execute(query).first() is not None
 
     def accounts(self) -> tuple[Account, ...]:
         """Return the run's accounts, file by file."""
-        where = _ACCOUNT.c.run_id == self._run_id
-        query = sa.select(_ACCOUNT).where(where).order_by(_ACCOUNT.c.source, _ACCOUNT.c.file)
+        where = ACCOUNT.c.run_id == self._run_id
+        query = sa.select(ACCOUNT).where(where).order_by(ACCOUNT.c.source, ACCOUNT.c.file)
         with self._engine.connect() as connection:
             return tuple(_account(row) for row in connection.execute(query).mappings())
 
@@ -102,27 +204,36 @@ class Books:
     def rows_taken_in(self, source: str, declaration: str, restrictions: str) -> dict[tuple[str, str], int]:
         """Return path and digest of the files that need not be read again, with their number of rows."""
         where = (
-            (_INGESTED.c.source == source)
-            & (_INGESTED.c.declaration == declaration)
-            & _INGESTED.c.restrictions.in_(("", restrictions))
+            (INGESTED.c.source == source)
+            & (INGESTED.c.declaration == declaration)
+            & INGESTED.c.restrictions.in_(("", restrictions))
         )
-        query = sa.select(_INGESTED.c.path, _INGESTED.c.sha256, _INGESTED.c.rows).where(where)
+        query = sa.select(INGESTED.c.path, INGESTED.c.sha256, INGESTED.c.rows).where(where)
         with self._engine.connect() as connection:
             return {(path, sha256): rows for path, sha256, rows in connection.execute(query)}
 
-    def plan(self, source: str, files: Iterable[SourceFile]) -> None:
-        """Write down what the run is about to read; raise where a resumed run finds another file in its place."""
-        now = {file.path: file.sha256 for file in files}
-        where = (_PLANNED.c.run_id == self._run_id) & (_PLANNED.c.source == source)
+    def plan(self, source: str, files: Iterable[SourceFile], *, grows: bool = False) -> tuple[SourceFile, ...]:
+        """Write down what the run is about to read, and return it; a resumed run reads just that again.
+
+        What came since waits for the next run where the source `grows` by itself; elsewhere it is as much of a
+        surprise as a file that changed or went, and raises.
+        """
+        now = {file.path: file for file in files}
+        where = (PLANNED.c.run_id == self._run_id) & (PLANNED.c.source == source)
         with writing(self._engine) as connection:
-            query = sa.select(_PLANNED.c.path, _PLANNED.c.sha256).where(where)
-            planned = {path: sha256 for path, sha256 in connection.execute(query)}  # noqa: C416 - rows are no pairs
-            for path in sorted(set(planned) | set(now)):
-                if planned and planned.get(path) != now.get(path):
-                    raise SourceChangedMidway(source, path, self._run_id)
-            if not planned and now:
+            rows = connection.execute(sa.select(PLANNED.c.path, PLANNED.c.sha256).where(where))
+            planned = {path: sha256 for path, sha256 in rows}  # noqa: C416 - rows are no pairs
+            if not planned:
                 own = {"run_id": self._run_id, "source": source}
-                connection.execute(_PLANNED.insert(), [{**own, "path": p, "sha256": s} for p, s in now.items()])
+                # A plan of nothing is a plan, too: what has been written since knows of nothing more.
+                lines = [_NOTHING, *((path, file.sha256) for path, file in now.items())]
+                connection.execute(PLANNED.insert(), [{**own, "path": p, "sha256": s} for p, s in lines])
+                return tuple(now.values())
+        found = {path: file.sha256 for path, file in now.items() if path in planned or not grows}
+        for path in sorted({*planned, *found} - {_NOTHING[0]}):
+            if planned.get(path) != found.get(path):
+                raise SourceChangedMidway(source, path, self._run_id)
+        return tuple(now[path] for path in found)
 
     def close(
         self,
@@ -132,29 +243,52 @@ class Books:
         *,
         restrictions: str,
         at: datetime,
+        flows: Iterable[Flow] = (),
+        beside: Callable[[sa.Connection], None] = _nothing_more,
     ) -> None:
-        """Write down, in one transaction, all accounts and that the files are taken in. Once is enough."""
+        """Write down, in one transaction, all accounts and that the files are taken in. Once is enough.
+
+        What else is known of the loads is written `beside`, in the same transaction.
+        """
         found = {(account.source, account.file): account for account in accounts}
         with writing(self._engine) as connection:
-            connection.execute(_CLOSED.insert().values(run_id=self._run_id, closed_at=at))
+            connection.execute(CLOSED.insert().values(run_id=self._run_id, closed_at=at))
             for source in taken:
                 fresh = [found[source.source, file.path] for file in source.fresh]
                 for account in (*fresh, *source.repeated):
                     counts = {name: getattr(account, name) for name in COUNTS}
                     own = {"run_id": self._run_id, "source": account.source, "file": account.file}
-                    connection.execute(_ACCOUNT.insert().values(**own, **counts))
+                    connection.execute(ACCOUNT.insert().values(**own, **counts))
                 for file, account in zip(source.fresh, fresh, strict=True):
                     limits = restrictions if account.suppressed else ""
                     self._remember(connection, source, file, rows=account.read, restrictions=limits, ingested_at=at)
             for note in notes:
                 connection.execute(_NOTE.insert().values(run_id=self._run_id, **asdict(note)))
+            for flow in flows:
+                connection.execute(FLOW.insert().values(run_id=self._run_id, **asdict(flow)))
+            beside(connection)
+
+    def flows(self) -> dict[str, Flow]:
+        """Return by source what the run saw of its rows and what the tables gained; of sources with anything fresh."""
+        query = sa.select(FLOW).where(FLOW.c.run_id == self._run_id).order_by(FLOW.c.source)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).mappings()
+            return {row["source"]: Flow(**{name: row[name] for name in row if name != "run_id"}) for row in rows}
+
+    def forget(self, source: str, paths: Iterable[str]) -> None:
+        """Strike files out that are gone for good and whose names never come again."""
+        gone = [{"gone": path} for path in paths]
+        if gone:
+            mine = (INGESTED.c.source == source) & (INGESTED.c.path == sa.bindparam("gone"))
+            with writing(self._engine) as connection:
+                connection.execute(INGESTED.delete().where(mine), gone)
 
     def _remember(self, connection: sa.Connection, source: Taken, file: SourceFile, **facts: object) -> None:
-        mine = (_INGESTED.c.source == source.source) & (_INGESTED.c.path == file.path)
-        connection.execute(_INGESTED.delete().where(mine))
+        mine = (INGESTED.c.source == source.source) & (INGESTED.c.path == file.path)
+        connection.execute(INGESTED.delete().where(mine))
         own = {"source": source.source, "path": file.path, "size": file.size, "sha256": file.sha256}
         row = {**own, "declaration": source.declaration, "run_id": self._run_id, **facts}
-        connection.execute(_INGESTED.insert().values(row))
+        connection.execute(INGESTED.insert().values(row))
 
 
 def _account(row: sa.RowMapping) -> Account:

@@ -1,7 +1,8 @@
 """The files of a source as they lie there, looked over before anything is read: names, columns, digests, sizes."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,55 +11,84 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ingestion.arrays import NoArray, entries
 from ingestion.config import Source
+from ingestion.connectors.debezium import is_tombstone
+from ingestion.connectors.declared import Files
+from ingestion.cuts import csv_stretches
 from ingestion.errors import SourceFileMalformed, SourceFilesMissing
 from ingestion.model import SourceFile, Stretch
+from ingestion.packed import DAMAGED, is_packed, open_bytes
 from ingestion.read import csv_records, open_csv
 
 STRETCH: Final = 8 << 20
 _DELIMITERS: Final = ";\t|,"
 
 
-def survey(root: Path, source: Source) -> tuple[SourceFile, ...]:
+def survey(root: Path, source: Source, files: Files) -> tuple[SourceFile, ...]:
     """Return a source's files; raise where one is missing, unreadable, or lacks a column that the source names."""
-    found = tuple(_surveyed(root, path, source) for path in _files(root, source))
-    if not found:
-        raise SourceFilesMissing(source.source, source.connector.path)
-    return found
+    paths: dict[Path, None] = {}  # a file that two patterns name is one
+    for pattern in files.path:
+        found = dict.fromkeys(_paths(root, pattern, files.format))
+        if not found:
+            raise SourceFilesMissing(source.source, pattern)
+        paths |= found
+    return tuple(surveyed(root, path, source, files) for path in paths)
 
 
-def _files(root: Path, source: Source) -> Iterator[Path]:
-    for path in sorted(root.glob(source.connector.path)):
-        if path.is_dir() and source.connector.format == "parquet":
+def _paths(root: Path, pattern: str, kind: str) -> Iterator[Path]:
+    for path in sorted(root.glob(pattern)):
+        if path.is_dir() and kind == "parquet":
             yield from sorted(path.rglob("*.parquet"))
         else:
             yield path
 
 
-def _surveyed(root: Path, path: Path, source: Source) -> SourceFile:
-    name = path.relative_to(root).as_posix()
-    look = {"csv": _csv, "ndjson": _ndjson, "parquet": _parquet}[source.connector.format]
+def surveyed(root: Path, path: Path, source: Source, files: Files) -> SourceFile:
+    """Return one file looked over; raise where it is unreadable or lacks a column that the source names."""
+    name = os.path.relpath(path, root)
     try:
         with path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        looked = look(path, name, source)
+        looked = _looked(path, name, source, files)
         return replace(looked, path=name, size=path.stat().st_size, sha256=sha256)
+    except DAMAGED:
+        raise _damaged(name) from None
     except OSError as error:
+        if is_packed(path) and error.errno is None:
+            raise _damaged(name) from None
         why = (error.strerror or "input or output error").lower()
         raise SourceFileMalformed(
             name, None, f"cannot be read: {why}", "give Kindred a file that it may read"
         ) from None
     except UnicodeError:
-        encoding = source.connector.encoding or "utf-8"
+        encoding = files.encoding or "utf-8"
         raise SourceFileMalformed(name, None, f"not {encoding}", "declare connector.encoding as it is") from None
+
+
+def _damaged(name: str) -> SourceFileMalformed:
+    # All or nothing: rows before the break would stand for a file that nobody has.
+    return SourceFileMalformed(
+        name, None, "cannot be unpacked to its end", "pack it again, or copy it again whole; nothing of it was read"
+    )
+
+
+def _looked(path: Path, name: str, source: Source, files: Files) -> SourceFile:
+    if files.format == "csv":
+        return _csv(path, name, source, files)
+    if files.format == "json":
+        return _json(path, name, files)
+    if files.format in ("ndjson", "debezium"):
+        return lines_of(path, name, passed_over=is_tombstone if files.format == "debezium" else _nothing)
+    return _parquet(path, name, source)
 
 
 def _seen(units: int, columns: Sequence[str], **more: Any) -> SourceFile:
     return SourceFile("", 0, "", units, tuple(columns), **more)
 
 
-def _csv(path: Path, name: str, source: Source) -> SourceFile:
-    encoding, delimiter = source.connector.encoding, source.connector.delimiter or ","
+def _csv(path: Path, name: str, source: Source, files: Files) -> SourceFile:
+    encoding, delimiter = files.encoding, files.delimiter or ","
     with open_csv(path, encoding) as stream:
         header = next(csv_records(stream, delimiter), None)
     if header is None:
@@ -75,26 +105,48 @@ def _csv(path: Path, name: str, source: Source) -> SourceFile:
     _check_columns(name, source, columns, line=header.line)
     with open_csv(path, encoding) as stream:
         filled = sum(1 for line in stream if line.strip())
-    return _seen(filled - header.filled, columns)
+    stretches = csv_stretches(path, name, encoding, delimiter, STRETCH)
+    return _seen(filled - header.filled, columns, stretches=stretches)
 
 
-def _ndjson(path: Path, name: str, _source: Source) -> SourceFile:
+def _json(path: Path, name: str, files: Files) -> SourceFile:
+    try:
+        return _seen(len(entries(path, files.steps())), ())
+    except NoArray as error:
+        right = "write one object a line and declare format: ndjson"
+        if not files.records:
+            right += ", or name the array inside with connector.records, e.g. data.items"
+        raise SourceFileMalformed(name, None, str(error), right) from None
+
+
+def _nothing(_line: bytes) -> bool:
+    return False
+
+
+def lines_of(path: Path, name: str, passed_over: Callable[[bytes], bool] = _nothing) -> SourceFile:
+    """Return the filled lines of an NDJSON file, and the stretches that tasks may read each by itself.
+
+    Lines that say nothing, such as tombstones, are counted aside.
+    """
     stretches, filled, offset, start, line = [], 0, 0, 0, 1
-    number = 0
-    with path.open("rb") as stream:
+    number = passed = 0
+    packed = is_packed(path)
+    with open_bytes(path) as stream:
         for number, text in enumerate(stream, 1):
-            if text.strip():
+            if text.strip() and passed_over(text):
+                passed += 1
+            elif text.strip():
                 filled += 1
                 if filled == 1 and text.lstrip().startswith(b"["):
-                    right = "write one object a line, for example with: jq -c '.[]'"
+                    right = "declare format: json, or write one object a line, e.g. with: jq -c '.[]'"
                     raise SourceFileMalformed(name, number, "a JSON array instead of one object a line", right)
             offset += len(text)
-            if offset - start >= STRETCH:
+            if offset - start >= STRETCH and not packed:
                 stretches.append(Stretch(name, start, offset, line))
                 start, line = offset, number + 1
     if offset > start:
         stretches.append(Stretch(name, start, offset, line))
-    return _seen(filled, (), stretches=tuple(stretches))
+    return _seen(filled, (), stretches=tuple(stretches), passed_over=passed)
 
 
 def _parquet(path: Path, name: str, source: Source) -> SourceFile:
@@ -129,21 +181,33 @@ def _vouched(kind: pa.DataType) -> str:
     return ""
 
 
+# A plan grows with its columns, and who writes a file could write a million of them.
+_MOST_COLUMNS: Final = 2_000
+
+
 def _check_columns(name: str, source: Source, columns: Sequence[str], *, line: int | None) -> None:
-    """Raise where a named column is absent or there twice.
+    """Raise where a named column is absent or there twice, or where there are too many.
 
     Names that nobody declared are not repeated unless they come close: a file without a header has a person's
     data there.
     """
+    if len(columns) > _MOST_COLUMNS:
+        right = f"{_MOST_COLUMNS:,} is the most; write those that mean something, one row a thing"
+        raise SourceFileMalformed(name, line, f"the file has {len(columns):,} columns", right)
     known = source.columns()
     for column in known:
         if column not in columns:
-            near = get_close_matches(column, columns, n=1, cutoff=0.75)
-            hint = f"it has {near[0]!r}: rename it there" if near else "bring the column back"
-            right = f"{hint}, or mend sources/ ({source.source}); {_present(known, columns)} named columns are there"
-            raise SourceFileMalformed(name, line, f"column {column!r} is missing", right)
+            raise SourceFileMalformed(name, line, *missing_column(source.source, column, columns, known))
         if list(columns).count(column) > 1:
             raise SourceFileMalformed(name, line, f"column {column!r} is there twice", "keep one of them")
+
+
+def missing_column(source: str, column: str, columns: Sequence[str], named: Iterable[str]) -> tuple[str, str]:
+    """Return what is wrong where a column is absent, and what would be right."""
+    near = get_close_matches(column, columns, n=1, cutoff=0.75)
+    hint = f"it has {near[0]!r}: rename it there" if near else "bring the column back"
+    right = f"{hint}, or mend sources/ ({source}); {_present(named, columns)} named columns are there"
+    return f"column {column!r} is missing", right
 
 
 def _present(known: Iterable[str], columns: Sequence[str]) -> str:

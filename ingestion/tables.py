@@ -102,9 +102,71 @@ class Rejected:
     batch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict on a row that no other table tells of, under the token of its source and key."""
+
+    source: str
+    token: Annotated[str, PERSONAL]
+    verdict: str
+    received_at: datetime
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of a rejection that was replayed: by which fix, and whether its row is now taken in.
+
+    `field` and `rule` are the rejection's, which has left the quarantine unless a later batch rejected the same row
+    again. `verdict` is accepted, duplicate, consent_filtered, or quarantined where the mended row is rejected for
+    something else: `became` is then the content hash of the new rejection. `key` is the source's own, of what was
+    taken in; `arrived_at` says when the row had come.
+    """
+
+    source: str
+    content_hash: Annotated[str, PERSONAL]
+    field: str | None
+    rule: str
+    fix: str
+    verdict: str
+    key: Annotated[str | None, PERSONAL]
+    became: Annotated[str | None, PERSONAL]
+    arrived_at: datetime
+    replayed_at: datetime
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An event that said within a window what another one had said: which one, under the token of its own key."""
+
+    source: str
+    token: Annotated[str, PERSONAL]
+    first: Annotated[str, PERSONAL]
+    received_at: datetime
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """An entry of the event log as Kafka held it, on its way to be taken in; kept for a few days after that."""
+
+    source: str
+    epoch: int
+    landing: int
+    part: int
+    place: int
+    body: Annotated[str, PERSONAL]
+    landed_at: datetime
+
+
 RECORDS = Table("records", Record, keys=("record_key", "sequence"))
 EVENTS = Table("events", Event, keys=("source", "message_id", "version"))
 CATALOGUE = Table("catalogue", Entry, keys=("source", "key", "sequence"))
-QUARANTINE = Table("quarantine", Rejected, keys=("source", "content_hash", "field", "rule"))
+QUARANTINE = Table("quarantine", Rejected, keys=("source", "content_hash", "field", "rule", "batch"))
+RECOVERED = Table("recovered", Recovered, keys=("source", "content_hash", "field", "rule", "batch"))
+VERDICTS = Table("verdicts", Verdict, keys=("source", "token", "received_at"))
+REPEATED = Table("repeated", Repeated, keys=("source", "token", "received_at"))
+LANDED = Table("landed", Landed, keys=("source", "epoch", "part", "place"), merged=True)
 
-TABLES = (RECORDS, EVENTS, CATALOGUE, QUARANTINE)
+TABLES = (RECORDS, EVENTS, CATALOGUE, QUARANTINE, RECOVERED, VERDICTS, REPEATED, LANDED)

@@ -4,14 +4,18 @@ Nothing here runs; `ingestion.feed` does.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
 from ingestion import conform
-from ingestion.config import Source, property_name
+from ingestion.config import RECEIVED, Source, is_open, property_name
+from ingestion.drift.reference import refs
 from ingestion.identify import IDENTIFIED
-from ingestion.judge import Reading, judged
+from ingestion.judge import WHOLE_ROW, Reading, judged
+from ingestion.read import UNSTORED
+from ingestion.tracking.column import PLAN
 
 _TEXTS = "map<string,string>"
 # What `ingestion.identify` adds to a row.
@@ -41,7 +45,8 @@ def current_catalogue(catalogue: DataFrame) -> DataFrame:
 def understood(raw: DataFrame, reading: Reading) -> DataFrame:
     """Return raw rows judged by their contract and mapped, with free text `t0`... aside; what is named stays."""
     source = reading.source
-    named = [name for name in reading.columns if name in source.columns() or _is_whole(source)]
+    wanted = {*source.columns(), *(check.column for check in reading.checks)}
+    named = [name for name in reading.columns if name in wanted or _is_whole(source)]
     cleaned = raw.select("*", *(_cleaned(reading, name) for name in named))
     columns = {
         "person": _person,
@@ -49,11 +54,25 @@ def understood(raw: DataFrame, reading: Reading) -> DataFrame:
         "consent": _consent,
         "catalogue": _catalogue,
     }[source.record](reading)
-    front = [f.col(name) for name in ("file", "position", "lines", "gated", "broken", "payload", "notes")]
+    front = [f.col(name) for name in ("file", "position", "lines", "gone", "gated", "broken", "payload", "notes")]
     key = f.concat_ws("|", *(reading.clean(name) for name in source.key)).alias("key")
-    texts = [reading.clean(c).alias(f"t{i}") for i, c in enumerate(source.free_text)]
-    kept = [f.col(name) for name in NAMED]
-    return judged(cleaned, reading).select(*_provenance(reading), *front, key, *columns, *texts, *kept)
+    told = [f.when(~f.col("gone"), reading.clean(c)) for c in source.free_text]
+    texts = [text.alias(f"t{i}") for i, text in enumerate(told)]
+    kept = [_unless_gone(name) for name in NAMED] if source.deleted else [f.col(name) for name in NAMED]
+    more = [refs(reading)] if source.expect.reference else []
+    return judged(cleaned, reading).select(*_provenance(reading), *front, key, *columns, *texts, *kept, *more)
+
+
+def _unless_gone(name: str) -> Column:
+    """Return what is said of a row's person; of one that is gone nothing is kept, nor is a deletion ever held back."""
+    column = f.col(name)
+    match name:
+        case "identifiers" | "dropped" | "aside":
+            return f.when(f.col("gone"), f.filter(column, lambda _: f.lit(False))).otherwise(column).alias(name)
+        case "suppressed":
+            return (column & ~f.col("gone")).alias(name)
+        case _:
+            return column
 
 
 def _cleaned(reading: Reading, name: str) -> Column:
@@ -67,10 +86,14 @@ def _cleaned(reading: Reading, name: str) -> Column:
 
 def _provenance(reading: Reading) -> list[Column]:
     source = reading.source
+    nothing = f.lit(None).cast("timestamp")
+    received = conform.moment(reading.clean(RECEIVED), "UTC") if RECEIVED in source.columns() else nothing
     return [
+        received.alias("received"),
         f.lit(source.source).alias("source"),
         f.lit(source.record).alias("record"),
         f.lit(bool(source.observed_at or source.occurred_at)).alias("dated"),
+        f.lit(source.once).alias("once"),
         f.lit(source.trust).alias("trust"),
         f.lit(reading.jurisdiction).cast("string").alias("law"),
     ]
@@ -96,9 +119,9 @@ def _with_aside(attributes: Column) -> Column:
 
 
 def _flags(reading: Reading) -> dict[str, Column]:
-    if reading.source.on_violation != "accept_and_flag":
+    if PLAN not in reading.columns and all(check.action != "accept_and_flag" for check in reading.checks):
         return {}
-    flags = f.array_join("notes", ", ")
+    flags = f.array_join("flags", ", ")
     return {"_flagged": f.when(flags != "", flags)}
 
 
@@ -107,12 +130,14 @@ def _fields(reading: Reading) -> dict[str, Column]:
 
 
 def _moment(reading: Reading, name: str | None) -> Column:
-    at = f.lit(reading.received_at)
+    at = reading.arrived()
     return f.coalesce(conform.moment_of(reading.value(name), reading.zone), at) if name else at
 
 
 def _person(reading: Reading) -> list[Column]:
     attributes = _with_aside(_map({**_fields(reading), **_flags(reading)}))
+    if reading.source.deleted:
+        attributes = f.when(f.col("gone"), _map({})).otherwise(attributes)
     return [_moment(reading, reading.source.observed_at).alias("at"), attributes.alias("attributes")]
 
 
@@ -125,17 +150,42 @@ def _catalogue(reading: Reading) -> list[Column]:
 def _event(reading: Reading) -> list[Column]:
     source, order = reading.source, reading.source.order
     event = source.event
-    properties = {property_name(column): reading.clean(column) for column in source.properties}
+    properties = {property_name(c): reading.clean(c) for c in source.properties if not is_open(c)}
     return [
         conform.moment_of(reading.value(source.occurred_at or ""), reading.zone).alias("at"),
         _with_aside(_map(_fields(reading))).alias("attributes"),
         reading.told(event.type if event else None).alias("type"),
         reading.told(event.name if event else None).alias("name"),
-        _map({**properties, **_flags(reading)}).alias("properties"),
+        _with_open(_map({**properties, **_flags(reading)}), reading).alias("properties"),
         *(reading.told(getattr(order, n)).alias(n) for n in ("order_id", "product_id", "campaign", "coupon")),
         *(_number(reading, getattr(order, n)).alias(n) for n in ("quantity", "amount")),
         reading.told(source.channel).alias("channel"),
     ]
+
+
+def _with_open(declared: Column, reading: Reading) -> Column:
+    """Return properties with all entries of the objects that are taken whole; what is declared by name comes first."""
+    properties = declared
+    for column in filter(is_open, reading.source.properties):
+        front = f.lit(property_name(column).removesuffix("*"))
+        entries = f.from_json(reading.clean(column), _TEXTS)
+        # A dropped value is dropped here, too; where it lies deeper, with the whole entry that it lies in.
+        for name, dropped in reading.dropped(column.removesuffix("*")).items():
+            entry = name.removeprefix(column.removesuffix("*")).partition(".")[0]
+            kept = f.map_filter(entries, partial(_is_other, entry))
+            entries = f.when(dropped, kept).otherwise(entries)
+        named = f.transform_keys(entries, partial(_fronted, front))
+        more = f.map_filter(named, lambda name, value: value.isNotNull() & ~f.map_contains_key(declared, name))
+        properties = f.map_concat(properties, f.coalesce(more, _map({})))
+    return properties
+
+
+def _is_other(entry: str, name: Column, _value: Column) -> Column:
+    return name != entry
+
+
+def _fronted(front: Column, name: Column, _value: Column) -> Column:
+    return f.concat(front, name)
 
 
 def _number(reading: Reading, name: str | None) -> Column:
@@ -178,7 +228,8 @@ def content_hash(record: str) -> Column:
     """
     parts = [_hashable(name) for name in CONTENT[record]]
     if record == "event":
-        return f.lower(f.hex(f.xxhash64(*(part for group in parts for part in group))))
+        # Spark's `lower` asks the rules of all languages, which takes longer than the digest does.
+        return f.translate(f.hex(f.xxhash64(*(part for group in parts for part in group))), "ABCDEF", "abcdef")
     whole = f.struct(*(part.alias(f"p{index}") for index, part in enumerate(p for group in parts for p in group)))
     return f.sha2(f.to_json(whole, {"ignoreNullFields": "false"}), 256)
 
@@ -199,17 +250,22 @@ def settled(identified: DataFrame, source: Source) -> DataFrame:
     if source.record == "consent":
         nobody = f.when(f.col("subject_token").isNull(), _nobody())
         frame = frame.withColumn("broken", f.coalesce("broken", nobody))
-    unread = f.col("broken").isNotNull() & f.col("broken.field").isNull()
+    unread = f.col("broken.value_class") == WHOLE_ROW
     status = (
-        f.when(unread, "quarantined")
+        f.when(unread & f.col("broken.rule").isin(*UNSTORED), f.col("broken.rule"))
+        # Also what the door found broken: a rejected row is stored. Of an unreadable one neither is known.
         .when(f.col("gated"), "consent_filtered")
-        .when(f.col("suppressed") & f.lit(source.record != "consent"), "suppressed")
+        .when(f.col("suppressed"), "suppressed")
         .when(f.col("broken").isNotNull(), "quarantined")
         .otherwise("accepted")
     )
     told = frame.withColumn("status", status)
-    rejected = f.col("status") == "quarantined"
-    hashed = f.when(rejected, f.sha2("payload", 256)).otherwise(content_hash(source.record))
+    # An event that comes once more comes with other times: there the key tells that it is the same.
+    same = f.when(f.col("once") & (f.col("key") != ""), f.concat_ws("|", "source", "key")).otherwise(f.col("payload"))
+    hashed = f.when(f.col("status") == "quarantined", f.sha2(same, 256)).otherwise(content_hash(source.record))
+    if source.deleted and source.record == "person":
+        # Not the content of a record of nothing: one is there, the other is not.
+        hashed = f.when(f.col("gone") & (f.col("status") == "accepted"), f.sha2(f.lit("gone"), 256)).otherwise(hashed)
     return told.withColumn("content_hash", hashed).drop("gated", "suppressed")
 
 
@@ -223,7 +279,9 @@ def _with_texts(frame: DataFrame, source: Source) -> DataFrame:
         told |= {name: f.col(f"t{index}"), f"{name}_findings": f.col(f"f{index}")}
     into = "attributes" if source.record == "person" else "properties"
     aside = [f"{letter}{index}" for letter in "tf" for index in range(len(source.free_text))]
-    return frame.withColumn(into, f.map_concat(into, _map(told))).drop(*aside)
+    # Declared twice, as a property and as free text: what was screened stands in place of the raw text.
+    others = f.map_filter(into, lambda name, _: ~name.isin(*told))
+    return frame.withColumn(into, f.map_concat(others, _map(told))).drop(*aside)
 
 
 def _nobody() -> Column:

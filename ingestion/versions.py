@@ -6,7 +6,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
 # One line for each row, fresh or known, however wide the row is.
-_NARROW = ("source", "slot", "content_hash", "at", "dated", "fresh", "sequence", "record_key", "file", "position")
+_NARROW = (
+    *("source", "slot", "content_hash", "at", "dated", "once", "fresh", "sequence", "record_key", "file", "position"),
+)
 
 
 def fresh_lines(rows: DataFrame) -> DataFrame:
@@ -16,19 +18,22 @@ def fresh_lines(rows: DataFrame) -> DataFrame:
     # A rejected row has no time that could be trusted.
     at = f.when(f.col("status") == "accepted", f.col("at"))
     lines = rows.where(f.col("status").isin("accepted", "quarantined"))
-    return _narrow(lines, fresh=True, slot=slot, at=at, dated=f.col("dated"))
+    return _narrow(lines, fresh=True, slot=slot, at=at, dated=f.col("dated"), once=f.col("once"))
 
 
 def known_lines(known: DataFrame, key: str, at: str, dated: Iterable[str]) -> DataFrame:
     """Return the lines of versions accepted before; `sequence` and `record_key` where the table has them."""
     slot = f.concat(f.lit("a|"), f.col(key))
-    return _narrow(known, fresh=False, slot=slot, at=f.col(at), dated=f.col("source").isin(list(dated)))
+    # Whether a key comes only once is asked of the fresh rows.
+    own = f.col("source").isin(list(dated))
+    return _narrow(known, fresh=False, slot=slot, at=f.col(at), dated=own, once=f.lit(False))
 
 
 def rejected_lines(quarantine: DataFrame) -> DataFrame:
     """Return the lines of rows quarantined before."""
     slot = f.concat_ws("|", f.lit("q"), "content_hash", "field", "rule")
-    return _narrow(quarantine, fresh=False, slot=slot, at=f.lit(None).cast("timestamp"), dated=f.lit(False))
+    no = f.lit(False)
+    return _narrow(quarantine, fresh=False, slot=slot, at=f.lit(None).cast("timestamp"), dated=no, once=no)
 
 
 def _narrow(frame: DataFrame, *, fresh: bool, **made: Column) -> DataFrame:
@@ -37,6 +42,15 @@ def _narrow(frame: DataFrame, *, fresh: bool, **made: Column) -> DataFrame:
     if fresh:
         nothing = {name: column for name, column in nothing.items() if name not in ("file", "position")}
     return frame.withColumns({**nothing, **made, "fresh": f.lit(fresh)}).select(*_NARROW)
+
+
+def near(known: DataFrame, fresh: DataFrame) -> DataFrame:
+    """Return the known lines whose slots few fresh lines name: what follows costs by the batch, not by the base.
+
+    The fresh slots go to every task, so that the known ones stream by and are neither sorted nor sent anywhere.
+    """
+    wanted = fresh.select(_slot().alias("wanted")).distinct()
+    return known.join(f.broadcast(wanted), _slot() == f.col("wanted"), "left_semi")
 
 
 def shared_slots(lines: DataFrame) -> DataFrame:
@@ -55,7 +69,7 @@ def exceptions(lines: DataFrame, shared: DataFrame) -> DataFrame:
     `dated` rows carry their own time and stand in its order, late ones among those known: one is a duplicate if its
     content was seen with that time, or is what the version before it says. Undated rows follow what is known, in the
     order of the file: the last one is a duplicate only of what stands before it (a value may go back to what it
-    was), the others of any version seen.
+    was), the others of any version seen. Rows that come `once` are duplicates of whatever stands under their key.
     """
     time = f.when(f.col("dated"), f.col("at"))
     in_order = Window.partitionBy("source", "slot").orderBy(time, "fresh", "at", "sequence", "file", "position")
@@ -68,9 +82,14 @@ def exceptions(lines: DataFrame, shared: DataFrame) -> DataFrame:
     standing = f.last(f.when(~f.col("seen"), f.col("content_hash")), ignorenulls=True).over(before)
     repeats = f.coalesce(standing == f.col("content_hash"), f.lit(False))
     last = f.lead("fresh").over(in_order).isNull()
+    arrival = Window.partitionBy("source", "slot").orderBy("fresh", "sequence", "file", "position")
+    undated = f.col("seen") & (~last | repeats)
     ranked = seen.select(
         "*",
-        f.when(f.col("dated"), f.col("seen") | repeats).otherwise(f.col("seen") & (~last | repeats)).alias("duplicate"),
+        f.when(f.col("once"), f.row_number().over(arrival) > 1)
+        .when(f.col("dated"), f.col("seen") | repeats)
+        .otherwise(undated)
+        .alias("duplicate"),
         f.count_if("fresh").over(in_order).alias("turn"),
         f.max(f.when(~f.col("fresh"), f.col("sequence"))).over(whole).alias("known_sequence"),
         f.first("record_key", ignorenulls=True).over(whole).alias("known_key"),

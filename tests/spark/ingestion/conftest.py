@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 import consent.store
+import ingestion.quarantine.store
 import ingestion.store
 from infra.database import open_database
 from infra.lake import Lake
@@ -105,8 +106,10 @@ class World:
     base: Mapping[str, int] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
-    def run(self, source: str = "", *, resume: bool = False) -> dict[str, dict[str, int]]:
-        """Run the job, anew or as the last run resumed, and return the accounts by source."""
+    def run(
+        self, source: str = "", *, resume: bool = False, replay: str = "", anyway: bool = False, **more: str
+    ) -> dict[str, dict[str, int]]:
+        """Run the job, anew or as the last run resumed, of files or of a fix, and return the accounts by source."""
         workspace = Workspace.open(self.root)
         if not resume:
             self.number, self.base = self.number + 1, newest_versions(workspace.lake_path)
@@ -114,8 +117,24 @@ class World:
         at = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=self.number)
         info = RunInfo(f"run{self.number}", self.number, at, f"salt{self.number}", self.base)
         runtime = Runtime(workspace, lake, self.database, info, self.said.append)
-        found: Any = ingest(runtime, {"source": source} if source else {})
-        return {**found["sources"], "all": found["total"], "notes": found["notes"]}
+        named = (("source", source), ("replay", replay), ("anyway", "yes" if anyway else ""))
+        asked = {name: value for name, value in named if value} | more
+        found: Any = ingest(runtime, asked)
+        return {**found.get("sources", {}), **found, "all": found.get("total", {}), "notes": found.get("notes", [])}
+
+    def again(self, source: str = "", *, since: int = 0, until: int = 90, **more: Any) -> dict[str, Any]:
+        """Take in once more what came with the runs of these numbers, up to but not the last."""
+        first = datetime(2026, 11, 1, tzinfo=UTC)
+        moments = {name: (first + timedelta(hours=n)).isoformat() for name, n in (("since", since), ("until", until))}
+        return self.run(source, **moments, **more)
+
+    def declare(self, name: str, text: str) -> None:
+        """Write a source's declaration."""
+        (self.root / "sources" / f"{name}.yaml").write_text(text)
+
+    def over(self, root: Path) -> "World":
+        """Return the same world over a copy of its folder."""
+        return replace(self, root=root, database=database_of(root))
 
     def read(self, table: Any) -> Any:
         """Return a table as it is now."""
@@ -139,6 +158,12 @@ class World:
         pq.write_table(pa.Table.from_pylist(rows), self.root / path, coerce_timestamps="us")
 
 
+def database_of(root: Path) -> Engine:
+    """Return a workspace's database with the tables that ingestion needs."""
+    stores = (consent.store.METADATA, ingestion.store.METADATA, ingestion.quarantine.store.METADATA)
+    return open_database(Workspace.open(root), *stores)
+
+
 @pytest.fixture
 def world(tmp_path: Path, spark: Any) -> Callable[..., World]:
     """Return a maker of workspaces with the named sources."""
@@ -154,7 +179,14 @@ def world(tmp_path: Path, spark: Any) -> Callable[..., World]:
         (root / "sources").mkdir()
         for name in sources or SOURCES:
             (root / "sources" / f"{name}.yaml").write_text(f"source: {name}{SOURCES[name]}")
-        database = open_database(Workspace.open(root), consent.store.METADATA, ingestion.store.METADATA)
-        return World(root, spark, database)
+        return World(root, spark, database_of(root))
 
     return make
+
+
+@pytest.fixture
+def shop(world: Callable[..., World]) -> World:
+    """Return a workspace that declares no source yet."""
+    made = world("crm")
+    (made.root / "sources" / "crm.yaml").unlink()
+    return made

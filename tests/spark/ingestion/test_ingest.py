@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,9 @@ from sqlalchemy import delete
 from consent.tables import CONSENT_INBOX
 from infra.errors import KindredError
 from infra.identifiers import token
+from infra.workspace import Workspace
 from ingestion import store
+from ingestion.again.folder import shadow_of
 from ingestion.tables import CATALOGUE, EVENTS, QUARANTINE, RECORDS
 from ingestion.transforms import current_catalogue, current_events, current_records
 
@@ -107,6 +110,25 @@ def test_every_row_of_every_kind_of_source_has_its_fate(world: Callable[..., Any
     second = shop.run()
     assert counts(second["all"]) == (28, 0, 0, 28, 0, 0, 0)
     assert everything(shop) == before
+
+
+@pytest.mark.nightly
+def test_every_kind_of_source_comes_again_as_it_was(world: Callable[..., Any], tmp_path: Path) -> None:
+    shop = world()
+    fill(shop)
+    first = shop.run()
+    before = everything(shop)
+    assert counts(shop.again()["all"]) == (28, 0, 0, 17, 10, 0, 1)
+    assert everything(shop) == before
+    shadow = shop.over(shadow_of(Workspace.open(shop.root), tmp_path / "shadow").root)
+    shadow.number, shadow.base = 0, {}
+    found = shadow.again(origin=str(shop.root))
+    assert found["sources"] == {name: first[name] for name in found["sources"]}
+    assert len(found["differences"]) == 6
+    for one in found["differences"]:
+        assert (one["only_there"], one["only_here"], one["changed"], one["other_record_keys"]) == (0, 0, 0, 0), one
+    assert all(one["there"] == one["here"] for one in found["quarantined"])
+    shadow.database.dispose()
 
 
 def _quarantine_tells_place_and_rule_but_no_person(shop: Any) -> None:

@@ -1,5 +1,6 @@
 """What is said in two tongues is the same: contracts in Python and in Spark, over whole lists of random values."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +12,15 @@ from pyspark.sql import functions as f
 
 from infra.errors import value_class
 from ingestion import conform
-from ingestion.check import SHAPES, Check, checks, first_fault, row_model, trimmed
-from ingestion.config import Connector, FieldContract, Source
+from ingestion.check import SHAPES, Check, checks, first_fault, judgement, row_model, trimmed
+from ingestion.config import Source
+from ingestion.connectors.declared import Files
+from ingestion.contract import FieldContract
+from ingestion.judge import Reading, judged
+from ingestion.read import json_tree, object_row, paths_of
+from ingestion.tracking.column import fault_of, read_columns
+from ingestion.tracking.declared import TrackingPlan
+from ingestion.tracking.judge import Judge
 
 AT = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 ZONES = ("UTC", "America/New_York", "Pacific/Auckland")
@@ -41,7 +49,7 @@ values = st.none() | st.text(TRICKY, max_size=6) | st.text(max_size=8) | near | 
 
 def source_of(zone: str) -> Source:
     contract = {name: FieldContract(**rules) for name, rules in CONTRACTS.items()}
-    where = Connector(type="files", path="data/*", format="csv")
+    where = Files(type="files", path="data/*", format="csv")
     return Source(source="s", connector=where, record="catalogue", key=("required",), contract=contract, time_zone=zone)
 
 
@@ -78,6 +86,109 @@ def test_a_contract_means_the_same_row_by_row_and_in_spark(
         assert whole == next((fault for fault in faults if fault), None)
         assert all(fault.value_class == value_class(trimmed(text)) for fault in faults if fault)
     assert spark_faults(promised, texts, zone) == expected
+
+
+ACTIONS = ("quarantine", "drop_field", "accept_and_flag")
+RULES = ("type", "required", "max_length", "pattern", "values", "min", "max")
+
+
+def promises(field: dict[str, Any]) -> list[str]:
+    return [rule for rule in RULES if rule == "type" or rule in field]
+
+
+# For each field a word for all its rules, or one for some of them, or none at all.
+softened = st.fixed_dictionaries(
+    {
+        name: st.none()
+        | st.sampled_from(ACTIONS)
+        | st.dictionaries(st.sampled_from(promises(rules)), st.sampled_from(ACTIONS))
+        for name, rules in CONTRACTS.items()
+    }
+)
+rows = st.fixed_dictionaries(dict.fromkeys(CONTRACTS, values))
+
+
+@given(
+    lines=st.lists(rows, min_size=8, max_size=16),
+    soft=softened,
+    general=st.sampled_from(ACTIONS),
+    zone=st.sampled_from(ZONES),
+)
+@settings(max_examples=4, suppress_health_check=list(HealthCheck))
+def test_every_rule_has_its_own_consequence_row_by_row_and_in_spark(
+    spark: Any, lines: list[dict[str, str | None]], soft: dict[str, Any], general: Any, zone: str
+) -> None:
+    names = list(CONTRACTS)
+    contract = {
+        name: FieldContract.model_validate({**rules, **({"on_violation": soft[name]} if soft[name] else {})})
+        for name, rules in CONTRACTS.items()
+    }
+    source = source_of(zone).model_copy(update={"contract": contract, "on_violation": general, "key": ("enum",)})
+    reading = Reading(source, tuple(names), checks(source, AT, {}), {}, zone, None, AT)
+    shape = "fault string, payload string, " + ", ".join(f"r{place} string" for place in range(len(names)))
+    raw = spark.createDataFrame([(None, None, *(line[name] for name in names)) for line in lines], shape)
+    clean = {f"c{place}": conform.trimmed(f.col(f"r{place}")) for place in range(len(names))}
+    found = judged(raw.withColumns(clean), reading).collect()
+    for line, row in zip(lines, found, strict=True):
+        expected = judgement(reading.checks, line, zone)
+        fault = expected.fault and (expected.fault.column, expected.fault.rule, expected.fault.value_class)
+        assert fault == (tuple(row["broken"])[:3] if row["broken"] else None)
+        told = [[f"field {one.column}: {one.rule}" for one in part] for part in (expected.dropped, expected.flagged)]
+        assert (sorted(row["notes"]), sorted(row["flags"])) == (sorted([*told[0], *told[1]]), sorted(told[1]))
+        if fault is None:
+            kept = {name: row[f"c{place}"] for place, name in enumerate(names)}
+            gone = {one.column for one in expected.dropped}
+            assert kept == {name: None if name in gone else trimmed(text) for name, text in line.items()}
+
+
+things = st.sampled_from([None, True, "", "x", "\u00e9'", 1, -2.5, [], [1, "a"], {}, {"b": 1}, {"b": "x", "c": [{}]}])
+happenings = st.fixed_dictionaries(
+    {"type": st.sampled_from(["track", "page"]), "event": st.sampled_from(["A", "B"])},
+    optional={
+        "properties": st.dictionaries(st.sampled_from(["a", "b", "c", "d.e"]), things, max_size=4) | things,
+        "context": st.sampled_from([{"protocols": {"event_version": number}} for number in (1, "2", 3, None)]),
+    },
+)
+
+
+@given(said=st.lists(happenings, min_size=20, max_size=40), words=st.tuples(*[st.sampled_from(ACTIONS)] * 5))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
+def test_spark_makes_of_an_event_what_its_plan_does(spark: Any, said: list[Any], words: tuple[Any, ...]) -> None:
+    inside = {"b": {"type": "number", "on_violation": words[0]}, "c": {"type": "array", "items": {"type": "text"}}}
+    plan = TrackingPlan.model_validate(
+        {
+            "tracking_plan": "p",
+            "sources": ["s"],
+            "on_violation": words[1],
+            "unplanned": {
+                "events": "accept_and_flag" if words[2] == "drop_field" else words[2],
+                "properties": words[3],
+            },
+            "common": {"context": {"protocols": {"type": "object", "required": True, "on_violation": words[4]}}},
+            "events": [
+                {"event": "A", "properties": {"a": {"type": "object", "properties": inside}, "b": {"type": "text"}}},
+                {"event": "A", "version": 2, "properties": {"a": {"type": ["number", "text"], "required": True}}},
+            ],
+        }
+    )
+    declared = {"source": "s", "connector": {"type": "collector"}, "identifiers": {"email": "properties.b"}}
+    source = Source.model_validate(declared).model_copy(update={"tracking": plan})
+    columns, at = read_columns(source), "2026-10-31T09:00:00Z"
+    lines = [{"messageId": "m", "timestamp": at, "receivedAt": at, **one} for one in said]
+    rows = [object_row(json_tree(json.dumps(line)), paths_of(columns)) for line in lines]
+    shape = "fault string, payload string, " + ", ".join(f"r{place} string" for place in range(len(columns)))
+    raw = spark.createDataFrame([(None, json.dumps(line), *row) for line, row in zip(lines, rows, strict=True)], shape)
+    clean = {f"c{place}": conform.trimmed(f.col(f"r{place}")) for place in range(len(columns))}
+    reading = Reading(source, columns, checks(source, AT, {}), {}, "UTC", None, AT)
+    for line, row in zip(lines, judged(raw.withColumns(clean), reading).collect(), strict=True):
+        outcome = Judge(plan, "type", "event").outcome(json_tree(json.dumps(line)))
+        fault = fault_of(outcome, "p")
+        assert (row["broken"].asDict() if row["broken"] else None) == fault
+        found = outcome.violations
+        softer = [one for one in found if (one.action == "quarantine") == (fault is not None)]
+        end = " (quarantined)" if fault else ""
+        assert row["notes"] == list(dict.fromkeys(f"field {v.item}: {v.rule} in {outcome.told}{end}" for v in softer))
+        assert (row["payload"] is None) == (fault is None)
 
 
 numeric = st.none() | st.floats() | st.integers(-(10**6), 10**6).map(float)

@@ -30,14 +30,21 @@ class Version:
     sequence: int
 
 
-Take = Callable[[list[Version], list[tuple[str, str, int]], int, bool], list[Version]]
+Take = Callable[..., list[Version]]
 
 
 @pytest.fixture(scope="module")
 def take(spark: Any) -> Take:
     """Return a function that takes a batch in and returns the versions that it accepted."""
 
-    def run(known: list[Version], batch: list[tuple[str, str, int]], number: int, dated: bool) -> list[Version]:  # noqa: FBT001
+    def run(
+        known: list[Version],
+        batch: list[tuple[str, str, int]],
+        number: int,
+        dated: bool,  # noqa: FBT001
+        *,
+        once: bool = False,
+    ) -> list[Version]:
         arrived = START + timedelta(days=100 + number)
         told = [
             (key, content, START + timedelta(days=day) if dated else arrived, "f", position)
@@ -45,6 +52,7 @@ def take(spark: Any) -> Take:
         ]
         broken = f.lit(None).cast("struct<field:string,rule:string>").alias("broken")
         marks = {"source": f.lit("s"), "dated": f.lit(dated), "record": f.lit("person"), "status": f.lit("accepted")}
+        marks["once"] = f.lit(once)
         fresh = spark.createDataFrame(told, ROW).select("*", broken).withColumns(marks)
         before = spark.createDataFrame([(v.key, v.content, v.at, v.sequence) for v in known], KNOWN)
         known_before = known_lines(before.withColumn("source", f.lit("s")), "key", "at", ["s"] if dated else [])
@@ -80,3 +88,14 @@ def test_nothing_is_lost_nothing_comes_twice_and_the_last_word_stands(
         for key, content in current.items():
             newest = max(day for k, _, day in told if k == key)
             assert content in {said for k, said, day in told if (k, day) == (key, newest)}
+
+
+@given(history=histories)
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
+def test_a_key_that_comes_once_keeps_its_first_word(take: Take, history: list[list[tuple[str, str, int]]]) -> None:
+    known: list[Version] = []
+    for number, batch in enumerate(history):
+        known += take(known, batch, number, True, once=True)
+        first = {key: content for key, content, _ in reversed([row for one in history[: number + 1] for row in one])}
+        assert {v.key: v.content for v in known} == first
+        assert len(known) == len(first)

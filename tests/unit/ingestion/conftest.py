@@ -1,12 +1,20 @@
 """Fixtures of ingestion's pure tests: a workspace on disk, and sources made from YAML text."""
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import ingestion.store
+from infra.database import open_database
 from infra.workspace import Workspace
 from ingestion.config import Source
+from ingestion.connectors.landed import Landed, landed
+from ingestion.cursors import Cursors
+from ingestion.read import stretch_lines
 
 IDENTITY = """
 identifiers:
@@ -57,3 +65,34 @@ def source(declare: Callable[..., Workspace]) -> Callable[..., Source]:
         return declare(text).load("sources/crm.yaml", Source)
 
     return load
+
+
+class Loads:
+    """The loads of one source: each returns the rows that landed in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cursors = Cursors(open_database(f"sqlite:///{root}/k.db", ingestion.store.METADATA))
+        self.said: list[str] = []
+
+    def landing(self, again: str | None = None) -> Landed:
+        at = datetime(2026, 11, 1, tzinfo=UTC)
+        return Landed(self.root / "landing", "crm", self.cursors, at=at, say=self.said.append, again=again)
+
+    def load(self, land: Callable[[Landed], None], again: str | None = None) -> list[Any]:
+        before = {file.path for file in landed(self.root, self.root / "landing" / "crm", ())}
+        land(self.landing(again))
+        return [json.loads(line) for line in self.lines(before)]
+
+    def lines(self, before: Any = ()) -> list[bytes]:
+        return [
+            line
+            for file in landed(self.root, self.root / "landing" / "crm", before)
+            for stretch in file.stretches
+            for _, line in stretch_lines(self.root / file.path, stretch)
+        ]
+
+
+@pytest.fixture
+def loads(tmp_path: Path) -> Loads:
+    return Loads(tmp_path)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.check import checks, first_fault, row_model
+from ingestion.check import checks, first_fault, judgement, row_model
 from ingestion.pattern import portable
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -102,3 +102,43 @@ def test_patterns_are_rewritten_so_that_both_engines_read_them_alike(pattern: An
 def test_patterns_that_they_would_read_differently_are_refused(pattern: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         portable(pattern)
+
+
+@pytest.mark.parametrize(
+    ("contract", "value", "found"),
+    [
+        ("{type: integer, min: 0, on_violation: drop_field}", "x", ([], ["type"], [])),
+        ("{type: integer, min: 0, on_violation: {min: accept_and_flag}}", "-1", ([], [], ["min"])),
+        # What is no number is not also below a bound.
+        ("{type: integer, min: 0, on_violation: {type: accept_and_flag}}", "x", ([], [], ["type"])),
+        ("{type: date, min: 2000-01-01, on_violation: {type: drop_field}}", "0x", ([], ["type"], [])),
+        # The strongest word of all that was broken counts; rules that are no bounds are asked for themselves.
+        (
+            "{type: integer, max_length: 3, min: 0, on_violation: {max_length: accept_and_flag}}",
+            "-1234",
+            (["min"], [], []),
+        ),
+        (
+            "{type: integer, max_length: 3, max: 9, on_violation: {max_length: accept_and_flag, max: drop_field}}",
+            "1234",
+            ([], ["max"], ["max_length"]),
+        ),
+        ("{required: true, on_violation: {required: accept_and_flag}}", "", ([], [], ["required"])),
+        ("{min: 0, type: number, on_violation: {min: drop_field}}", "0", ([], [], [])),
+    ],
+)
+def test_each_rule_may_have_a_consequence_of_its_own(source: Any, contract: str, value: str, found: Any) -> None:
+    told = judgement(checks(source(FIELD.format(contract=contract)), AT, {}), {"id": "1", "v": value})
+    rejected = [told.fault.rule] if told.fault else []
+    assert (rejected, [one.rule for one in told.dropped], [one.rule for one in told.flagged]) == found
+
+
+def test_what_the_platform_cannot_do_without_is_never_softened_by_the_source(source: Any) -> None:
+    soft = FIELD.format(contract="{type: email}").replace("key: id", "key: v\non_violation: drop_field")
+    assert judgement(checks(source(soft), AT, {}), {"v": "nobody"}).fault is not None
+    own = soft.replace("{type: email}", "{type: email, required: true, on_violation: accept_and_flag}")
+    flagged = judgement(checks(source(own), AT, {}), {"v": "nobody"})
+    assert (flagged.fault, [one.rule for one in flagged.flagged]) == (None, ["type"])
+    missing = judgement(checks(source(own), AT, {}), {"v": " "})
+    assert missing.fault is not None
+    assert missing.fault.rule == "required"

@@ -1,5 +1,6 @@
 """Sources as declared: what is right loads, what is wrong is told with file, line and remedy."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -32,9 +33,11 @@ def test_sources_come_in_the_order_of_their_files(declare: Any) -> None:
         (("email: email", "mail: email"), 5, "unknown identifier type; did you mean email? identity.yaml declares"),
         (("record: person", "record: people"), 3, "'person', 'event', 'consent' or 'catalogue'"),
         (("record: person", "record: person\nrecrod: x"), 4, "unknown key; known keys: source, connector, record"),
-        (("format: csv", "format: xml"), 2, "'csv', 'ndjson' or 'parquet'"),
+        (("format: csv", "format: xml"), 2, "'csv', 'ndjson', 'json', 'parquet' or 'debezium'"),
         (("data/crm/*.csv", "/etc/*.csv"), 2, "leaves the workspace"),
         (("format: csv", "format: parquet, delimiter: ';'"), 2, "are for csv, not for parquet"),
+        (("format: csv", "format: csv, records: data"), 2, "records tells where in a json file the array is"),
+        (("data/crm/*.csv", "[data/crm/*.csv, ../x]"), 2, "leaves the workspace"),
         (("format: csv", "format: csv, encoding: utf8000"), 2, "use a name such as utf-8, cp1252"),
         (("record: person", "record: event"), 1, "needs `occurred_at`"),
         (("key: customer_id", "key: customer_id\nevent: {type: x}"), 1, "`event` is for record: event, not for person"),
@@ -64,6 +67,17 @@ def test_sources_come_in_the_order_of_their_files(declare: Any) -> None:
             "2001-12-31T00:00:00Z or now",
         ),
         (("key: customer_id", "trust: 2\nkey: customer_id"), 4, "less than or equal to 1"),
+        (("key: customer_id", "key: customer_id\ncontract: {a: {on_violation: omit}}"), 5, "use 'quarantine', 'drop_"),
+        (
+            ("key: customer_id", "key: customer_id\ncontract: {a: {on_violation: {min: drop_field}}}"),
+            5,
+            "names min, which",
+        ),
+        (
+            ("key: customer_id", "key: customer_id\ncontract: {customer_id: {on_violation: drop_field}}"),
+            1,
+            "nothing can be taken in without customer_id, so it cannot be dropped; say quarantine",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_a_remedy(declare: Any, change: Any, line: Any, says: Any) -> None:
@@ -83,3 +97,52 @@ def test_two_files_may_not_declare_one_name(declare: Any) -> None:
 def test_segment_properties_lose_their_prefix() -> None:
     assert property_name("properties.url") == "url"
     assert property_name("context.page.url") == "context.page.url"
+
+
+WEB = """source: web
+connector: {type: collector}
+identifiers: {cookie: anonymousId}
+"""
+
+
+def test_the_old_words_of_duplicates_mean_what_they_meant(declare: Any) -> None:
+    found = {}
+    for words in ("content", "key", "{by: key}", "{by: content, within: 90s}"):
+        event = "record: event\noccurred_at: at\nevent: {type: =x}\nproperties: [a]\n"
+        files = "source: zoo\nconnector: {type: files, path: a.csv, format: csv}\nkey: id\n"
+        (source,) = load_sources(declare(f"{files}{event}duplicates: {words}\n"))
+        found[words] = (source.once, source.duplicates.window, source.model_dump(mode="json")["duplicates"])
+    assert found == {
+        "content": (False, None, "content"),
+        "key": (True, None, "key"),
+        "{by: key}": (True, None, "key"),
+        "{by: content, within: 90s}": (False, timedelta(seconds=90), {"by": "content", "within": "90s"}),
+    }
+    (source,) = load_sources(declare(WEB + "duplicates: {by: id, within: 40d}\n"))
+    assert (source.once, source.duplicates.window, source.duplicates.memory) == (True, None, timedelta(days=40))
+    assert source.model_dump(mode="json")["duplicates"] == {"by": "key", "within": "40d"}
+    (source,) = load_sources(declare(WEB + "duplicates: {by: content, within: 10m}\n"))
+    assert (source.once, source.duplicates.window) == (True, timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("duplicates: content", "each message id once"),
+        ("duplicates: {by: key, within: 3651d}", "up to 3650d, in s, m, h or d"),
+        ("duplicates: {by: id, within: never}", "up to 3650d, in s, m, h or d"),
+        ("duplicates: {by: content, within: 10}", "up to 30d, in s, m, h or d"),
+        ("duplicates: {by: content, within: 0s}", "up to 30d, in s, m, h or d"),
+        ("duplicates: {by: content, within: 31d}", "up to 30d, in s, m, h or d"),
+        ("duplicates: {by: words}", "'content' or 'key'"),
+        ("duplicates: {by: content, within: 10m}\nfields: {given_name: userName}", "add userName"),
+    ],
+)
+def test_a_window_that_cannot_be_is_told(declare: Any, more: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        load_sources(declare(WEB + more + "\n"))
+
+
+def test_a_window_is_for_events(declare: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is for record: event, not for person"):
+        load_sources(declare(CRM + "duplicates: {by: content, within: 10m}\n"))

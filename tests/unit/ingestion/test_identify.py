@@ -47,6 +47,18 @@ def test_values_get_their_one_spelling_and_token(name: Any, token_key: Any) -> N
     assert all(i["token"] == token(token_key, i["type"], i["value"]) for i in row["identifiers"])
 
 
+def test_a_column_of_two_types_is_spelled_as_each_of_them(token_key: Any) -> None:
+    kinds = {"email": KINDS["email"], "login": IdentifierType(normaliser="code")}
+    naming = Naming("web", (("email", "i0"), ("login", "i0")), kinds, "US", token_key)
+    given = pa.RecordBatch.from_arrays([pa.array(["Ann@Example.org", None, "ann-7"])], names=["i0"])
+    (batch,) = naming.identified([given])
+    told = [[(i["type"], i["value"]) for i in row["identifiers"]] for row in batch.to_pylist()]
+    assert told == [[("email", "ann@example.org"), ("login", "ANNEXAMPLEORG")], [], [("login", "ANN7")]]
+    assert all(
+        i["token"] == token(token_key, i["type"], i["value"]) for r in batch.to_pylist() for i in r["identifiers"]
+    )
+
+
 def test_one_value_in_two_columns_counts_once(name: Any) -> None:
     (row,) = name((None, "ann@example.org", "ANN@example.org", None))
     assert len(row["identifiers"]) == 1

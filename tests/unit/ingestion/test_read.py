@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from ingestion.lines import ndjson_batches
 from ingestion.model import Stretch
-from ingestion.read import csv_batches, csv_records, ndjson_batches
+from ingestion.read import csv_batches, csv_records
 
 
 def rows_of(batches: Any) -> Any:

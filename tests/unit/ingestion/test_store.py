@@ -10,7 +10,7 @@ from infra.database import open_database
 from ingestion.errors import SourceChangedMidway
 from ingestion.model import Account, Note, SourceFile
 from ingestion.report import summary, table
-from ingestion.store import METADATA, Books, Taken
+from ingestion.store import METADATA, Books, Taken, taken_paths
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -69,6 +69,31 @@ def test_a_resumed_run_must_find_the_files_that_it_began_with(engine: sa.Engine)
     Books(engine, "run2").plan("crm", [other])
 
 
+def test_a_plan_of_nothing_is_a_plan(engine: sa.Engine) -> None:
+    books = Books(engine, "run1")
+    assert books.plan("crm", []) == ()
+    with pytest.raises(SourceChangedMidway, match=r"a\.csv changed since run run1 began"):
+        books.plan("crm", [SourceFile("a.csv", 1, "a", 3)])
+
+
+def test_what_a_log_gained_since_waits_for_the_next_run(engine: sa.Engine) -> None:
+    one, other = SourceFile("1.ndjson", 1, "a", 3), SourceFile("2.ndjson", 1, "b", 3)
+    books = Books(engine, "run1")
+    assert books.plan("web", [one], grows=True) == (one,)
+    assert books.plan("web", [one, other], grows=True) == (one,)
+    with pytest.raises(SourceChangedMidway, match=r"1\.ndjson changed since run run1 began"):
+        books.plan("web", [other], grows=True)
+    assert Books(engine, "run2").plan("web", [one, other], grows=True) == (one, other)
+
+
+def test_files_that_never_come_again_are_struck_out(engine: sa.Engine, close: Callable[..., None]) -> None:
+    close("run1", Account("crm", "a.csv", read=3, accepted=3))
+    assert taken_paths(engine, "crm") == {"a.csv"}
+    Books(engine, "run2").forget("crm", ["a.csv", "other.csv"])
+    assert taken_paths(engine, "crm") == set()
+    Books(engine, "run2").forget("crm", [])
+
+
 def test_the_table_shows_each_source_and_the_sum() -> None:
     accounts = [
         Account("crm", "a.csv", read=3, accepted=2, changed=1, quarantined=1),
@@ -91,5 +116,5 @@ def test_the_table_shows_each_source_and_the_sum() -> None:
     assert lines[3].split() == ["all", "1,005", "2", "1", "1,000", "1", "1", "1"]
     assert lines[4] == "crm: identifier email: blocked in 2 accepted rows"
     assert len({len(line) for line in lines[:4]}) == 1
-    assert summary(accounts, [])["total"]["read"] == 1_005  # type: ignore[index]
+    assert summary(accounts, [], {})["total"]["read"] == 1_005  # type: ignore[index]
     assert list(table([], []))[1].split()[0] == "all"

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingestion.errors import SourceFileMalformed, SourceFilesMissing
-from ingestion.read import csv_batches, ndjson_batches
+from ingestion.lines import ndjson_batches
+from ingestion.read import csv_batches
 from ingestion.survey import survey
 
 SMALL = """
@@ -20,6 +21,10 @@ fields: {given_name: name}
 """
 
 
+def looked_over(folder: Any, declared: Any) -> Any:
+    return survey(folder, declared, declared.connector)
+
+
 @pytest.fixture
 def surveyed(folder: Any, source: Any) -> Any:
     """Survey one file of the given content."""
@@ -27,7 +32,7 @@ def surveyed(folder: Any, source: Any) -> Any:
 
     def look(content: bytes, kind: str = "csv") -> Any:
         (folder / "data" / "f").write_bytes(content)
-        return survey(folder, source(SMALL.replace("FORMAT", kind)))
+        return looked_over(folder, source(SMALL.replace("FORMAT", kind)))
 
     return look
 
@@ -87,10 +92,10 @@ def test_parquet_columns_are_told_with_what_their_types_vouch_for(surveyed: Any,
 
 def test_a_path_without_files_and_a_folder_among_files(folder: Any, source: Any) -> None:
     with pytest.raises(SourceFilesMissing, match="no file matches data/"):
-        survey(folder, source(SMALL.replace("FORMAT", "csv")))
+        looked_over(folder, source(SMALL.replace("FORMAT", "csv")))
     (folder / "data" / "f").mkdir(parents=True)
     with pytest.raises(SourceFileMalformed, match="is a directory"):
-        survey(folder, source(SMALL.replace("FORMAT", "csv")))
+        looked_over(folder, source(SMALL.replace("FORMAT", "csv")))
 
 
 def test_units_count_what_the_readers_must_account_for(surveyed: Any, folder: Any) -> None:
@@ -112,6 +117,22 @@ def test_a_long_file_is_read_in_stretches_that_meet(surveyed: Any, folder: Any, 
     ]
     assert [(row["position"], row["r0"]) for row in rows] == [(n + 1, str(n)) for n in range(20)]
     assert file.units == 20
+
+
+def test_a_long_csv_file_is_read_in_stretches_that_meet(surveyed: Any, folder: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("ingestion.survey.STRETCH", 40)
+    records = [f'{n},"name, of {n}"' for n in range(20)]
+    (file,) = surveyed("\n".join(["id,name", *records, '20,"two', 'lines"', '21,"stray', "22,x"]).encode())
+    assert len(file.stretches) > 5
+    rows = [
+        row
+        for stretch in file.stretches
+        for batch in csv_batches(folder / "data/f", "f", ("id", "name"), None, None, stretch)
+        for row in batch.to_pylist()
+    ]
+    assert [(r["position"], r["r0"]) for r in rows[:21]] == [(n + 2, str(n)) for n in range(21)]
+    assert [(r["position"], r["fault"]) for r in rows[21:]] == [(24, "csv"), (25, None)]
+    assert file.units == sum(row["lines"] for row in rows)
 
 
 def test_equal_files_have_equal_digests(surveyed: Any) -> None:
