@@ -4,22 +4,30 @@ Data files may hold people, for a purge rewrites them; what stands around them o
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from consent.needles import Needles
+from consent.residue.kinds import DECODERS, EXPECTED
+from consent.residue.model import PATH
+from consent.residue.needles import Needles
+from consent.residue.scan import Search
+from consent.residue.source import Decoder
 from infra.errors import Broken
 from infra.tables import Table
 
 LOG: Final = "_delta_log"
 _STATISTICS: Final = ("minValues", "maxValues")
-_CANARY: Final = "canary-in-the-delta-log@example.org"
+_COLUMN: Final = re.compile(r"[\w.`]+#\d+l?")
+_WORD: Final = re.compile(r"[^\s()\[\]\"',=<>!&|]+")
+_NO_VALUES: Final = frozenset(
+    ("and", "or", "not", "is", "null", "isnull", "isnotnull", "cast", "as", "string", "int", "bigint", "true", "false")
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,13 +42,17 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What the linter read and found. `unscanned` files had no decoder; too short needles were not looked for."""
+    """What the linter read and found. `unscanned` files could not be read; too short needles were not looked for.
+
+    `passed` names the files of the log with which nothing is wrong, read now or before.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     unscanned: list[str] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
     too_short: int = 0
+    passed: set[str] = field(default_factory=set)
 
     @property
     def clean(self) -> bool:
@@ -52,77 +64,73 @@ class Report:
         for finding in sorted(set(self.findings)):
             yield f"{finding.table}/{finding.file}: {finding.where}: {finding.problem}"
         for name in sorted(self.unscanned):
-            yield f"{name}: not scanned, no decoder for this kind of file"
+            yield f"not scanned: {name}"
         yield f"leak linter: {self.files:,} files, {self.bytes:,} bytes, {len(set(self.findings)):,} findings"
 
 
-def lint(lake_root: Path, tables: Iterable[Table], needles: Iterable[str]) -> Report:
+def lint(
+    lake_root: Path,
+    tables: Iterable[Table],
+    needles: Iterable[str],
+    *,
+    passed: Container[str] = frozenset(),
+    decoders: Sequence[Decoder] = DECODERS,
+) -> Report:
     """Return every leak around the data files of a lake.
 
     `needles` are identifier values of people known to be in it; each is looked for in every common spelling. The
     declarations of `tables` say which columns are personal: no statistics, partitions, clustering or predicates
-    may be on them, and no version checksum file, which repeats them all, may exist. The decoders are tried on a
-    canary first; one that is blind raises `Broken`.
+    may be on them, and no version checksum file, which repeats them all, may exist. Files of the log that `passed`
+    names (`table/name`) are not read again: they never change. The decoders are tried on canaries first; one that is
+    blind raises `Broken`.
     """
     declared = {table.name: table for table in tables}
-    looked_for = Needles.of(needles)
+    search = Search(Needles.of(needles), decoders)
+    search.try_on_canaries(EXPECTED["delta"])
     _see_the_canary()
-    report = Report(too_short=looked_for.too_short)
+    report = Report(too_short=search.too_short)
     for folder in sorted(path for path in lake_root.iterdir() if path.is_dir()):
         if folder.name not in declared:
             report.findings.append(Finding(folder.name, ".", "table", "not declared: its personal columns are unknown"))
         personal = declared[folder.name].personal() if folder.name in declared else ()
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            _lint_file(report, folder, file, personal, looked_for)
+            _lint_file(report, folder, file, personal, search, passed)
     return report
 
 
-def _lint_file(report: Report, folder: Path, file: Path, personal: Sequence[str], needles: Needles) -> None:
-    name = file.relative_to(folder).as_posix()
-    table = folder.name
-    report.files += 1
-    partitions = _partition_leaks(name, personal)
-    if hit := needles.hit(unquote(name).encode()):
-        report.findings.append(Finding(table, "(a file's path)", "path", f"holds a person's identifier ({hit})"))
-        name = "(withheld)"
-    if LOG not in file.relative_to(folder).parts:
-        report.findings += [Finding(table, "(a file's path)", "path", problem) for problem in partitions]
+def _lint_file(
+    report: Report, folder: Path, file: Path, personal: Sequence[str], search: Search, passed: Container[str]
+) -> None:
+    name, table = file.relative_to(folder).as_posix(), folder.name
+    key, before = f"{table}/{name}", len(report.findings) + len(report.unscanned)
+    in_log = LOG in file.relative_to(folder).parts
+    if in_log and key in passed:
+        report.passed.add(key)
         return
-    raw = file.read_bytes()
-    report.bytes += len(raw)
+    report.files += 1
+    if kinds := search.named(name):
+        report.findings.append(Finding(table, PATH, "path", f"holds a person's identifier ({kinds[0]})"))
+        name = PATH
+    if not in_log:
+        partitions = _partition_leaks(file.relative_to(folder).as_posix(), personal)
+        report.findings += [Finding(table, PATH, "path", problem) for problem in partitions]
+        return
+    found = search.file(file)
+    report.bytes += found.bytes
+    report.unscanned += [f"{table}/{name}: {why}" for why in found.unread]
+    told = [(where, f"holds a person's identifier ({kind})") for where, kind in sorted(found.hits)]
     if file.suffix == ".crc" and not file.name.startswith("."):
-        report.findings.append(Finding(table, name, "file", "version checksum files repeat every statistic"))
-    texts = decoded(file, raw)
-    if texts is None:
-        report.unscanned.append(f"{table}/{name}")
-        texts = {"bytes": raw}
-    for where, text in texts.items():
-        if hit := needles.hit(text):
-            report.findings.append(Finding(table, name, where, f"holds a person's identifier ({hit})"))
-    for where, problem in _violations(file, raw, personal):
-        report.findings.append(Finding(table, name, where, problem))
+        told.append(("file", "version checksum files repeat every statistic"))
+    if not found.unread:
+        told += _violations(file, file.read_bytes(), personal)
+    report.findings += [Finding(table, name, where, problem) for where, problem in told]
+    if len(report.findings) + len(report.unscanned) == before:
+        report.passed.add(key)
 
 
 def _partition_leaks(name: str, personal: Sequence[str]) -> list[str]:
     columns = [part.partition("=")[0] for part in name.split("/")[:-1] if "=" in part]
     return [f"partitioned by the personal column {column}" for column in columns if column in personal]
-
-
-def decoded(file: Path, raw: bytes) -> Mapping[str, bytes] | None:
-    """Return what a file of a Delta log says, by place, or None where there is no decoder for it."""
-    hidden_checksum = file.name.startswith(".") and file.suffix == ".crc"
-    if file.suffix in {".json", ".crc"} or hidden_checksum or file.name == "_last_checkpoint":
-        return {"text": raw, "unescaped": _unescaped(raw)}
-    if file.suffix == ".parquet":
-        rows = _rows(raw)
-        return {"rows": json.dumps(rows, ensure_ascii=False, default=str).encode(), "footer": raw}
-    return None
-
-
-def _unescaped(raw: bytes) -> bytes:
-    """Return JSON text with its nested JSON and its escapes opened, so that no quoting hides a value."""
-    text = raw.decode("utf-8", errors="replace")
-    return unquote(text.replace('\\"', '"').replace("\\\\", "\\")).encode()
 
 
 def _rows(raw: bytes) -> list[dict[str, Any]]:
@@ -188,7 +196,10 @@ def _commit_violations(commit: Mapping[str, Any], personal: Sequence[str]) -> It
 
 
 def _has_literal(predicate: str) -> bool:
-    return "'" in predicate or " IN (" in predicate.upper()
+    """Say whether a predicate holds a value. Spark writes it without quotes, and each column with its number behind."""
+    if "'" in predicate or " IN (" in predicate.upper():
+        return True
+    return "#" in predicate and bool(set(_WORD.findall(_COLUMN.sub("", predicate.lower()))) - _NO_VALUES)
 
 
 def _named(columns: Iterable[str], personal: Sequence[str]) -> list[str]:
@@ -196,17 +207,11 @@ def _named(columns: Iterable[str], personal: Sequence[str]) -> list[str]:
 
 
 def _see_the_canary() -> None:
-    """Raise `Broken` unless each decoder finds a value that is surely there: a blind scan reports clean."""
-    needles = Needles.of([_CANARY])
-    commit = json.dumps({"add": {"path": "x", "stats": json.dumps({"minValues": {"email": _CANARY}})}})
+    """Raise `Broken` unless each kind of log file shows a broken rule that is surely there."""
+    action = {"add": {"stats": json.dumps({"minValues": {"email": "x@example.org"}})}}
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({"add": [{"stats": commit}]}), sink, compression="zstd")
-    planted = {
-        "0.json": commit.encode(),
-        "0.checkpoint.parquet": sink.getvalue().to_pybytes(),
-        "0.crc": commit.encode(),
-    }
+    pq.write_table(pa.table({"add": [action["add"]]}), sink, compression="zstd")
+    planted = {"0.json": json.dumps(action).encode(), "0.checkpoint.parquet": sink.getvalue().to_pybytes()}
     for name, raw in planted.items():
-        texts = decoded(Path(name), raw) or {}
-        if not needles.hit(texts.get("rows", texts.get("text", b""))):
+        if not any(where == "stats.minValues" for where, _ in _violations(Path(name), raw, ("email",))):
             raise Broken(f"the leak linter does not see a planted value in {name}; its report would be void")

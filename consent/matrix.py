@@ -5,6 +5,7 @@ from typing import Final
 
 from consent.errors import UnknownPurpose
 from consent.model import MatrixRow, Policy, PurposeTerms
+from consent.places import covers, width
 
 ANYWHERE: Final = "*"
 # The index that stands for "the matrix has no row": a denial.
@@ -29,7 +30,7 @@ def selection(
     """
     rows = [(i, row) for i, row in enumerate(policy.rows) if row.purpose == terms.name]
     rows = [(i, row) for i, row in rows if _fits(row.channel, channel) and _fits(row.recipient, recipient)]
-    patterns = sorted({row.jurisdiction for _, row in rows}, key=lambda p: (p == ANYWHERE, -len(p), p))
+    patterns = sorted({row.jurisdiction for _, row in rows}, key=lambda p: (p == ANYWHERE, width(p), p))
     there = {p: [(i, row) for i, row in rows if row.jurisdiction == p] for p in patterns}
     return tuple((p, _narrowest(found, channel, recipient)) for p, found in there.items())
 
@@ -71,6 +72,6 @@ def everywhere(chosen: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[int, ..
 
 def _rows_in(chosen: tuple[tuple[str, tuple[int, ...]], ...], jurisdiction: str) -> tuple[int, ...]:
     for pattern, rows in chosen:
-        if pattern in {ANYWHERE, jurisdiction} or jurisdiction.startswith(f"{pattern}-"):
+        if pattern == ANYWHERE or covers(pattern, jurisdiction):
             return rows
     return (NO_ROW,)

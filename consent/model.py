@@ -1,7 +1,7 @@
 """The nouns of consent: what was said, what is asked, what the policy rules, what was decided."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
@@ -23,10 +23,11 @@ UNRESTRICTED: Final = "unrestricted"
 REFUSALS: Final = ("refused", "withdrawn", OBJECTED)
 ENDINGS: Final = ("expired", "invalidated")
 ACTIONS: Final = (GIVEN, *REFUSALS, RESTRICTED, UNRESTRICTED, *ENDINGS, "acknowledged")
-MECHANISMS: Final = ("banner", "centre", "gpc", "tcf", "gpp", "import", "agent", "operator")
 GPC: Final = "gpc"
+DOUBLE_OPT_IN: Final = "double_opt_in"
+MECHANISMS: Final = ("banner", "centre", GPC, "tcf", "gpp", "import", "agent", "operator", DOUBLE_OPT_IN)
 # 11 CCR 7025(c)(3): the signal of a browser gives way only to a person who is known and was told of the conflict.
-AUTHENTICATED: Final = ("centre", "operator")
+AUTHENTICATED: Final = ("centre", "operator", DOUBLE_OPT_IN)
 GUARDIAN: Final = "guardian"
 
 LINKS: Final[tuple[Link, ...]] = ("own", "verified", "probable")
@@ -149,8 +150,27 @@ class MatrixRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One version of what people are shown, with the digest of its text in each language."""
+
+    id: str
+    version: str
+    material: bool = True
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The notice as words and purposes name it."""
+        return f"{self.id}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The privacy officer's policy as data; `version` changes with every change of its content."""
+    """The privacy officer's policy as data; `version` changes with every change of its content.
+
+    `masks` are the fields that a purpose does not see whole; `shortened` those of them of which it sees the beginning,
+    and how many characters.
+    """
 
     version: str
     purposes: Mapping[Purpose, PurposeTerms]
@@ -159,6 +179,8 @@ class Policy:
     controller: str = "self"
     jurisdiction: str | None = None
     file: str = "policy.yaml"
+    notices: tuple[Notice, ...] = ()
+    shortened: Mapping[Purpose, Mapping[str, int]] = field(default_factory=dict)
 
     def place(self, line: int) -> str:
         """Return where a line stands, as decisions quote it."""

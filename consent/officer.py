@@ -4,7 +4,8 @@ No Spark here: the command line and the HTTP processes call these functions.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final
@@ -12,17 +13,30 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from consent import store
+from consent.borrowed import with_borrowed
 from consent.config import known_purposes, load_policy
 from consent.decide import decide, denied_at_once
-from consent.errors import UnknownIdentifier, UnknownPurpose, UnknownWord
-from consent.model import ACTIONS, AGE_BANDS, MECHANISMS, ConsentEntry, Decision, Holder, Link, Policy, Question
+from consent.errors import NotSealed, UnknownIdentifier, UnknownPurpose, UnknownWord
+from consent.ledger.group import Grouped
+from consent.ledger.receipt import promise, receipt
+from consent.model import ACTIONS, AGE_BANDS, GIVEN, MECHANISMS, ConsentEntry, Decision, Holder, Link, Policy, Question
 from consent.overlay import DenyOverlay
 from infra.identifiers import IdentifierType, load_identifier_types, normalise, token
 from infra.ids import Purpose, Sid, Token, content_digest
+from infra.settings import secret
+from infra.signing import VARIABLE, Signer
 from infra.workspace import Workspace
 
 # What stays in the ledger: the mark of a person, and the proof of what they said.
 _UNTOLD: Final = ("sid", "evidence")
+
+
+Borrowed = Sequence[tuple[Sid, datetime]]
+
+
+def sealing_key(workspace: Workspace) -> Signer | None:
+    """Return what seals a workspace's ledger, or None where it has no key: then its entries wait unsealed."""
+    return workspace.signer() if secret(workspace.environ, VARIABLE) else None
 
 
 def _minted() -> str:
@@ -40,6 +54,8 @@ class Desk:
     region: str
     key: bytes = field(repr=False)
     mint: Callable[[], str] = _minted
+    signer: Signer | None = None
+    grouped: Grouped | None = None
 
     @classmethod
     def open(cls, workspace: Workspace, database: Engine) -> "Desk":
@@ -51,6 +67,7 @@ class Desk:
             kinds=load_identifier_types(workspace),
             region=workspace.settings.region,
             key=workspace.token_key(),
+            signer=sealing_key(workspace),
         )
 
 
@@ -70,6 +87,7 @@ class Statement:
     recipient: str | None = None
     jurisdiction: str | None = None
     notice: str | None = None
+    language: str | None = None
     age_band: str | None = None
     expires_at: datetime | None = None
     supersedes: str | None = None
@@ -120,12 +138,13 @@ def token_of(desk: Desk, kind: str, value: str) -> Token:
 
 
 def record(desk: Desk, statement: Statement) -> dict[str, Any]:
-    """Add a word to the ledger and return its receipt.
+    """Add a word to the ledger and return its receipt, with our signed promise that it will be sealed as it stands.
 
-    When this returns the word is durable, and what it denies is denied to every reader of the serving store.
+    When this returns the word is durable, and what it denies is denied to every reader of the serving store. Without
+    a key to sign with there is no promise: no word waits for one, least of all a refusal.
     """
     entry = _entry(desk, statement)
-    if not store.append(desk.database, [store.Said(statement.token, entry)], lambda _: Sid(desk.mint())):
+    if not _append(desk, store.Said(statement.token, entry)):
         # Asked again: the receipt tells of the entry that stands in the ledger, and when that was heard.
         before = store.history(desk.database, [statement.token])
         entry = next((one for one in before if one.id == entry.id), entry)
@@ -133,14 +152,31 @@ def record(desk: Desk, statement: Statement) -> dict[str, Any]:
     if denied:
         sequence = store.sequence_of(desk.database, entry.id)
         desk.overlay.restrict([statement.token], denied, at=entry.received_at, sequence=sequence)
-    return entry_facts(entry) | {"denied_at_once": list(denied), "policy_version": desk.policy.version}
+    promised = None if desk.signer is None else promise(desk.database, entry.id, desk.signer, entry.received_at)
+    facts = {"denied_at_once": list(denied), "policy_version": desk.policy.version, "promise": promised}
+    return entry_facts(entry) | facts
+
+
+def entry_id(desk: Desk, said: Statement) -> str:
+    """Return the id that a statement's entry gets: of a repeated request the same again."""
+    return content_digest(["request", said.request_id, said.token]) if said.request_id else desk.mint()
+
+
+def _append(desk: Desk, said: store.Said) -> bool:
+    """Put a word on disk and say whether it is new; a server's desk writes it together with others' words."""
+    if desk.grouped is not None:
+        return desk.grouped.append(said)
+    return store.append(desk.database, [said], lambda _: Sid(desk.mint())) == 1
 
 
 def _entry(desk: Desk, said: Statement) -> ConsentEntry:
     _check(desk, said)
     notice, _, version = (said.notice or "").partition("@")
+    shown = next((one for one in desk.policy.notices if one.name == said.notice), None)
+    # A text that is there in one language only is the one that was shown.
+    language = said.language or (next(iter(shown.sha256)) if shown and len(shown.sha256) == 1 else None)
     return ConsentEntry(
-        id=content_digest(["request", said.request_id, said.token]) if said.request_id else desk.mint(),
+        id=entry_id(desk, said),
         sid=Sid(""),
         identifier_kind=said.kind,
         purpose=Purpose(said.purpose),
@@ -154,6 +190,8 @@ def _entry(desk: Desk, said: Statement) -> ConsentEntry:
         jurisdiction=said.jurisdiction,
         notice_id=notice or None,
         notice_version=version or None,
+        notice_hash=shown.sha256.get(language) if shown and language else None,
+        notice_language=language,
         asserted_by=said.asserted_by,
         age_band=said.age_band,
         expires_at=said.expires_at,
@@ -170,8 +208,37 @@ def _check(desk: Desk, said: Statement) -> None:
         raise UnknownWord("action", ACTIONS)
     if said.mechanism not in MECHANISMS:
         raise UnknownWord("mechanism", MECHANISMS)
+    # A no is taken whatever notice it names.
+    if said.action == GIVEN:
+        _check_notice(desk, said)
     if said.age_band is not None and said.age_band not in AGE_BANDS:
         raise UnknownWord("age band", AGE_BANDS)
+
+
+def _check_notice(desk: Desk, said: Statement) -> None:
+    declared = {one.name: one for one in desk.policy.notices if one.id == (said.notice or "").partition("@")[0]}
+    if not declared:
+        return
+    if said.notice not in declared:
+        raise UnknownWord("version of the notice", declared)
+    texts = declared[said.notice].sha256
+    if said.language is not None and said.language not in texts:
+        raise UnknownWord("language of the notice", texts)
+
+
+def receipts(desk: Desk, tokens: list[Token]) -> list[dict[str, Any]]:
+    """Return the receipts of what was said under the tokens, the oldest first; what awaits its seal has none yet."""
+    signer = signing(desk)
+    found = []
+    for entry in store.history(desk.database, tokens):
+        with suppress(NotSealed):
+            found.append(receipt(desk.database, entry.id, desk.policy, signer))
+    return found
+
+
+def signing(desk: Desk) -> Signer:
+    """Return what signs receipts; raise `Unavailable` where the workspace has no key for it."""
+    return desk.signer or Signer.from_environment({})
 
 
 def show(desk: Desk, tokens: list[Token]) -> list[dict[str, Any]]:
@@ -179,12 +246,13 @@ def show(desk: Desk, tokens: list[Token]) -> list[dict[str, Any]]:
     return [entry_facts(entry) for entry in store.history(desk.database, tokens)]
 
 
-def decide_for(desk: Desk, holders: Mapping[Token, Link], inquiry: Inquiry) -> Answer:
+def decide_for(desk: Desk, holders: Mapping[Token, Link], inquiry: Inquiry, borrowed: Borrowed = ()) -> Answer:
     """Return the decision about a person whose tokens and links the caller knows; it is logged before it returns.
 
+    `borrowed` are the sids whose refusals the person keeps of somebody else, each up to a moment.
     The ledger itself is read, so a word counts from the moment it was recorded.
     """
-    question = _question(desk, holders, inquiry)
+    question = _question(desk, holders, inquiry, borrowed)
     decision = decide(question, desk.policy)
     identifier = desk.mint()
     store.log_decision(
@@ -195,16 +263,23 @@ def decide_for(desk: Desk, holders: Mapping[Token, Link], inquiry: Inquiry) -> A
 
 
 def state(
-    desk: Desk, holders: Mapping[Token, Link], *, at: datetime, jurisdictions: tuple[str, ...] = ()
+    desk: Desk,
+    holders: Mapping[Token, Link],
+    *,
+    at: datetime,
+    jurisdictions: tuple[str, ...] = (),
+    borrowed: Borrowed = (),
+    contact: Token | None = None,
 ) -> tuple[Decision, ...]:
     """Return what each purpose may do with a person, in the policy's order; a look that is not logged."""
-    question = _question(desk, holders, Inquiry(purpose="", at=at, actor="", jurisdictions=jurisdictions))
+    inquiry = Inquiry(purpose="", at=at, actor="", jurisdictions=jurisdictions, contact=contact)
+    question = _question(desk, holders, inquiry, borrowed)
     return tuple(decide(replace(question, purpose=purpose), desk.policy) for purpose in desk.policy.purposes)
 
 
-def _question(desk: Desk, holders: Mapping[Token, Link], inquiry: Inquiry) -> Question:
+def _question(desk: Desk, holders: Mapping[Token, Link], inquiry: Inquiry, borrowed: Borrowed) -> Question:
     known = store.sids(desk.database, holders)
-    return Question(
+    asked = Question(
         purpose=Purpose(inquiry.purpose),
         as_of=inquiry.at,
         # A token of which nothing was ever said has no sid; it stands for itself.
@@ -216,6 +291,9 @@ def _question(desk: Desk, holders: Mapping[Token, Link], inquiry: Inquiry) -> Qu
         jurisdictions=inquiry.jurisdictions,
         age_band=inquiry.age_band,
     )
+    if not borrowed:
+        return asked
+    return with_borrowed(asked, borrowed, store.words_of(desk.database, [sid for sid, _ in borrowed]))
 
 
 def entry_facts(entry: ConsentEntry) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from pyspark.sql import functions as f
 
 from consent.matrix import ANYWHERE, NO_ROW, everywhere, selection, terms_of
 from consent.model import BASES, DENIALS, GRANT_LINKS, RANK, REASONS, UNREFUSABLE, Policy, PurposeTerms
+from consent.places import members
 from consent.transforms import Lens, token_states, true
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ASKED: Final = (
-    "array<struct<purpose:string,line:string,everywhere:array<int>,places:array<struct<place:string,rows:array<int>>>>>"
+    "array<struct<purpose:string,line:string,everywhere:array<int>,"
+    "places:array<struct<place:string,members:array<string>,rows:array<int>>>>>"
 )
 _ROWS: Final = "array<struct<basis:int,unrefusable:boolean,opt_in:boolean,line:string>>"
 
@@ -107,7 +109,7 @@ def _asked(policy: Policy, terms: PurposeTerms, chosen: tuple[tuple[str, tuple[i
         "purpose": terms.name,
         "line": policy.place(terms.line),
         "everywhere": everywhere(chosen),
-        "places": [{"place": place, "rows": rows} for place, rows in chosen],
+        "places": [{"place": place, "members": members(place), "rows": rows} for place, rows in chosen],
     }
 
 
@@ -142,7 +144,10 @@ def _candidates() -> Column:
 def _rows_in(jurisdiction: Column) -> Column:
     def covers(entry: Column) -> Column:
         place = entry["place"]
-        return (place == ANYWHERE) | (jurisdiction == place) | jurisdiction.startswith(f.concat(place, f.lit("-")))
+        within = jurisdiction.startswith(f.concat(place, f.lit("-"))) | f.array_contains(entry["members"], country)
+        return (place == ANYWHERE) | (jurisdiction == place) | within
+
+    country = f.substring_index(jurisdiction, "-", 1)
 
     first = f.try_element_at(f.filter(f.col("asked.places"), covers), f.lit(1))
     return f.coalesce(first["rows"], f.array(f.lit(NO_ROW)))

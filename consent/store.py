@@ -3,138 +3,40 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Engine,
-    Index,
-    Integer,
-    MetaData,
-    RowMapping,
-    Select,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    event,
-    func,
-    select,
-    text,
-    union,
-)
+from sqlalchemy import Connection, Engine, RowMapping, Select, Table, func, insert, select, union
 from sqlalchemy.dialects import postgresql, sqlite
 
+from consent.ledger import vault
+from consent.ledger.leaf import entry_fields, leaf_of
+from consent.ledger.schema import (
+    CONSENT_DECISION,
+    CONSENT_EVENT,
+    CONSENT_FUNNEL,
+    CONSENT_PROGRESS,
+    IDENTIFIER_INDEX,
+    METADATA,
+)
 from consent.model import ENDINGS, GIVEN, RESTRICTED, UNRESTRICTED, ConsentEntry, Decision
-from infra.database import UtcDateTime, writing
+from infra.database import writing
 from infra.ids import Sid, Token
 
-METADATA: Final = MetaData()
+# The tables are declared with the ledger's; they are consent's face to others here.
+__all__ = (
+    "CONSENT_DECISION",
+    "CONSENT_EVENT",
+    "CONSENT_FUNNEL",
+    "CONSENT_PROGRESS",
+    "IDENTIFIER_INDEX",
+    "METADATA",
+)
 _BATCH: Final = 400  # values in one IN list or insert: below SQLite's limit of variables
-
-# BIGINT on PostgreSQL; SQLite counts up only INTEGER keys.
-_SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
-
-# Partial indexes: most words have no end of their own, and few come from a clock that runs ahead.
-_ENDS, _AHEAD = text("expires_at IS NOT NULL"), text("received_at < occurred_at")
-
-CONSENT_EVENT: Final = Table(
-    "consent_event",
-    METADATA,
-    Column("sequence", _SEQUENCE, primary_key=True, autoincrement=True),
-    Column("id", String(64), nullable=False, unique=True),
-    Column("sid", String(64), nullable=False),
-    Column("identifier_kind", String(60), nullable=False),
-    Column("controller", String(120), nullable=False),
-    Column("purpose", String(60), nullable=False),
-    Column("channel", String(60)),
-    Column("recipient", String(120)),
-    Column("basis", String(60)),
-    Column("action", String(30), nullable=False),
-    Column("jurisdiction", String(12)),
-    Column("notice_id", String(120)),
-    Column("notice_version", String(60)),
-    Column("notice_hash", String(64)),
-    Column("notice_language", String(35)),
-    Column("mechanism", String(30), nullable=False),
-    Column("asserted_by", String(120), nullable=False),
-    Column("age_band", String(10)),
-    Column("occurred_at", UtcDateTime, nullable=False),
-    Column("received_at", UtcDateTime, nullable=False),
-    Column("effective_from", UtcDateTime),
-    Column("expires_at", UtcDateTime),
-    Column("supersedes", String(64)),
-    Column("evidence", Text),
-    Index("consent_event_sid", "sid"),
-    Index("consent_event_action", "action"),
-    # For the sweep, which asks every second what has run out: an action first, then a stretch of time.
-    Index("consent_event_occurred_at", "action", "occurred_at"),
-    Index("consent_event_expires_at", "action", "expires_at", sqlite_where=_ENDS, postgresql_where=_ENDS),
-    Index("consent_event_received_at", "action", "received_at", sqlite_where=_AHEAD, postgresql_where=_AHEAD),
-    sqlite_autoincrement=True,
-)
-
-IDENTIFIER_INDEX: Final = Table(
-    "identifier_index",
-    METADATA,
-    Column("token", String(80), primary_key=True),
-    Column("sid", String(64), nullable=False, unique=True),
-)
-
-CONSENT_DECISION: Final = Table(
-    "consent_decision",
-    METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("at", UtcDateTime, nullable=False),
-    Column("actor", String(120), nullable=False),
-    Column("purpose", String(60), nullable=False),
-    Column("allowed", Boolean, nullable=False),
-    Column("reason", String(30), nullable=False),
-    Column("policy_line", String(120), nullable=False),
-    Column("policy_version", String(64), nullable=False),
-    Column("entries", Text, nullable=False),
-    Column("profile_id", String(64)),
-)
-
-CONSENT_FUNNEL: Final = Table(
-    "consent_funnel",
-    METADATA,
-    Column("run_id", String(64), nullable=False),
-    Column("stage", String(30), nullable=False),
-    Column("purpose", String(60), nullable=False),
-    Column("allowed", Boolean, nullable=False),
-    Column("reason", String(30), nullable=False),
-    Column("policy_line", String(120), nullable=False),
-    Column("subjects", BigInteger, nullable=False),
-    UniqueConstraint("run_id", "stage", "purpose", "allowed", "reason", "policy_line"),
-)
-
-CONSENT_PROGRESS: Final = Table(
-    "consent_progress",
-    METADATA,
-    Column("name", String(60), primary_key=True),
-    Column("value", BigInteger, nullable=False),
-)
-
-
-@event.listens_for(CONSENT_EVENT, "after_create")
-def _forbid_changes(_table: Table, connection: Connection, **_: object) -> None:
-    """Make the ledger append-only for every program that opens the file, ours included."""
-    if connection.dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER consent_event_no_{verb.lower()} BEFORE {verb} ON consent_event "
-                "BEGIN SELECT RAISE(ABORT, 'consent_event is append-only'); END"
-            )
-
-
 _ENTRY_COLUMNS: Final = tuple(field.name for field in fields(ConsentEntry))
+_TOLD: Final = tuple(column for column in _ENTRY_COLUMNS if column != "evidence")
 
 Draw = Callable[[Token], Sid]
 
@@ -159,17 +61,38 @@ def salted_sids(salt: str) -> Draw:
 
 def append(database: Engine, said: Iterable[Said], draw: Draw) -> int:
     """Add entries in one transaction and return how many were new; an id that is there already adds nothing."""
-    said = list(said)
-    if not said:
-        return 0
+    return len(append_new(database, said, draw))
+
+
+def append_new(database: Engine, said: Iterable[Said], draw: Draw) -> set[str]:
+    """Add entries in one transaction and return the ids that were new; of two with one id the first counts."""
+    by_id: dict[str, Said] = {}
+    for one in said:
+        by_id.setdefault(one.entry.id, one)
+    if not by_id:
+        return set()
+    keys, new = vault.keys_of(database), set[str]()
     with writing(database) as connection:
-        sids = _sids(connection, {s.token for s in said}, draw)
-        new = 0
-        for part in _parts(said):
-            rows = [{column: getattr(s.entry, column) for column in _ENTRY_COLUMNS} for s in part]
-            rows = [dict(row, sid=sids[s.token]) for row, s in zip(rows, part, strict=True)]
-            new += connection.execute(_insert_missing(connection, CONSENT_EVENT, "id"), rows).rowcount
-        return new
+        sids = _sids(connection, {one.token for one in by_id.values()}, draw)
+        for part in _parts(list(by_id.values())):
+            known = _known(connection, [one.entry.id for one in part])
+            unknown = [one for one in part if one.entry.id not in known]
+            # A subject's key is on disk before what lies under it is; one that nothing came to lie under does no harm.
+            hidden = vault.hidden(keys, [(sids[one.token], one.entry.evidence) for one in unknown])
+            rows = [_row(one.entry, sids[one.token], private) for one, private in zip(unknown, hidden, strict=True)]
+            if rows:
+                connection.execute(insert(CONSENT_EVENT), rows)
+            new |= {one.entry.id for one in unknown}
+    return new
+
+
+def _known(connection: Connection, ids: list[str]) -> set[str]:
+    return set(connection.execute(select(CONSENT_EVENT.c.id).where(CONSENT_EVENT.c.id.in_(ids))).scalars())
+
+
+def _row(entry: ConsentEntry, sid: Sid, private: Mapping[str, Any]) -> dict[str, Any]:
+    row = {column: getattr(entry, column) for column in _TOLD} | {"sid": sid, **private}
+    return row | {"leaf": leaf_of(entry_fields(row), row["commitment"])}
 
 
 def _sids(connection: Connection, tokens: set[Token], draw: Draw) -> dict[Token, Sid]:
@@ -204,12 +127,34 @@ def sids(database: Engine, tokens: Iterable[Token]) -> dict[Token, Sid]:
 
 
 def history(database: Engine, tokens: Iterable[Token]) -> tuple[ConsentEntry, ...]:
-    """Return every entry about the tokens, oldest first."""
+    """Return every entry about the tokens with its evidence, oldest first."""
     with database.connect() as connection:
-        entries: list[ConsentEntry] = []
-        for part in _parts(sorted(set(_lookup(connection, tokens).values()))):
-            query = select(CONSENT_EVENT).where(CONSENT_EVENT.c.sid.in_(part))
-            entries += [_entry(row) for row in connection.execute(query).mappings()]
+        rows = _said(connection, _lookup(connection, tokens).values())
+    return _told(database, rows)
+
+
+def words_of(database: Engine, sids: Iterable[Sid]) -> tuple[ConsentEntry, ...]:
+    """Return every entry under sids that still lead to an identifier, with its evidence, oldest first."""
+    with database.connect() as connection:
+        known: list[Sid] = []
+        for part in _parts(sorted(set(sids))):
+            query = select(IDENTIFIER_INDEX.c.sid).where(IDENTIFIER_INDEX.c.sid.in_(part))
+            known += [Sid(sid) for sid in connection.execute(query).scalars()]
+        rows = _said(connection, known)
+    return _told(database, rows)
+
+
+def _said(connection: Connection, sids: Iterable[Sid]) -> list[RowMapping]:
+    rows: list[RowMapping] = []
+    for part in _parts(sorted(set(sids))):
+        query = select(CONSENT_EVENT).where(CONSENT_EVENT.c.sid.in_(part))
+        rows += connection.execute(query).mappings()
+    return rows
+
+
+def _told(database: Engine, rows: list[RowMapping]) -> tuple[ConsentEntry, ...]:
+    evidence = vault.evidence(database, [(row["sid"], row["private"]) for row in rows])
+    entries = [replace(_entry(row), evidence=told or row["evidence"]) for row, told in zip(rows, evidence, strict=True)]
     return tuple(sorted(entries, key=lambda e: (e.occurred_at, e.received_at, e.id)))
 
 
@@ -319,6 +264,14 @@ def exported(database: Engine, size: int) -> Iterator[list[Mapping[str, Any]]]:
             yield [dict(row) for row in rows]
 
 
+def whole(database: Engine, size: int) -> Iterator[tuple[Token, ConsentEntry]]:
+    """Yield every entry whose identifier is still indexed, with its token, holding lists of a bounded size."""
+    for rows in exported(database, size):
+        for row in rows:
+            if row["token"] is not None:
+                yield Token(row["token"]), ConsentEntry(**{column: row[column] for column in _ENTRY_COLUMNS})
+
+
 def tokens_after(database: Engine, sequence: int, size: int) -> Iterator[list[Token]]:
     """Yield the tokens under which anything was said after an entry's number, in lists of a bounded size."""
     query = (
@@ -340,6 +293,16 @@ def last_sequence(database: Engine) -> int:
 def sequence_of(database: Engine, identifier: str) -> int:
     """Return the sequence number of an entry, 0 where the ledger has none of that id."""
     return _number(database, select(CONSENT_EVENT.c.sequence).where(CONSENT_EVENT.c.id == identifier))
+
+
+def sequences_of(database: Engine, identifiers: Iterable[str]) -> dict[str, int]:
+    """Return the sequence number of each entry that the ledger has, by its id."""
+    found: dict[str, int] = {}
+    with database.connect() as connection:
+        for part in _parts(list(identifiers)):
+            query = select(CONSENT_EVENT.c.id, CONSENT_EVENT.c.sequence).where(CONSENT_EVENT.c.id.in_(part))
+            found.update({row.id: row.sequence for row in connection.execute(query)})
+    return found
 
 
 def entries(database: Engine) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from consent import store
+from consent.errors import MirrorIncomplete
 from consent.intake import mirrored_through
 from consent.jobs import mirror
 from consent.leaks import lint
@@ -105,6 +106,24 @@ def test_a_word_from_the_desk_reaches_the_next_mirror(world: Callable[[int], Run
     mirror(world(2), {})
     assert set(mirrored(first)) > {"desk"}
     assert mirrored_through(first.database) == 2
+
+
+class Losing(Lake):
+    """A lake that loses a row on the way."""
+
+    def overwrite(self, table: Any, frame: Any, part: str = "") -> None:
+        super().overwrite(table, frame.limit(frame.count() - 1), part)
+
+
+def test_a_mirror_that_lost_an_entry_stops_the_run_and_the_next_has_it(world: Callable[[int], Runtime]) -> None:
+    first = world(1)
+    deliver(first, *[inbox(n) for n in range(3)])
+    losing = replace(first, lake=Losing(first.lake.spark, first.lake.root, 1, {}))
+    with pytest.raises(MirrorIncomplete, match="told 3 entries, but its mirror holds 2"):
+        mirror(losing, {})
+    assert not list((first.workspace.state_path / "work").iterdir())
+    mirror(world(2), {})
+    assert len(mirrored(first)) == 3
 
 
 @pytest.mark.parametrize("step", ["advance", "overwrite", "overwritten", "remember"])

@@ -3,25 +3,15 @@
 import random
 import time
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from histories import PLACES, PURPOSES, START, random_entry, random_people, random_policy
 
 from consent.config import load_policy
 from consent.decide import decide
-from consent.model import (
-    ACTIONS,
-    BASES,
-    GIVEN,
-    LINKS,
-    ConsentEntry,
-    Holder,
-    MatrixRow,
-    Policy,
-    PurposeTerms,
-    Question,
-)
+from consent.model import LINKS, ConsentEntry, Holder, Policy, Question
 from consent.screen import record_decisions, screen
 from consent.tables import CONSENT_EVENT
 from infra.ids import Purpose, Sid
@@ -29,66 +19,7 @@ from infra.workspace import Workspace
 
 pytestmark = pytest.mark.spark
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-PURPOSES = ("service", "analytics", "email", "ads")
-PLACES = ("US-CA", "US-OH", "DE")
 ANSWER = ("allowed", "reason", "policy_line")
-
-
-def random_policy(chance: random.Random) -> Policy:
-    terms = {
-        Purpose(name): PurposeTerms(
-            name=Purpose(name),
-            line=number,
-            level=chance.choice(("person", "contact")),
-            channel=chance.choice((None, None, "email")),
-            direct_marketing=chance.random() < 0.5,
-            gpc=chance.random() < 0.5,
-            notices=chance.choice(((), (), ("terms@2",))),
-        )
-        for number, name in enumerate(PURPOSES, start=1)
-    }
-    rows = tuple(
-        MatrixRow(
-            purpose=Purpose(chance.choice(PURPOSES)),
-            basis=chance.choice((*BASES, "consent", "opt_out", "legitimate_interest")),
-            line=20 + number,
-            jurisdiction=chance.choice(("*", "*", "US", "US-CA", "DE")),
-            channel=chance.choice((None, None, None, "email")),
-            recipient=chance.choice((None, None, None, "vendor")),
-            expires_after_days=chance.choice((None, None, 3, 9)),
-            min_age=chance.choice((None, None, 13, 18)),
-        )
-        for number in range(12)
-    )
-    home = chance.choice((None, "US-CA"))
-    return Policy(version="v", purposes=terms, rows=rows, masks={}, jurisdiction=home)
-
-
-def random_entry(chance: random.Random, number: int, sids: list[str]) -> ConsentEntry:
-    def day() -> datetime:
-        return START + timedelta(days=chance.randint(0, 12))
-
-    return ConsentEntry(
-        id=str(number),
-        sid=Sid(chance.choice(sids)),
-        identifier_kind="email",
-        controller=chance.choice(("self", "self", "self", "other")),
-        purpose=Purpose(chance.choice((*PURPOSES, "all"))),
-        action=chance.choice((*ACTIONS, GIVEN, GIVEN, GIVEN, GIVEN)),
-        mechanism=chance.choice(("centre", "banner", "gpc")),
-        occurred_at=day() - timedelta(days=chance.choice((0, 0, 366 * 5))),
-        received_at=day(),
-        channel=chance.choice((None, None, None, "email", "sms")),
-        recipient=chance.choice((None, None, None, "vendor")),
-        jurisdiction=chance.choice((None, None, None, "US-CA", "DE", "FR")),
-        notice_id=chance.choice((None, "terms")),
-        notice_version=chance.choice(("1", "2")),
-        asserted_by=chance.choice(("subject", "guardian")),
-        age_band=chance.choice((None, None, None, None, "u13", "13_15", "adult")),
-        effective_from=chance.choice((None, None, None, day())),
-        expires_at=chance.choice((None, None, day())),
-    )
 
 
 def ledger_frame(lake: Any, entries: list[ConsentEntry]) -> Any:
@@ -136,6 +67,27 @@ def test_the_screen_answers_as_the_decision_does(lake: Any, seed: int) -> None:
             expected = (decision.allowed, decision.reason, decision.policy_line)
             assert found[group, purpose] == expected, (group, purpose)
     assert len({reason for _, reason, _ in found.values()}) > 10, "the cases must reach most reasons"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(11, 16))
+def test_a_hundred_thousand_histories_have_one_answer_in_both_tongues(lake: Any, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - cases, not secrets
+    policy, people = random_policy(chance), random_people(chance, 20_000)
+    rows: list[tuple[str, str | None, str, str | None]] = []
+    for number, person in enumerate(people):
+        rows += [(f"g{number}", holder.sid, holder.link, None) for holder in person.holders]
+        rows += [(f"g{number}", None, "own", place) for place in person.jurisdictions]
+    frame = lake.spark.createDataFrame(rows, "group_id string, token string, link string, jurisdiction string")
+    ledger = ledger_frame(lake, [entry for person in people for entry in person.entries])
+    answers = screen(frame, ledger, policy, PURPOSES, people[0].as_of).collect()
+    found = {(row["group_id"], row["purpose"]): tuple(row[name] for name in ANSWER) for row in answers}
+    assert len(found) == len(answers) == len(people) * len(PURPOSES)
+    for number, person in enumerate(people):
+        for purpose in PURPOSES:
+            decision = decide(replace(person, purpose=Purpose(purpose)), policy)
+            expected = (decision.allowed, decision.reason, decision.policy_line)
+            assert found[f"g{number}", purpose] == expected, (number, purpose)
 
 
 @pytest.mark.parametrize("seed", [4, 5])
@@ -226,5 +178,5 @@ def test_fifty_thousand_people_are_screened_in_seconds(lake: Any, policy: Policy
     seconds = time.monotonic() - began
     assert total == 50_000 * len(policy.purposes)
     # 4 to 8 s on two cores; the border leaves room for a busy machine and still tells a plan that explodes.
-    assert seconds < 30, f"{seconds:.1f} s"
+    assert seconds < 60, f"{seconds:.1f} s"
     print(f"screened 50,000 groups x {len(policy.purposes)} purposes in {seconds:.1f} s")

@@ -1,15 +1,20 @@
 """What the tests of consent share: the shipped policy as a workspace, and words written as tables."""
 
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import databases
+import psycopg
 import pytest
 from sqlalchemy import Engine
 
 from consent.config import load_policy
+from consent.ledger.vault import keys_of
 from consent.model import ConsentEntry, Policy
 from consent.store import METADATA
 from infra.database import open_database
@@ -31,7 +36,10 @@ def workspace(tmp_path: Path) -> Workspace:
     shutil.copytree(TEMPLATES, root / "consent")
     (root / "kindred.yaml").write_text("name: shop\n", encoding="utf-8")
     (root / "identity.yaml").write_text(IDENTITY, encoding="utf-8")
-    (root / ".env").write_text(f"KINDRED_TOKEN_KEY={'k' * 40}\n", encoding="utf-8")
+    (root / ".env").write_text(
+        f"KINDRED_TOKEN_KEY={'k' * 40}\nKINDRED_SIGNING_KEY={'5' * 64}\nKINDRED_SUBJECT_KEY={'7' * 64}\n",
+        encoding="utf-8",
+    )
     return Workspace.open(root)
 
 
@@ -40,11 +48,37 @@ def policy(workspace: Workspace) -> Policy:
     return load_policy(workspace)
 
 
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with databases.postgres() as url:
+        yield url
+
+
 @pytest.fixture
-def database(workspace: Workspace) -> Iterator[Engine]:
+def backend() -> str:
+    """The database's kind; a file whose tests are a contract of both has this with both as its parameters."""
+    return "sqlite"
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, workspace: Workspace, backend: str) -> Iterator[Engine]:
+    if backend == "postgresql":
+        url = schema_of_its_own(request.getfixturevalue("postgres_url"))
+        stores = workspace.settings.stores.model_copy(update={"database": url})
+        workspace = replace(workspace, settings=workspace.settings.model_copy(update={"stores": stores}))
     engine = open_database(workspace, METADATA)
     yield engine
+    keys = keys_of(engine)
+    if keys is not None:
+        keys.close()
     engine.dispose()
+
+
+def schema_of_its_own(url: str) -> str:
+    name = f"t{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+    return f"{url}?options=-csearch_path%3D{name}"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from consent import store
 from consent.errors import UnknownIdentifier, UnknownPurpose, UnknownWord
+from consent.model import Notice
 from consent.officer import Desk, Inquiry, Statement, decide_for, record, show, state, token_of
 from infra.ids import Token
 from infra.workspace import Workspace
@@ -46,6 +47,28 @@ def test_a_withdrawal_is_durable_and_denied_before_it_is_acknowledged(desk: Desk
     assert not desk.overlay.denied(ann, "service")
     (entry,) = show(desk, [ann])
     assert entry["received_at"] == AT.isoformat()
+
+
+def test_a_word_about_a_declared_notice_carries_the_hash_of_its_text(desk: Desk, ann: Token) -> None:
+    notices = (
+        Notice(id="terms", version="1", sha256={"en": "a" * 64}),
+        Notice(id="terms", version="2", sha256={"en": "b" * 64, "de": "c" * 64}),
+    )
+    desk = replace(desk, policy=replace(desk.policy, notices=notices))
+
+    def told(notice: str, **more: Any) -> tuple[Any, Any]:
+        receipt = record(desk, word(ann, "personalization", "given", notice=notice, **more))
+        return receipt["notice_language"], receipt["notice_hash"]
+
+    assert told("terms@1") == ("en", "a" * 64)
+    assert told("terms@2", language="de") == ("de", "c" * 64)
+    assert told("terms@2") == (None, None), "nobody knows in which language it was shown"
+    assert told("other@7", language="de") == ("de", None)
+    with pytest.raises(UnknownWord, match="version of the notice is not known; use one of: terms@1, terms@2"):
+        told("terms@9")
+    with pytest.raises(UnknownWord, match="language of the notice is not known; use one of: en, de"):
+        told("terms@2", language="fr")
+    record(desk, word(ann, "personalization", "withdrawn", notice="terms@9"))
 
 
 def test_a_yes_waits_for_the_next_build(desk: Desk, ann: Token) -> None:

@@ -14,6 +14,11 @@ from infra.ids import Purpose, Token
 AT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)  # an hour that daylight saving removes or repeats somewhere
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
 def words(said: Callable[..., tuple[ConsentEntry, ...]]) -> Callable[[str], list[Said]]:
     return lambda table: [Said(Token(f"1:{e.sid}"), e) for e in said(table)]

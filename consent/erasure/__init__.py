@@ -1,0 +1,1 @@
+"""Erasure of a person from every store, step by step: who asked, who is meant, what was done where."""
