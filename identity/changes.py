@@ -33,6 +33,8 @@ from ingestion.transforms import current_events, current_records
 PURPOSE = "identity_resolution"
 _TOKENS_AT_ONCE = 8_192
 _RESOLVABLE, _DECISIONS = "resolvable", "decisions"
+# What an erasure leaves in its folder: the records (record_key) and cookies (source, anonymous_id) whose facts are gone.
+RECORDS_GONE, COOKIES_GONE = "records", "cookies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +55,26 @@ class Changes:
     taken: Path
 
 
-def find_changes(runtime: Runtime, config: IdentityConfig, work: Path, since: Since | None) -> Changes:
+def find_changes(
+    runtime: Runtime, config: IdentityConfig, work: Path, since: Since | None, erased: Path | None = None
+) -> Changes:
     """Write intervals, consent decisions and the constraints' mirror, and what of the records changed since the base.
 
     Asked again are records with new versions or events, and those that a word or the passing of time may have changed the
     permission of; without `since` all are, and all that may be resolved count as changed. Consent is asked before
-    anything is compared: a record that lost its permission is gone.
+    anything is compared: a record that lost its permission is gone. So are those whose facts were `erased`, as a folder tells.
     """
     lake = runtime.lake
     found = Changes(work / "fresh", work / "gone", work / "taken")
     runtime.say("finding out whose cookies are whose")
-    cookies = _touched_cookies(runtime, work, since)
+    cookies = _touched_cookies(runtime, work, since, erased)
     _own_cookies(runtime, config, cookies)
     intervals, intervals_before = lake.read(COOKIE_INTERVAL), lake.read_base(COOKIE_INTERVAL)
     taken = lineage.takers(_only(intervals, cookies), _only(intervals_before, cookies))
     types = timed(config)
     asked = _asked_again(runtime, work, since, cookies, types)
+    if asked is not None and erased is not None:
+        asked = _kept(asked.union(_told_erased(runtime, erased, RECORDS_GONE)).distinct(), work / "asked_or_erased")
     records = _only(lake.read(RECORDS), asked)
     current, stretches = current_records(records), _only(intervals, asked)
     if types:
@@ -112,12 +118,19 @@ def _only(frame: DataFrame, keys: DataFrame | None) -> DataFrame:
     return frame if keys is None else frame.join(f.broadcast(keys), keys.columns, "left_semi")
 
 
-def _touched_cookies(runtime: Runtime, work: Path, since: Since | None) -> DataFrame | None:
+def _told_erased(runtime: Runtime, erased: Path, name: str) -> DataFrame:
+    return runtime.lake.spark.read.parquet(str(erased / name))
+
+
+def _touched_cookies(runtime: Runtime, work: Path, since: Since | None, erased: Path | None) -> DataFrame | None:
     """Return the anonymous ids (source, anonymous_id) that new events carry, or None for all."""
     if since is None:
         return None
     carried = runtime.lake.read(EVENTS).where((f.col("batch") > since.batch) & f.col("anonymous_id").isNotNull())
-    return _kept(carried.select("source", "anonymous_id").distinct(), work / "cookies")
+    touched = carried.select("source", "anonymous_id")
+    if erased is not None:
+        touched = touched.union(_told_erased(runtime, erased, COOKIES_GONE))
+    return _kept(touched.distinct(), work / "cookies")
 
 
 def _own_cookies(runtime: Runtime, config: IdentityConfig, cookies: DataFrame | None) -> None:

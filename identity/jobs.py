@@ -50,7 +50,8 @@ def resolve(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]
     whole = arguments.get("full") == "yes" or last.get("inputs_digest") != digests["inputs_digest"]
     since = None if whole else Since(last["batch"], last["consent_sequence"], last["resolved_at"])
     seen = mirrored_through(runtime.database)
-    changes = find_changes(runtime, config, work, since)
+    erased = Path(arguments["erased"]) if "erased" in arguments else None
+    changes = find_changes(runtime, config, work, since, erased)
     here = site(runtime, config, work)
     here.load(changes)
     model = _model(runtime, here, config, arguments)

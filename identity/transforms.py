@@ -133,6 +133,17 @@ def persons(parts: DataFrame, rules: Rules, buckets: int) -> DataFrame:
     )
 
 
+def mean_bits(weight: str) -> Column:
+    """Return the mean weight of edges in bits, each held within bounds: one overwhelming edge does not speak for all."""
+    # whole numbers first: their sum does not depend on the order in which they are added
+    return f.avg(f.least(f.greatest(f.col(weight), f.lit(-_MOST)), f.lit(_MOST))) / MICRO
+
+
+def confidence(size: Column, bits: Column) -> Column:
+    """Return how sure it is that records are one person: one alone is sure, more by the mean weight of their edges."""
+    return f.round(f.when(size == 1, 1.0).otherwise(1 / (1 + f.pow(f.lit(2.0), -f.coalesce(bits, f.lit(0.0))))), 4)
+
+
 def profile_index(
     members: DataFrame,
     features_: DataFrame,
@@ -153,8 +164,7 @@ def profile_index(
         f.count("*").alias("pairs"),
         f.min(f.when(f.col("weight_micro") > 0, f.col("weight_micro"))).alias("weakest_micro"),
         f.avg((f.col("conflict_micro") < 0).cast("double")).alias("negative_share"),
-        # whole numbers first: their sum does not depend on the order in which they are added
-        (f.avg(f.least(f.greatest(f.col("weight_micro"), f.lit(-_MOST)), f.lit(_MOST))) / MICRO).alias("mean_bits"),
+        mean_bits("weight_micro").alias("mean_bits"),
     )
     described = members.join(features_.select("record_key", "birth_date", "given_name", "phones"), "record_key")
     people = described.groupBy("profile_id").agg(
@@ -167,9 +177,8 @@ def profile_index(
     old = before.select("profile_id", f.col("since_batch").alias("_since"))
     size = f.col("size")
     possible = size * (size - 1) / 2
-    confidence = f.when(size == 1, 1.0).otherwise(1 / (1 + f.pow(f.lit(2.0), -f.coalesce("mean_bits", f.lit(0.0)))))
     measured = people.join(webs, "profile_id", "left").join(old, "profile_id", "left").select(
-        "profile_id", f.col("profile_id").alias("anchor"), "size", "known", f.round(confidence, 4).alias("confidence"),
+        "profile_id", f.col("profile_id").alias("anchor"), "size", "known", confidence(size, f.col("mean_bits")).alias("confidence"),
         f.round(f.when(size == 1, 1.0).otherwise(f.coalesce("pairs", f.lit(0)) / possible), 4).alias("density"),
         "weakest_micro", f.round(f.coalesce("negative_share", f.lit(0.0)), 4).alias("negative_share"), "births",
         "forenames", "phones", f.coalesce("_since", f.lit(batch)).cast("bigint").alias("since_batch"),

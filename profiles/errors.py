@@ -1,6 +1,6 @@
 """What can go wrong in building and reading profiles."""
 
-from infra.errors import Broken, Unavailable
+from infra.errors import Broken, Refused, Unavailable
 
 
 class GenerationTorn(Broken):
@@ -9,6 +9,13 @@ class GenerationTorn(Broken):
     def __init__(self, counted: int, written: int) -> None:
         self.counted, self.written = counted, written
         super().__init__(f"the serving generation holds {written} views instead of {counted}; nothing was published")
+
+
+class PurposeMissing(Refused):
+    """A look at a person that says not what for."""
+
+    def __init__(self) -> None:
+        super().__init__("people are read for a purpose of the policy, and none was named; name it")
 
 
 class OverlayUnreadable(Unavailable):

@@ -22,6 +22,7 @@ from infra.runtime import Runtime
 from profiles import account
 from profiles.config import ProfileSettings, load_settings
 from profiles.feed import Facts, facts, newest_moment
+from profiles.partings import Parting
 from profiles.publish import Edition, Filler, is_published, publish_edition, run_facts
 from profiles.rulebook import Rulebook
 from profiles.serving import STALENESS_SECONDS
@@ -102,11 +103,15 @@ def _near(work: _Work) -> DataFrame:
 
 def _decide(work: _Work, linked: DataFrame, named: DataFrame) -> None:
     """Write what each purpose may see of each person, from everything said under any of their identifiers."""
-    held = scopes.holders(linked, _near(work), named, work.facts.features)
+    held = work.keep("held", scopes.holders(linked, _near(work), named, work.facts.features))
+    parting = Parting.of(work.runtime, work.facts, held, links.linked_tokens(linked, named))
+    kept = parting.keep()
     policy, at = work.rules.policy, work.runtime.run.started_at
-    said = screen(scopes.both_ways(held), work.facts.ledger, policy, sorted(policy.purposes), at)
+    everyone, ledger = scopes.both_ways(parting.holders(kept)), parting.ledger(kept)
+    said = screen(everyone, ledger, policy, sorted(policy.purposes), at)
     decided = scopes.judged(said, work.rules.purposes("contact"))
     work.runtime.lake.overwrite(PROFILE_CONSENT, decided)
+    parting.tell()
     work.runtime.say("profiles: consent decided")
 
 
@@ -125,17 +130,20 @@ def _portray(work: _Work, usable: DataFrame, named: DataFrame) -> None:
     other = work.keep("singles", sums.singles(work.facts.events))
     lines, sold = sums.order_lines(work.facts.events), work.keep("sold", _sold(work))
     orders = work.keep("orders", sums.orders(lines, sold, work.settings.timeline.lines))
-    told = views.trait_rows(scoped, _traits(work, members, orders, other, sums.bought(lines, sold)), masks)
+    told = views.trait_rows(scoped, _traits(work, scoped, members, orders, other, sums.bought(lines, sold)), masks)
     lake.overwrite(PROFILE_TRAITS, told.withColumn("as_of", f.lit(work.as_of)))
     work.runtime.say("profiles: traits computed")
     lists = views.identifier_lists(members, named)
-    seen = views.views(scoped, _golden(work, members, named), lake.read(PROFILE_TRAITS), lists, index, masks)
+    survived, traits_ = _golden(work, members, named), lake.read(PROFILE_TRAITS)
+    sure = scopes.confidences(members, scoped, index, work.facts.edges)
+    seen = views.views(scoped, survived, traits_, lists, index, masks, work.rules.shortened(), sure)
     basis = lake.read(PROFILE_CONSENT).select("profile_id", "purpose", "reason", "policy_line")
     full = seen.join(basis, ["profile_id", "purpose"]).withColumn("as_of", f.lit(work.as_of))
     lake.overwrite(PROFILE_VIEWS, full)
     work.runtime.say("profiles: golden records written")
     length = work.settings.timeline.length
-    lake.overwrite(PROFILE_TIMELINE, timeline.timelines(work.facts.membership, orders, other, length))
+    purposes = scopes.record_purposes(usable)
+    lake.overwrite(PROFILE_TIMELINE, timeline.timelines(work.facts.membership, purposes, orders, other, length))
 
 
 def _sold(work: _Work) -> DataFrame:
@@ -143,11 +151,13 @@ def _sold(work: _Work) -> DataFrame:
     return sums.products(work.facts.catalogue, catalogue.source, catalogue.label, groups)
 
 
-def _traits(work: _Work, members: DataFrame, orders: DataFrame, other: DataFrame, bought: DataFrame) -> DataFrame:
+def _traits(
+    work: _Work, scoped: DataFrame, members: DataFrame, orders: DataFrame, other: DataFrame, bought: DataFrame
+) -> DataFrame:
     windows = work.settings.windows()
     summed = traits.summed(members, sums.sightings(other, work.as_of, windows), orders, work.as_of, windows)
     liked = traits.favourites(members, bought, work.settings.favourites())
-    return traits.worded(rfm.scored(summed), liked, work.settings.traits, work.as_of)
+    return traits.worded(rfm.scored(summed, scoped), liked, work.settings.traits, work.as_of)
 
 
 def _golden(work: _Work, members: DataFrame, named: DataFrame) -> DataFrame:
@@ -191,7 +201,9 @@ def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Fi
     run, workspace = runtime.run, runtime.workspace
     facts_of_run = run_facts(run.id, run.number, run.started_at)
     name = f"{run.number:08d}"
-    edition = Edition(workspace.lake_path, workspace.serving_path, name, load_settings(workspace), facts_of_run)
+    settings, purposes = load_settings(workspace), load_policy(workspace).purposes
+    ways = {str(purpose): terms.readable_links() for purpose, terms in purposes.items()}
+    edition = Edition(workspace.lake_path, workspace.serving_path, name, settings, facts_of_run, ways)
     counts = {} if is_published(edition) else publish_edition(edition, fillers)
     time.sleep(2 * STALENESS_SECONDS)
     overlay = DenyOverlay.open(workspace.serving_path)

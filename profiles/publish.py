@@ -1,9 +1,9 @@
 """From the lake to the serving store, without a JVM: a new generation beside the live one, then one atomic switch."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -20,6 +20,7 @@ from profiles.serving import (
     FOLDER,
     MANIFEST,
     alias_key,
+    borrowed_key,
     graph_key,
     header_key,
     holders_key,
@@ -28,7 +29,7 @@ from profiles.serving import (
     token_key,
     view_key,
 )
-from profiles.tables import PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS, PROFILE_VIEWS
+from profiles.tables import BORROWED_REFUSALS, PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS, PROFILE_VIEWS
 
 Put = Callable[[bytes, bytes], None]
 # Puts keys of a higher package into the generation and returns how many; the composition root hands them in.
@@ -57,6 +58,8 @@ class Edition:
     name: str
     settings: ProfileSettings
     run: Mapping[str, object]
+    # The links over which each purpose may come to somebody; a purpose that is not named, over all.
+    links: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def is_published(edition: Edition) -> bool:
@@ -80,7 +83,7 @@ def publish_edition(edition: Edition, fillers: Sequence[Filler] = ()) -> dict[st
             "timelines": _put_timelines(edition, versions, writer.put),
             "identifiers": _put_tokens(edition, versions, writer.put),
             "aliases": _put_aliases(edition, writer.put),
-            "other": sum(fill(writer.put) for fill in fillers),
+            "other": _put_borrowed(edition, writer.put) + sum(fill(writer.put) for fill in fillers),
         }
         manifest = {"generation": edition.name, **edition.run, "tables": versions, "counts": counts}
         writer.put(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS))
@@ -133,9 +136,24 @@ def _put_timelines(edition: Edition, versions: Mapping[str, int], put: Put) -> i
 def _put_tokens(edition: Edition, versions: Mapping[str, int], put: Put) -> int:
     count = 0
     for row in _rows(edition, versions, PROFILE_TOKENS):
-        put(token_key(row["token"]), ",".join(row["profile_ids"]).encode())
+        closed = sorted(p for p, links in edition.links.items() if row.get("link") and row["link"] not in links)
+        ends = ",".join(row["profile_ids"]) + ("\n" + " ".join(closed) if closed else "")
+        put(token_key(row["token"]), ends.encode())
         count += 1
     return count
+
+
+def _put_borrowed(edition: Edition, put: Put) -> int:
+    """Put what officers must know to decide as the build did: which refusals a person keeps of whom, and until when."""
+    kept: dict[str, dict[str, str]] = {}
+    if shelf.exists(edition.lake, BORROWED_REFUSALS):
+        for batch in shelf.batches(edition.lake, BORROWED_REFUSALS, columns=["profile_id", "sid", "until"]):
+            for row in batch.to_pylist():
+                sids, until = kept.setdefault(row["profile_id"], {}), row["until"].astimezone(UTC).isoformat()
+                sids[row["sid"]] = max(until, sids.get(row["sid"], until))
+    for profile_id, sids in kept.items():
+        put(borrowed_key(profile_id), orjson.dumps(sids, option=orjson.OPT_SORT_KEYS))
+    return len(kept)
 
 
 def _put_aliases(edition: Edition, put: Put) -> int:

@@ -43,6 +43,10 @@ class Rulebook:
             for purpose, fields in self.policy.masks.items()
         }
 
+    def shortened(self) -> dict[str, Mapping[str, int]]:
+        """Return for each purpose the fields of which it sees so many characters."""
+        return {str(purpose): lengths for purpose, lengths in self.policy.shortened.items()}
+
     def contact_types(self) -> tuple[str, ...]:
         """Return the identifier types at which a person can be written to or called."""
         return tuple(sorted(name for name, kind in self.types.items() if kind.normaliser in _CONTACT))

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import orjson
 
-from infra.ids import ProfileId, Purpose, RecordKey, Token
+from infra.ids import ProfileId, Purpose, RecordKey, Sid, Token
 from infra.keyvalue import Generations, KeyValue
+from profiles.errors import PurposeMissing
 from profiles.model import Link
 from profiles.render import folded_words
 
@@ -31,7 +33,7 @@ def view_key(purpose: str, profile_id: str) -> bytes:
 
 
 def token_key(token: str) -> bytes:
-    """Return where an identifier's profiles are named, parted by commas."""
+    """Return where the profiles of an identifier are named, and below them the purposes that it is closed to."""
     return _key(f"t|{token}")
 
 
@@ -48,6 +50,11 @@ def header_key(profile_id: str) -> bytes:
 def holders_key(profile_id: str) -> bytes:
     """Return where the tokens lie under which something may be refused for a person, one a line."""
     return _key(f"k|{profile_id}")
+
+
+def borrowed_key(profile_id: str) -> bytes:
+    """Return where the refusals lie that a person keeps of somebody whom they were parted from: sid to moment."""
+    return _key(f"b|{profile_id}")
 
 
 def graph_key(profile_id: str) -> bytes:
@@ -123,15 +130,24 @@ class ProfileReader:
     def __init__(self, store: Callable[[], KeyValue], denials: Denials) -> None:
         self._store, self._denials = store, denials
 
-    def find(self, token: Token) -> ProfileId | None:
-        """Return the profile that an identifier belongs to; one that several people share identifies nobody."""
-        found = self.candidates(token)
-        return found[0] if len(found) == 1 else None
+    def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
+        """Return the profile that an identifier belongs to; one that several people share identifies nobody.
+
+        For a purpose, an identifier that is tied to the person less closely than the purpose demands leads to nobody.
+        Without one, whose it is as far as identity knows: for the ledger's questions, never to show anything.
+        """
+        value = self._store().get(token_key(token))
+        if not value:
+            return None
+        found, _, closed = value.decode().partition("\n")
+        if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
+            return None
+        return ProfileId(found)
 
     def candidates(self, token: Token) -> tuple[ProfileId, ...]:
         """Return every profile that an identifier leads to, for stewards."""
         value = self._store().get(token_key(token))
-        return tuple(ProfileId(p) for p in value.decode().split(",")) if value else ()
+        return tuple(ProfileId(p) for p in value.decode().partition("\n")[0].split(",")) if value else ()
 
     def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
         """Return who answers for an id that was given up: one after a merge, several after a split."""
@@ -153,6 +169,8 @@ class ProfileReader:
         return None if stored is None else (stored[:ETAG_BYTES], stored[ETAG_BYTES:])
 
     def _stored(self, profile_id: str, purpose: str) -> bytes | None:
+        if not purpose:
+            raise PurposeMissing
         stored, held = self._store().values(view_key(purpose, profile_id), holders_key(profile_id))
         if stored is None:
             return None
@@ -166,6 +184,17 @@ class ProfileReader:
         value = self._store().get(header_key(profile_id))
         return None if value is None else _header(orjson.loads(value))
 
+    def links(self, profile_id: ProfileId) -> Mapping[Token, Link]:
+        """Return the tokens that a profile is made of, each with how surely it is theirs; empty where unknown."""
+        header = self.header(profile_id)
+        return {} if header is None else header.tokens
+
+    def borrowed(self, profile_id: ProfileId) -> tuple[tuple[Sid, datetime], ...]:
+        """Return the sids whose refusals a person keeps although they are no longer theirs, and up to which moment."""
+        value = self._store().get(borrowed_key(profile_id))
+        kept: Mapping[str, str] = {} if value is None else orjson.loads(value)
+        return tuple((Sid(sid), datetime.fromisoformat(until)) for sid, until in kept.items())
+
     def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Mapping[str, Any]] | None:
         """Return what happened, the newest first, as far as the purpose may use the records behind it."""
         usable = self._usable(profile_id, purpose)
@@ -176,14 +205,26 @@ class ProfileReader:
         return [entry for entry in entries if entry["record_key"] in usable]
 
     def graph(self, profile_id: ProfileId, purpose: Purpose) -> Mapping[str, Any] | None:
-        """Return the identity graph: all records and edges, but values only of records that the purpose may use."""
+        """Return the identity graph: all records and edges, but values only of records that the purpose may use.
+
+        An edge is a comparison of values: what it weighs is told where both of its records may be used.
+        """
         body = self.view(profile_id, purpose)
         value = self._store().get(graph_key(profile_id))
         if body is None or value is None:
             return None
-        masked = {w["field"] for w in orjson.loads(body)["withheld"]}
+        shown: dict[str, Any] = orjson.loads(body)
+        masked = {w["field"] for w in shown["withheld"]}
         graph: dict[str, Any] = orjson.loads(value)
-        return {**graph, "records": [_shown(record, purpose, masked) for record in graph["records"]]}
+        usable = {record["record_key"] for record in graph["records"] if purpose in record["purposes"]}
+        for other in {edge["elsewhere"] for edge in graph["edges"]} - {None}:
+            usable |= self._usable(other, purpose) or set()
+        return {
+            **graph,
+            "confidence": shown["confidence"],
+            "records": [_shown(record, purpose, masked) for record in graph["records"]],
+            "edges": [e if usable.issuperset((e["left"], e["right"])) else _unweighed(e) for e in graph["edges"]],
+        }
 
     def outline(self, profile_id: ProfileId) -> Mapping[str, Any] | None:
         """Return the identity graph with every value masked, for stewards who need no more to judge a link."""
@@ -201,6 +242,8 @@ class ProfileReader:
 
     def search(self, words: str, purpose: Purpose, limit: int = 20) -> list[ProfileId]:
         """Return people whose names begin with each of the words, in the order of their ids."""
+        if not purpose:
+            raise PurposeMissing
         wanted = folded_words(words)
         if not wanted:
             return []
@@ -246,12 +289,16 @@ def _header(content: Mapping[str, Any]) -> Header:
 
 def _shown(record: Mapping[str, Any], purpose: str, masked: set[str]) -> dict[str, Any]:
     if purpose not in record["purposes"]:
-        return _outlined(record)
+        return {**record, "attributes": {}, "identifiers": [], "label": "", "observed_at": None}
     return {
         **record,
         "attributes": {n: v for n, v in record["attributes"].items() if n not in masked},
         "identifiers": [i if i["type"] not in masked else _faceless(i) for i in record["identifiers"]],
     }
+
+
+def _unweighed(edge: Mapping[str, Any]) -> dict[str, Any]:
+    return {**edge, "weight": 0.0, "weight_micro": 0, "kind": "withheld", "why": "withheld", "reasons": []}
 
 
 def _outlined(record: Mapping[str, Any]) -> dict[str, Any]:

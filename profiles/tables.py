@@ -174,11 +174,48 @@ class GraphRow:
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """The profiles that an identifier leads to; more than one means that it is shared and identifies nobody."""
+    """The profiles that an identifier leads to; more than one means that it is shared and identifies nobody.
+
+    `link` is how closely the identifier is tied to the one profile; null where there are several.
+    """
 
     token: Annotated[str, PERSONAL]
     shared: bool
     profile_ids: list[str]
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowedRow:
+    """A refusal that a record keeps of a sid that left its person: a merge lent it, and nobody has cleared it."""
+
+    record_key: str
+    sid: Annotated[str, PERSONAL]
+    until: datetime
+    profile_id: str
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentChangeRow:
+    """A purpose whose answer is another since records came together or apart; `was` is whom they belonged to before.
+
+    `sids` are those whose words deny now and were not held against the person before; the edge is what ties them.
+    """
+
+    batch: int
+    kind: str
+    profile_id: str
+    was: str
+    purpose: str
+    allowed_before: bool
+    reason_before: str
+    allowed: bool
+    reason: str
+    policy_line: str
+    sids: Annotated[list[str], PERSONAL]
+    left_key: str | None
+    right_key: str | None
 
 
 PROFILE_TRAITS = Table("profile_traits", TraitRow, keys=("profile_id", "purpose"))
@@ -187,5 +224,10 @@ PROFILE_VIEWS = Table("profile_views", ViewRow, keys=("profile_id", "purpose"))
 PROFILE_TIMELINE = Table("profile_timeline", TimelineRow, keys=("profile_id",))
 PROFILE_GRAPH = Table("profile_graph", GraphRow, keys=("profile_id",))
 PROFILE_TOKENS = Table("profile_tokens", TokenRow, keys=("token",))
+BORROWED_REFUSALS = Table("borrowed_refusals", BorrowedRow, keys=("record_key", "sid"))
+CONSENT_CHANGES = Table("consent_changes", ConsentChangeRow, keys=("batch", "profile_id", "was", "purpose"))
 
-TABLES = (PROFILE_TRAITS, PROFILE_CONSENT, PROFILE_VIEWS, PROFILE_TIMELINE, PROFILE_GRAPH, PROFILE_TOKENS)
+TABLES = (
+    PROFILE_TRAITS, PROFILE_CONSENT, PROFILE_VIEWS, PROFILE_TIMELINE, PROFILE_GRAPH, PROFILE_TOKENS,
+    BORROWED_REFUSALS, CONSENT_CHANGES,
+)  # fmt: skip

@@ -134,8 +134,9 @@ def name_aliases(engine: Engine, batch: int) -> None:
         "questioned",
         "SELECT profile_id AS id FROM profile_before UNION SELECT alias_id FROM alias_before "
         "WHERE profile_id IN (SELECT profile_id FROM profile_before) OR alias_id IN (SELECT record_key FROM fresh) "
-        "UNION SELECT id FROM will WHERE id IN (SELECT record_key FROM fresh) OR heir IN (SELECT record_key FROM fresh) "
-        "OR heir IN (SELECT record_key FROM gone)",
+        "UNION SELECT id FROM will WHERE id IN (SELECT record_key FROM fresh) "
+        # a record that has its name back holds it wherever it is: what befalls its former heir is no matter of its name
+        "UNION SELECT id FROM dead_will WHERE heir IN (SELECT record_key FROM fresh) OR heir IN (SELECT record_key FROM gone)",
     )
     engine.make(
         "aliases_now",

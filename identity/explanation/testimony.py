@@ -1,6 +1,6 @@
 """What the lake holds of who is who, for explanations: stored edges, memberships, stewards' words. No JVM."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from identity.errors import UnknownIdentity
 from identity.explanation.explain import Evidence
+from identity.explanation.notable import Tie
 from identity.model import Constraint, Reason
 from identity.tables import CONSTRAINTS, EDGES, MEMBERSHIP, PROFILE_ALIAS
 from infra import shelf
@@ -62,3 +63,16 @@ def members(lake: Path, profile_id: str) -> list[RecordKey]:
     """Return the records of a profile, in the order of their keys."""
     found = shelf.lookup(lake, MEMBERSHIP, pc.field("profile_id") == profile_id, columns=["record_key"])
     return sorted(RecordKey(key) for key in found.column("record_key").to_pylist())
+
+
+def ties(lake: Path) -> Iterator[Tie]:
+    """Yield the kept ties inside profiles, by record keys alone."""
+    profile: dict[str, str] = {}
+    for batch in shelf.reader(lake, MEMBERSHIP, columns=["record_key", "profile_id"]):
+        keys, profiles = (batch.column(name).to_pylist() for name in ("record_key", "profile_id"))
+        profile.update(zip(keys, profiles, strict=True))
+    for batch in shelf.reader(lake, EDGES, columns=["left_key", "right_key", "weight_micro", "state"]):
+        for row in batch.filter(pc.equal(batch.column("state"), "kept")).to_pylist():
+            home = profile.get(row["left_key"])
+            if home is not None and home == profile.get(row["right_key"]) and row["weight_micro"] > 0:
+                yield Tie(ProfileId(home), RecordKey(row["left_key"]), RecordKey(row["right_key"]), row["weight_micro"])

@@ -69,8 +69,11 @@ def _learnt(
     connection: duckdb.DuckDBPyConnection, config: IdentityConfig, untrained: MatchModel, *, families: bool
 ) -> MatchModel:
     with quiet():
+        rules = config.training
         linker = linker_for(connection, "training", untrained, learnt=False, families=families)
-        _learn(connection, linker, config)
+        while (failed := _learn(connection, linker, config, rules)) is not None:
+            rules = tuple(rule for rule in rules if rule != failed)
+            linker = linker_for(connection, "training", untrained, learnt=False, families=families)
         strangers = _as_model(linker, untrained, _untaught(connection, untrained), families=families)
     return _at_home(connection, replace(strangers, prior=_prior(connection, strangers)))
 
@@ -96,15 +99,27 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _learn(connection: duckdb.DuckDBPyConnection, linker: Any, config: IdentityConfig) -> None:
-    """Train the linker in place."""
+def _learn(
+    connection: duckdb.DuckDBPyConnection, linker: Any, config: IdentityConfig, rules: Sequence[tuple[str, ...]]
+) -> tuple[str, ...] | None:
+    """Train the linker in place; return the rule that nothing can be learnt by, if there is one.
+
+    Where its pairs agree without exception, a likelihood sinks below what a float holds, and Splink raises: the linker
+    is then spoilt, and another one learns without the rule.
+    """
     training = linker.training
     training.estimate_u_using_random_sampling(max_pairs=config.model.sample_pairs, seed=config.model.seed)
-    for rule in config.training:
+    for rule in rules:
         condition = " AND ".join(f"l.{key} = r.{key}" for key in rule)
         # a rule without pairs would leave Splink's settings without the comparisons that it blocks on
         if _pairs(connection, condition) >= _FEWEST_PAIRS:
-            training.estimate_parameters_using_expectation_maximisation(condition, max_pairs=config.model.sample_pairs)
+            try:
+                training.estimate_parameters_using_expectation_maximisation(
+                    condition, max_pairs=config.model.sample_pairs
+                )
+            except ValueError:
+                return rule
+    return None
 
 
 def _untaught(connection: duckdb.DuckDBPyConnection, model: MatchModel) -> frozenset[str]:

@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
+from identity.transforms import confidence, mean_bits
+
 # Why a record alone would be left out though nobody refused: a grant of the same person may stand in.
 ABSENT = ("no_consent", "link", "expired", "notice_changed")
 CERTAIN = ("own", "verified")
@@ -102,6 +104,28 @@ def scope_members(usable_records: DataFrame, scoped: DataFrame) -> DataFrame:
         .select("profile_id", "scope", "record_key")
         .distinct()
     )
+
+
+def confidences(members: DataFrame, scoped: DataFrame, index: DataFrame, edges: DataFrame) -> DataFrame:
+    """Return (profile_id, scope, partly): the confidence of people of whom a purpose may use some records only.
+
+    It is made as identity makes that of the whole person, from the edges between the records in the scope: what a
+    purpose may not use must not show in how sure it is.
+    """
+    sized = (
+        scoped.select("profile_id", "scope", "scope_size")
+        .distinct()
+        .join(index.select("profile_id", "size"), "profile_id")
+    )
+    parts = sized.where("scope_size < size").select("profile_id", "scope", "scope_size")
+    held = members.join(parts, ["profile_id", "scope"])
+    left, right = (
+        held.select("profile_id", "scope", f.col("record_key").alias(key)) for key in ("left_key", "right_key")
+    )
+    inside = edges.where("state = 'kept'").join(left, "left_key").join(right, ["profile_id", "scope", "right_key"])
+    bits = inside.groupBy("profile_id", "scope").agg(mean_bits("weight_micro").alias("bits"))
+    joined = parts.join(bits, ["profile_id", "scope"], "left")
+    return joined.select("profile_id", "scope", confidence(f.col("scope_size"), f.col("bits")).alias("partly"))
 
 
 def record_purposes(usable_records: DataFrame) -> DataFrame:

@@ -10,12 +10,20 @@ _SHOWN = 200
 _LINE = "struct<product_id:string,name:string,quantity:double,amount:double>"
 
 
-def timelines(membership: DataFrame, ordered: DataFrame, singles: DataFrame, length: int) -> DataFrame:
-    """Return (profile_id, entries), the newest first; what happened at one moment stands in the order of its ids."""
-    members = membership.select("record_key", "profile_id")
+def timelines(
+    membership: DataFrame, purposes: DataFrame, ordered: DataFrame, singles: DataFrame, length: int
+) -> DataFrame:
+    """Return (profile_id, entries), the newest first; what happened at one moment stands in the order of its ids.
+
+    `purposes` says what each record may be used for. So many entries are kept of the records that the same purposes
+    may use: what a purpose may not see pushes nothing out that it may. What no purpose may see is not kept at all.
+    """
+    members = membership.select("record_key", "profile_id").join(purposes, "record_key")
     things = _orders(ordered).unionByName(_events(singles)).join(members, "record_key")
-    newest = Window.partitionBy("profile_id").orderBy(f.desc("at"), "source", "id")
-    kept = things.withColumn("place", f.row_number().over(newest)).where(f.col("place") <= length)
+    order = [f.desc("at"), f.col("source"), f.col("id")]
+    alike, newest = Window.partitionBy("profile_id", "purposes"), Window.partitionBy("profile_id")
+    few = things.withColumn("nth", f.row_number().over(alike.orderBy(*order))).where(f.col("nth") <= length)
+    kept = few.withColumn("place", f.row_number().over(newest.orderBy(*order)))
     entry = f.struct(
         "at", "kind", "source", "record_key", "name", "channel", "order_id", "amount", "line_count", "lines", "details"
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from profiles.config import Trait
@@ -16,29 +16,25 @@ LIST_SEPARATOR = "|"
 def summed(
     members: DataFrame, seen: DataFrame, ordered: DataFrame, as_of: datetime, windows: Sequence[int]
 ) -> DataFrame:
-    """Return the sums of each scope over all time and in each window, `channel`, and `base` at one scope a person.
+    """Return the sums of each scope over all time and in each window, and `channel`.
 
-    An order is counted once even where two of a person's records hold it. `base` marks the widest scope of a
-    person, by which people are compared; where two are equally wide the first by name counts.
+    An order is counted once even where two of a person's records hold it.
     """
     orders = _by_person(members.join(ordered, "record_key"), as_of, windows)
     sight = (
         members.join(seen, "record_key", "left")
         .groupBy(*_KEYS)
         .agg(
-            f.count(f.lit(1)).alias("width"),
             f.min("first_at").alias("first_at"),
             f.max("last_at").alias("last_at"),
             f.sum("others").alias("others"),
             *[f.sum(f"others_{days}").alias(f"others_{days}") for days in windows],
         )
     )
-    widest = Window.partitionBy("profile_id").orderBy(f.desc("width"), "scope")
     return (
         sight.join(orders, list(_KEYS), "left")
         .withColumn("first_at", f.least("first_at", "first_order"))
         .withColumn("last_at", f.greatest("last_at", "until"))
-        .withColumn("base", f.row_number().over(widest) == 1)
     )
 
 
@@ -99,7 +95,7 @@ def favourites(members: DataFrame, bought: DataFrame, takes: Mapping[str, int]) 
 
 
 def worded(scored: DataFrame, liked: DataFrame, declared: Sequence[Trait], as_of: datetime) -> DataFrame:
-    """Return (profile_id, scope, traits): the declared traits as a map of text, absent ones left out."""
+    """Return (profile_id, scope, purpose, traits): the declared traits as a map of text, absent ones left out."""
     joined = scored.join(liked, list(_KEYS), "left")
     entries = f.array(
         *[
@@ -108,7 +104,7 @@ def worded(scored: DataFrame, liked: DataFrame, declared: Sequence[Trait], as_of
         ]
     )
     present = f.filter(entries.cast("array<struct<name:string,value:string>>"), lambda e: e["value"].isNotNull())
-    return joined.select(*_KEYS, f.map_from_entries(present).alias("traits"))
+    return joined.select(*_KEYS, "purpose", f.map_from_entries(present).alias("traits"))
 
 
 def _text(trait: Trait, as_of: datetime) -> Column:

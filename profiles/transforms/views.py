@@ -13,6 +13,8 @@ _IDENTIFIERS = "array<struct<type:string,value:string,token:string>>"
 _WITHHELD = "array<struct<field:string,because:string>>"
 
 Masks = Mapping[str, Collection[str]]
+# For each purpose the fields of which it sees the first characters, and how many.
+Lengths = Mapping[str, Mapping[str, int]]
 
 
 def identifier_lists(members: DataFrame, identifiers: DataFrame) -> DataFrame:
@@ -23,15 +25,25 @@ def identifier_lists(members: DataFrame, identifiers: DataFrame) -> DataFrame:
 
 def trait_rows(scoped: DataFrame, traits: DataFrame, masks: Masks) -> DataFrame:
     """Return (profile_id, purpose, traits), less what the purpose's mask takes out."""
-    joined = scoped.join(traits, ["profile_id", "scope"]).withColumn("masked", _masked(masks))
+    joined = scoped.join(traits, ["profile_id", "scope", "purpose"]).withColumn("masked", _masked(masks))
     kept = f.map_filter("traits", lambda name, _: ~f.array_contains("masked", name))
     return joined.select("profile_id", "purpose", kept.alias("traits"))
 
 
 def views(
-    scoped: DataFrame, golden: DataFrame, traits: DataFrame, identifiers: DataFrame, index: DataFrame, masks: Masks
+    scoped: DataFrame,
+    golden: DataFrame,
+    traits: DataFrame,
+    identifiers: DataFrame,
+    index: DataFrame,
+    masks: Masks,
+    shortened: Lengths,
+    confidences: DataFrame,
 ) -> DataFrame:
     """Return every person's view for every purpose that may see one, less what the purpose's mask takes out.
+
+    `confidences` says how sure the records that a purpose may use are of each other, where they are not all.
+    Of an attribute in `shortened` the purpose sees the beginning; it is named as withheld as any other masked field.
 
     A profile that identity holds back (its status is not `live`) has none: it may be a heap of many people.
     What is said to be withheld depends on the purpose and the decision alone: a masked field is named whether or
@@ -43,6 +55,7 @@ def views(
         .join(golden, keys, "left")
         .join(traits.select("profile_id", "purpose", "traits"), ["profile_id", "purpose"], "left")
         .join(identifiers, keys, "left")
+        .join(confidences, keys, "left")
         .withColumn("masked", _masked(masks))
     )
     return joined.select(
@@ -50,8 +63,8 @@ def views(
         "purpose",
         "known",
         "size",
-        "confidence",
-        _unmasked("attributes", "name", _ATTRIBUTES).alias("attributes"),
+        f.coalesce("partly", "confidence").alias("confidence"),
+        _attributes(shortened).alias("attributes"),
         f.coalesce("traits", f.create_map().cast("map<string,string>")).alias("traits"),
         _unmasked("identifiers", "type", _IDENTIFIERS).alias("identifiers"),
         _withheld().alias("withheld"),
@@ -71,6 +84,27 @@ def _unmasked(column: str, name: str, kind: str) -> Column:
     return f.filter(values, lambda one: ~f.array_contains("masked", one[name]))
 
 
+def _attributes(shortened: Lengths) -> Column:
+    """Return the attributes less those that are masked; of the shortened ones the first characters are left."""
+    kept = _unmasked("attributes", "name", _ATTRIBUTES)
+    for purpose, lengths in sorted(shortened.items()):
+        if lengths:
+            kept = f.when(f.col("purpose") == purpose, _beginnings(lengths)).otherwise(kept)
+    return kept
+
+
+def _beginnings(lengths: Mapping[str, int]) -> Column:
+    def cut(one: Column) -> Column:
+        value = one["value"]
+        for name, length in sorted(lengths.items()):
+            value = f.when(one["name"] == name, f.substring(one["value"], 1, length)).otherwise(value)
+        return one.withField("value", value)
+
+    values = f.coalesce("attributes", f.array().cast(_ATTRIBUTES))
+    whole = f.filter(values, lambda one: ~f.array_contains("masked", one["name"]) | one["name"].isin(*sorted(lengths)))
+    return f.transform(whole, cut)
+
+
 def _withheld() -> Column:
     by_policy = f.transform(
         "masked", lambda name: f.struct(name.alias("field"), f.lit("policy").alias("because"))
@@ -81,7 +115,7 @@ def _withheld() -> Column:
 
 
 def tokens(linked: DataFrame, intervals: DataFrame, index: DataFrame, membership: DataFrame) -> DataFrame:
-    """Return (token, shared, profile_ids): whom an identifier leads to.
+    """Return (token, shared, profile_ids, link): whom an identifier leads to, and how closely it is tied to them.
 
     `linked` is (profile_id, token, link) of what people hold, `intervals` (token, record_key, from_at) the stretches of
     an anonymous id's life: such an id leads to whoever had it last. Any other that two known people hold is
@@ -103,4 +137,9 @@ def tokens(linked: DataFrame, intervals: DataFrame, index: DataFrame, membership
         .otherwise(f.col("every_id"))
     )
     joined = held.join(current, "token", "left").select("token", ids.alias("profile_ids"))
-    return joined.select("token", (f.size("profile_ids") > 1).alias("shared"), "profile_ids")
+    one = f.when(f.size("profile_ids") == 1, f.get("profile_ids", f.lit(0)))
+    named = joined.withColumn("profile_id", one)
+    tied = named.join(linked.select("token", "profile_id", "link"), ["token", "profile_id"], "left")
+    # What ties nobody can show is no more than likely.
+    link = f.when(f.col("profile_id").isNotNull(), f.coalesce("link", f.lit("probable")))
+    return tied.select("token", (f.size("profile_ids") > 1).alias("shared"), "profile_ids", link.alias("link"))

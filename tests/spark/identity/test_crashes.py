@@ -180,7 +180,8 @@ def test_a_run_that_died_goes_on(eve: Eve, moment: int) -> None:
     assert content(scene) == eve.wanted
 
 
-@pytest.mark.parametrize("stumbles", [False, pytest.param(True, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("stumbles", [False, True])
 def test_a_run_that_was_overtaken_never_was(eve: Eve, tmp_path: Path, *, stumbles: bool) -> None:
     scene = shutil.copytree(eve.root, tmp_path / "overtaken")
     with pytest.raises(Died):

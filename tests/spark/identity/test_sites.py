@@ -12,6 +12,7 @@ HERE, THERE = "resolve_with: auto", "resolve_with: spark"
 FEW, ENOUGH_TO_LEARN = 60, 120
 
 
+@pytest.mark.nightly  # by day test_standalone.py holds Spark's outcome to DuckDB's, on a cluster
 def test_a_change_is_resolved_alike_by_either_engine(spark: Any, tmp_path: Path) -> None:
     from sites import resolved
 

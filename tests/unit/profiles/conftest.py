@@ -91,7 +91,7 @@ SCHEMAS: dict[str, dict[str, pa.DataType]] = {
             )
         ),
     },
-    "profile_tokens": {"token": TEXT, "shared": FLAG, "profile_ids": pa.list_(TEXT)},
+    "profile_tokens": {"token": TEXT, "shared": FLAG, "profile_ids": pa.list_(TEXT), "link": TEXT},
     "profile_alias": {"alias_id": TEXT, "profile_id": TEXT, "since_batch": WHOLE},
     "audience_members": {"audience": TEXT, "profile_id": TEXT, "purpose": TEXT, "since_batch": WHOLE},
 }
@@ -193,8 +193,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "profile_timeline": [{"profile_id": p, "entries": [happened(p, 2), happened(p, 1)]} for p in PEOPLE],
     "profile_graph": [graph(p) for p in PEOPLE],
     "profile_tokens": [
-        *({"token": f"1:{p}", "shared": False, "profile_ids": [p]} for p in PEOPLE),
-        {"token": "1:home", "shared": True, "profile_ids": ["ann", "bob"]},
+        *({"token": f"1:{p}", "shared": False, "profile_ids": [p], "link": "own"} for p in PEOPLE),
+        {"token": "1:home", "shared": True, "profile_ids": ["ann", "bob"], "link": None},
+        {"token": "1:guess", "shared": False, "profile_ids": ["ann"], "link": "probable"},
     ],
     "profile_alias": [
         {"alias_id": "old", "profile_id": "ann", "since_batch": 2},

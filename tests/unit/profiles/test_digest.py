@@ -7,7 +7,8 @@ from deltalake import write_deltalake
 from profiles.digest import state_hashes, table_hash
 from profiles.tables import PROFILE_TOKENS, PROFILE_TRAITS
 
-SCHEMA = pa.schema([("token", pa.string()), ("shared", pa.bool_()), ("profile_ids", pa.list_(pa.string()))])
+SCHEMA = pa.schema([("token", pa.string()), ("shared", pa.bool_()), ("profile_ids", pa.list_(pa.string())),
+                    ("link", pa.string())])  # fmt: skip
 
 
 def write(lake: Path, *parts: list[dict[str, Any]]) -> Path:
@@ -18,7 +19,7 @@ def write(lake: Path, *parts: list[dict[str, Any]]) -> Path:
 
 
 def row(token: str, *people: str) -> dict[str, Any]:
-    return {"token": token, "shared": len(people) > 1, "profile_ids": list(people)}
+    return {"token": token, "shared": len(people) > 1, "profile_ids": list(people), "link": None}
 
 
 def test_neither_order_nor_files_matter(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from consent.overlay import DenyOverlay
 from infra.errors import Missing
 from infra.ids import ProfileId, Purpose, Token
+from profiles.errors import PurposeMissing
 from profiles.publish import Edition, Put, is_published, publish_edition
 from profiles.serving import ETAG_BYTES, FOLDER, ProfileReader, Published
 
@@ -47,7 +49,7 @@ def test_an_id_of_stray_bytes_is_nobodys(edition: Editions) -> None:
 
 def test_a_view_is_ready_bytes_with_its_tag_in_front(edition: Editions) -> None:
     counts = publish_edition(edition(1))
-    assert counts == {"views": 6, "profiles": 3, "timelines": 3, "identifiers": 4, "aliases": 3, "other": 0}
+    assert counts == {"views": 6, "profiles": 3, "timelines": 3, "identifiers": 5, "aliases": 3, "other": 0}
     profiles = reader(edition(1))
     tag, body = profiles.tagged(ANN, SERVICE) or (b"", b"")
     shown = json.loads(body)
@@ -78,6 +80,21 @@ def test_identifiers_lead_to_people_unless_they_are_shared(edition: Editions) ->
     assert profiles.find(Token("1:nobody")) is None
 
 
+def test_an_identifier_that_is_only_probably_theirs_leads_to_nobody_where_the_purpose_demands_more(
+    edition: Editions,
+) -> None:
+    links = {"service": ("own", "verified"), "analytics": ("own", "verified", "probable")}
+    publish_edition(replace(edition(1), links=links))
+    profiles = reader(edition(1))
+    assert profiles.find(Token("1:guess"), SERVICE) is None
+    assert profiles.find(Token("1:guess"), Purpose("analytics")) == "ann"
+    assert profiles.find(Token("1:guess"), Purpose("other")) == "ann"
+    assert profiles.find(Token("1:guess")) == "ann", "whose it is, the ledger may ask"
+    assert profiles.candidates(Token("1:guess")) == ("ann",)
+    assert profiles.find(Token("1:ann"), SERVICE) == "ann"
+    assert profiles.find(Token("1:home"), SERVICE) is None
+
+
 def test_given_up_ids_name_who_answers_for_them(edition: Editions) -> None:
     publish_edition(edition(1))
     profiles = reader(edition(1))
@@ -93,8 +110,13 @@ def test_timeline_and_graph_show_what_the_purpose_may_use(edition: Editions) -> 
     assert [e["order_id"] for e in profiles.timeline(ANN, SERVICE) or []] == ["o1"]
     graph = profiles.graph(ANN, SERVICE) or {}
     assert [r["attributes"] for r in graph["records"]] == [{"given_name": "ann", "email": "ann@example.org"}, {}]
-    assert graph["edges"][0]["reasons"][0]["weight"] == 9.5
     masked = profiles.graph(ANN, ANALYTICS) or {}
+    assert masked["edges"][0]["reasons"][0]["weight"] == 9.5
+    # An edge compares values of two records; service may use one of them, and of the other nothing may show.
+    hidden = graph["edges"][0]
+    assert (hidden["weight"], hidden["why"], hidden["reasons"]) == (0.0, "withheld", [])
+    stranger = graph["records"][1]
+    assert (stranger["label"], stranger["observed_at"], stranger["identifiers"]) == ("", None, [])
     assert masked["records"][0]["attributes"] == {"given_name": "ann"}
     assert masked["records"][0]["identifiers"] == [{"type": "email", "masked": "a…@example.org", "token": "1:ann"}]
     outline = json.dumps(profiles.outline(ANN))
@@ -195,3 +217,14 @@ def test_the_pointer_is_looked_at_again_when_the_last_look_is_old(edition: Editi
     publish_edition(edition(2))
     assert profiles.generation() == "00000001"
     assert profiles.generation() == "00000002"
+
+
+def test_without_a_purpose_nobody_is_shown(edition: Editions) -> None:
+    publish_edition(edition(1))
+    profiles = reader(edition(1))
+    for nothing in ("", None):
+        for look in (profiles.view, profiles.ready, profiles.tagged, profiles.timeline, profiles.graph):
+            with pytest.raises(PurposeMissing, match="name it"):
+                look(ANN, nothing)  # type: ignore[operator]
+        with pytest.raises(PurposeMissing):
+            profiles.search("ann", nothing)  # type: ignore[arg-type]

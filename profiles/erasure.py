@@ -1,0 +1,103 @@
+"""Erasure of a person from what is known of people: built anew without them, published, older editions removed."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import or_
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from consent.erasure.ports import Places, Plan, Subject
+from consent.residue.model import Place
+from infra import shelf, upkeep
+from infra.keyvalue import Generations
+from infra.runtime import Runtime
+from profiles.jobs import build
+from profiles.serving import FOLDER
+from profiles.tables import BORROWED_REFUSALS, CONSENT_CHANGES, PROFILE_TOKENS, TABLES
+
+_OVERLAY: Final = "overlay"
+# What outlives a build, and in which columns ids stand there.
+_LASTING: Final = (BORROWED_REFUSALS, CONSENT_CHANGES)
+_KEPT: Final[Mapping[str, tuple[str, ...]]] = {
+    BORROWED_REFUSALS.name: ("record_key", "profile_id"),
+    CONSENT_CHANGES.name: ("profile_id", "was", "left_key", "right_key"),
+}
+
+
+class Golden:
+    """`Erasable` by the golden tables: all but two are replaced whole, from facts that are the person's no more."""
+
+    name = "profiles"
+
+    def __init__(self, runtime: Runtime, arguments: Mapping[str, str], *, hours: int | None) -> None:
+        self._runtime, self._arguments, self._hours = runtime, arguments, hours
+
+    def places(self) -> Places:
+        """Return the golden tables."""
+        lake = self._runtime.workspace.lake_path
+        tables = tuple(Place(store=f"lake.{t.name}", kind="delta", root=lake / t.name) for t in TABLES)
+        return Places(tables=TABLES, scanned=tables)
+
+    def plan(self, subject: Subject) -> Plan:
+        """Return how many rows each table has of the person."""
+        lake, ids, rows = self._runtime.workspace.lake_path, list(subject.ids), {}
+        for table in TABLES:
+            columns = _KEPT.get(table.name, table.keys[:1])
+            held = list(subject.tokens) if table is PROFILE_TOKENS else ids
+            wanted = reduce(or_, (pc.field(column).isin(held) for column in columns))
+            there = shelf.exists(lake, table)
+            rows[table.name] = shelf.lookup(lake, table, wanted, columns=list(columns)).num_rows if there else 0
+        return Plan(store=self.name, rows=rows)
+
+    def delete(self, subject: Subject) -> Mapping[str, Any]:
+        """Build every profile from the facts that are left, and take the person out of what merges and splits left."""
+        told, lake = build(self._runtime, self._arguments), self._runtime.lake
+        named = [(table, column, subject.ids) for table in _LASTING for column in _KEPT[table.name]]
+        for table, column, gone in [*named, (BORROWED_REFUSALS, "sid", subject.sids)]:
+            frame = lake.spark.createDataFrame([(one,) for one in gone], f"{column} string")
+            upkeep.erase(lake, table, frame, (column,))
+        return told
+
+    def purge(self, subject: Subject) -> None:
+        """Do nothing: a table that is replaced whole marks no row as deleted."""
+
+    def expire(self, subject: Subject) -> None:  # noqa: ARG002 - every store's shape
+        """Delete files that no version needs."""
+        upkeep.expire(self._runtime.lake, TABLES, self._hours)
+
+
+class Served:
+    """`Erasable` by the serving store. An LMDB keeps deleted pages: a generation is made anew, the old one goes."""
+
+    name = "serving"
+
+    def __init__(self, runtime: Runtime, publish: Callable[[], Mapping[str, Any]]) -> None:
+        self._runtime, self._publish = runtime, publish
+
+    def places(self) -> Places:
+        """Return the generations; the deny overlay holds keyed tokens alone, which is how it keeps the freeze."""
+        root = self._runtime.workspace.serving_path
+        overlay = Place(store="serving.overlay", kind="lmdb", root=root / _OVERLAY, allowed=frozenset({"token"}))
+        served = Place(store="serving", kind="lmdb", root=root / FOLDER)
+        return Places(state=("serving",), scanned=(served, overlay))
+
+    def plan(self, subject: Subject) -> Plan:
+        """Return that every profile id is served anew."""
+        return Plan(store=self.name, rows={"profiles": len(subject.profile_ids)})
+
+    def delete(self, subject: Subject) -> Mapping[str, Any]:  # noqa: ARG002 - every store's shape
+        """Publish a generation without the person."""
+        return dict(self._publish())
+
+    def purge(self, subject: Subject) -> None:  # noqa: ARG002 - every store's shape
+        """Remove every generation but the served one, the one kept for rollback too."""
+        generations = Generations(self._runtime.workspace.serving_path / FOLDER)
+        served = generations.name()
+        for path in sorted(generations.root.iterdir()):
+            if path.is_dir() and path.name != served:
+                shutil.rmtree(path)
+
+    def expire(self, subject: Subject) -> None:
+        """Do nothing: what is removed is gone."""
