@@ -9,16 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
 
-from api.cli.client import Client
-from api.cli.console import OUT, say, table
+from api.cli.acting import Stage, proven
+from api.cli.console import say, table
 from api.cli.demo_data import make_data
+from api.cli.erased import erased
 from api.cli.jobs import hand_over
+from api.cli.live import answered_for
 from api.cli.stewarding import bench
 from api.cli.tables import TABLES
 from api.cli.world import World, open_world
@@ -29,27 +30,12 @@ from infra.clock import system_clock
 from infra.errors import Broken
 from profiles.digest import state_hashes
 
+# Who is who may be asked over every link; other purposes demand closer ones.
+IDENTITY = "identity_resolution"
 PURPOSES = ("service", "personalization", "email_marketing")
 _RESTART_HOUSEHOLDS = 20
 _MOMENTS = ("ingest …", "resolve …", "publish …")
 _AT = "2026-11-01T12:00:00+00:00"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where an act plays: the demo's workspace, its server, the people of the tour."""
-
-    root: Path
-    client: Client
-    cast: Mapping[str, Any]
-
-
-def proven(claim: str, *, holds: bool) -> None:
-    """Print a claim with its verdict; raise `Broken` where it does not hold."""
-    OUT.print(f"  {'[green]holds[/]' if holds else '[red]does not hold[/]'}  ", end="")
-    OUT.print(claim, markup=False)
-    if not holds:
-        raise Broken(f"the demo's claim does not hold: {claim}")
 
 
 def one_person(stage: Stage) -> None:
@@ -58,19 +44,19 @@ def one_person(stage: Stage) -> None:
     table("before: six records", ["source", "key"], [(r["source"], r["key"]) for r in six["records"]])
     found = set()
     for identifier in six["identifiers"]:
-        status, answer = stage.client.lookup(identifier["type"], identifier["value"], "service")
+        status, answer = stage.client.lookup(identifier["type"], identifier["value"], IDENTITY)
         proven(f"a look-up by {identifier['type']} answers", holds=status == 200)
         found.add(answer["profile_id"])
     proven("all identifiers lead to one profile", holds=len(found) == 1)
     profile_id = found.pop()
-    _, links = stage.client.get(f"/v1/profiles/{profile_id}/links?purpose=service")
+    _, links = stage.client.get(f"/v1/profiles/{profile_id}/links?purpose={IDENTITY}")
     sources = sorted(record["source"] for record in links["records"])
     say(f"after: profile {profile_id} of {len(links['records'])} records ({', '.join(sources)})")
     for record in six["records"]:
         proven(f"{record['source']} is among them", holds=record["source"] in sources)
     # The mailbox of her former name and her web account: no record carries both.
     former, account = six["identifiers"][1], six["identifiers"][-1]
-    _, why = stage.client.post("/v1/identity:why", {"a": former, "b": account, "purpose": "service"})
+    _, why = stage.client.post("/v1/identity:why", {"a": former, "b": account, "purpose": IDENTITY})
     proven("the API says why two that no record joins are one person", holds=bool(why["same"] and why["path"]))
     rows = [(e["weight"], e["kind"], "; ".join(_reason(r) for r in e["reasons"][:4])) for e in why["path"]]
     table("why", ["bits", "kind", "strongest reasons"], rows)
@@ -137,7 +123,7 @@ def undone(stage: Stage) -> None:
 
 
 def _profile(stage: Stage, type: str, value: str) -> str:  # noqa: A002 - the key of an identifier on the wire
-    status, answer = stage.client.lookup(type, value, "service")
+    status, answer = stage.client.lookup(type, value, IDENTITY)
     if status != 200:
         raise Broken(f"a person of the tour is not found by {type} (status {status})")
     return str(answer["profile_id"])
@@ -236,6 +222,8 @@ ACTS: Mapping[str, Callable[[Stage], None]] = {
     "c": undone,
     "d": restarted,
     "e": rebuilt,
+    "f": answered_for,
+    "g": erased,
 }
 
 

@@ -47,11 +47,11 @@ class Client:
 
 
 def wait_until_ready(base: str, seconds: float) -> None:
-    """Return once the server answers that it is ready; raise `Unavailable` where it does not in time."""
+    """Return once the server can be asked for profiles; raise `Unavailable` where it cannot in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(base + "/readyz", timeout=2):  # noqa: S310 - the server that we started
+            with urllib.request.urlopen(f"{base}/readyz?part=profiles", timeout=2):  # noqa: S310 - the server that we started
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)

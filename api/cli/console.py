@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 
 from infra.errors import KindredError
 
+_WIDEST = 1_000
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -31,8 +33,8 @@ def say(text: str) -> None:
     OUT.print(text, markup=False)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a title; numbers stand to the right."""
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: bool = False) -> None:
+    """Print rows under a title; numbers stand to the right. A `whole` one is never squeezed into a narrow screen."""
     drawn = RichTable(
         title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False
     )
@@ -42,6 +44,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         drawn.add_column(column, justify="right" if numeric else "left")
     for row in listed:
         drawn.add_row(*[_shown(value) for value in row])
+    if whole:
+        drawn.width = Measurement.get(OUT, OUT.options.update(width=_WIDEST), drawn).maximum
     OUT.print(drawn)
 
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.acts import ACTS, Stage, end_runner, load_cast
+from api.cli.acting import Stage
+from api.cli.acts import ACTS, end_runner, load_cast
 from api.cli.client import Client, wait_until_ready
 from api.cli.console import OUT, reporting, say
 from api.cli.demo_data import make_data
@@ -140,7 +141,7 @@ def _tour(client: Client, stage: Stage) -> None:
     say(f"key       {client.key}")
     for letter, scene in ACTS.items():
         say(f"act {letter}     kindred demo act {letter} -w {stage.root}      {_title(scene)}")
-    body = json.dumps({"identifier": stage.cast["six_records"]["lookup"], "purpose": "service"})
+    body = json.dumps({"identifier": stage.cast["six_records"]["lookup"], "purpose": "identity_resolution"})
     say(
         f"by hand   curl -s {client.base}/v1/profiles:lookup -H 'Authorization: Bearer KEY' "
         f"-H 'Content-Type: application/json' -d '{body}'"

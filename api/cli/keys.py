@@ -10,6 +10,7 @@ from api.cli.console import as_json, reporting, say, table
 from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.world import open_world
 from api.http import keys
+from api.http.collector.sources import known_source
 from infra.clock import system_clock
 from infra.errors import Malformed
 
@@ -18,9 +19,12 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option(help="Who uses it.")],
-    scope: Annotated[list[str], typer.Option(help=f"One of {', '.join(keys.SCOPES)}; may be repeated.")],
+    scope: Annotated[
+        list[str], typer.Option(help=f"One of {', '.join(keys.SCOPES)}; may be repeated. Or {keys.WRITE}.")
+    ],
+    name: Annotated[str | None, typer.Option(help="Who uses it; the source's name by default.")] = None,
     purpose: Annotated[list[str] | None, typer.Option(help="A purpose of the policy; may be repeated.")] = None,
+    source: Annotated[str | None, typer.Option(help="With events:write: the collector source it writes to.")] = None,
     workspace: WorkspaceOption = Path(),
 ) -> None:
     """Make a key and print it, this once; the database keeps only its digest."""
@@ -30,7 +34,15 @@ def create(
         unknown = sorted(set(purpose or []) - set(known))
         if unknown:
             raise Malformed(f"unknown purpose {', '.join(unknown)}; the policy declares {', '.join(known)}")
-        say(keys.create_key(world.database, name=name, scopes=scope, purposes=purpose or [], at=system_clock()))
+        called = name or source
+        if called is None:
+            if keys.WRITE in scope:
+                raise Malformed(f"a key with {keys.WRITE} writes to one source; add --source, for example --source web")
+            raise Malformed("a key needs to be told from others; add --name, for example who uses it")
+        if source is not None:
+            known_source(world.workspace, source)
+        at = system_clock()
+        say(keys.create_key(world.database, name=called, scopes=scope, purposes=purpose or [], source=source, at=at))
 
 
 @app.command("list")
@@ -47,12 +59,13 @@ def list_(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> None
                 k.name,
                 " ".join(k.scopes),
                 " ".join(k.purposes),
+                k.source or "",
                 k.created_at.date(),
                 "revoked" if k.revoked_at else "",
             )
             for k in found
         ]
-        table("keys", ["id", "name", "scopes", "purposes", "made", ""], rows)
+        table("keys", ["id", "name", "scopes", "purposes", "source", "made", ""], rows)
 
 
 @app.command()

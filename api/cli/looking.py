@@ -1,28 +1,22 @@
-"""The commands that only look: quarantine, leak linter, score, export, digest."""
+"""The commands that only look: leak linter, score, export, digest."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import consent.leaks
-import ingestion.tables
 from api.cli import export as exporting
 from api.cli.console import as_json, reporting, say, table
 from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.tables import TABLES
-from infra import shelf
 from infra.errors import Broken
 from infra.workspace import Workspace
 from profiles.digest import state_hashes
 
 app = typer.Typer()
-quarantine = typer.Typer(no_args_is_help=True)
-app.add_typer(quarantine, name="quarantine", help="Rejected rows: where, which field, why.")
 
-# People looked for in the lake's log: enough to hit every table, few enough to search every byte.
-_NEEDLES = 2_000
+# People looked for in the lake's log: enough to hit every table; each has some sixty spellings.
+_NEEDLES = 300
 
 
 @app.command()
@@ -51,6 +45,9 @@ def digest(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> Non
 @app.command()
 def leaks(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> None:
     """Look for people in every byte of the lake's logs, checkpoints, statistics and paths."""
+    import consent.leaks  # its decoders and Spark take longer to load than most commands to run
+    from api.cli.linting import identifier_values
+
     with reporting():
         lake = Workspace.open(workspace).lake_path
         report = consent.leaks.lint(lake, TABLES, identifier_values(lake, _NEEDLES))
@@ -61,39 +58,6 @@ def leaks(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> None
                 say(line)
         if not report.clean:
             raise Broken("the lake's log tells of people; see the findings above")
-
-
-def identifier_values(lake: Path, limit: int) -> set[str]:
-    """Return identifier values of people known to be in the lake, as needles for the linter."""
-    found: set[str] = set()
-    for values in _values(lake):
-        found |= values
-        if len(found) >= limit:
-            break
-    return set(sorted(found)[:limit])
-
-
-def _values(lake: Path) -> Iterator[set[str]]:
-    for batch in shelf.batches(lake, ingestion.tables.RECORDS, columns=["identifiers"]):
-        yield {one["value"] for row in batch.to_pylist() for one in row["identifiers"]}
-
-
-@quarantine.command("list")
-def list_(workspace: WorkspaceOption = Path(), json: JsonOption = False, limit: int = 50) -> None:
-    """List rejected rows, counted by source, field and rule, with the first places; values are not shown."""
-    with reporting():
-        columns = ["source", "file", "position", "field", "rule", "value_class", "reason"]
-        lake = Workspace.open(workspace).lake_path
-        rows = [
-            row
-            for batch in shelf.batches(lake, ingestion.tables.QUARANTINE, columns=columns)
-            for row in batch.to_pylist()
-        ]
-        rows.sort(key=lambda row: (row["source"], row["file"], row["position"], row["field"] or ""))
-        if json:
-            as_json(rows)
-            return
-        table(f"{len(rows)} rejections", columns, [[row[column] for column in columns] for row in rows[:limit]])
 
 
 @app.command()

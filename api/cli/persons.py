@@ -41,13 +41,13 @@ class Gallery:
         """Return the token of an identifier."""
         return officer.token_of(self.desk, identifier.type, identifier.value)
 
-    def find(self, text: str) -> ProfileId:
-        """Return the profile that the text names; raise `Missing` where it names none."""
+    def find(self, text: str, purpose: str = "identity_resolution") -> ProfileId:
+        """Return the profile that the text names, as closely as the purpose demands; raise `Missing` for none."""
         identifier = named(text)
         if identifier is None:
             survivors = self.reader.successors(ProfileId(text))
             return survivors[0] if len(survivors) == 1 else ProfileId(text)
-        found = self.reader.find(self.token(identifier))
+        found = self.reader.find(self.token(identifier), Purpose(purpose))
         if found is None:
             raise Missing(f"no published profile has this {identifier.type}, or several have")
         return found
@@ -76,7 +76,7 @@ def profile(
     """Show a person as one purpose may see them: values with their sources, traits, what is withheld."""
     with reporting():
         gallery = Gallery.open(open_world(workspace))
-        body = gallery.reader.view(gallery.find(who), Purpose(purpose))
+        body = gallery.reader.view(gallery.find(who, purpose), Purpose(purpose))
         if body is None:
             raise Missing(f"nobody that {purpose} may see answers to this")
         seen = orjson.loads(body)
@@ -107,7 +107,7 @@ def timeline(
     """Show what happened with a person, the newest first, as far as the purpose may see it."""
     with reporting():
         gallery = Gallery.open(open_world(workspace))
-        entries = gallery.reader.timeline(gallery.find(who), Purpose(purpose))
+        entries = gallery.reader.timeline(gallery.find(who, purpose), Purpose(purpose))
         if entries is None:
             raise Missing(f"nobody that {purpose} may see answers to this")
         if json:

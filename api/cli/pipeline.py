@@ -1,7 +1,7 @@
 """The composition root of the jobs: which steps a command runs, in order, each passed over once it is done."""
 
-import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import activation.jobs
 import activation.serving
@@ -10,12 +10,19 @@ import identity.jobs
 import identity.stewardship.asking
 import ingestion.jobs
 import profiles.jobs
+from api.cli import linting
+from api.cli.erasable import house
 from api.cli.fingerprint import fingerprint
+from api.cli.obeying import obey
 from api.cli.tables import TABLES
+from api.cli.watched import Watched
+from consent.erasure import workflow
 from infra import shelf
 from infra.clock import system_clock
 from infra.runs import Runs, Step
 from infra.runtime import Job, Runtime
+from ingestion.config import load_sources
+from ingestion.connectors.declared import Collector
 
 _FACTS: tuple[tuple[str, Job], ...] = (("ingest", ingestion.jobs.ingest), ("consents", consent.jobs.mirror))
 _PERSONS: tuple[tuple[str, Job], ...] = (
@@ -39,35 +46,56 @@ _OUT: tuple[tuple[str, Job], ...] = (("publish", _publish), ("sync", activation.
 
 def run(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     """Ingest, resolve, build, activate and publish; where no fact and no setting changed, publish nothing new."""
+    obey(runtime)
     summary = _steps(runtime, arguments, _FACTS)
     runs = Runs(runtime.database, system_clock)
     now = fingerprint(runtime, TABLES)
     last = runs.newest_manifest()
     if last is not None and last.fingerprint == now and arguments.get("full") != "yes":
         runtime.say("nothing has changed since the last run; what is served stays")
-        return summary
-    return summary | _derive(runtime, arguments, now)
+        return summary | _linted(runtime)
+    return summary | _derive(runtime, arguments, now, summary)
 
 
 def apply(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     """Derive everything anew from the facts there are, and publish: after a steward's or an officer's word."""
+    obey(runtime)
     summary = _steps(runtime, arguments, _FACTS[1:])
-    return summary | _derive(runtime, arguments, fingerprint(runtime, TABLES))
+    return summary | _derive(runtime, arguments, fingerprint(runtime, TABLES), summary)
 
 
-def _derive(runtime: Runtime, arguments: Mapping[str, str], now: str) -> dict[str, object]:
+def _derive(runtime: Runtime, arguments: Mapping[str, str], now: str, facts: Mapping[str, object]) -> dict[str, object]:
     summary = _steps(runtime, arguments, _PERSONS)
     versions = shelf.newest_versions(runtime.workspace.lake_path)
-    manifest = {"run": runtime.run.number, "tables": versions}
+    manifest = {"run": runtime.run.number, "tables": versions, "counts": _counts({**facts, **summary})}
     Runs(runtime.database, system_clock).record_manifest(runtime.run.id, manifest, now)
-    return summary | _steps(runtime, arguments, _OUT)
+    return summary | _steps(runtime, arguments, _OUT) | _linted(runtime)
+
+
+def _linted(runtime: Runtime) -> dict[str, object]:
+    return {linting.STEP: linting.lint_new(runtime, Runs(runtime.database, system_clock), TABLES)}
 
 
 def _alone(name: str, job: Job) -> Job:
     def alone(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
-        return _steps(runtime, arguments, ((name, job),))
+        return _steps(runtime, arguments, ((name, job),)) | _linted(runtime)
 
     return alone
+
+
+def erase(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    """Erase the person of a `request` from every store; `at_once` (yes) keeps no older version of any file.
+
+    What waits in the event log is taken in first, so that nothing of the person waits behind the erasure.
+    """
+    collected = [s.source for s in load_sources(runtime.workspace) if isinstance(s.connector, Collector)]
+    steps = (("ingest", ingestion.jobs.ingest),) if collected else ()
+    _steps(runtime, {**arguments, "source": ",".join(collected)}, steps)
+    moment = runtime.run.started_at
+    clock = (lambda: moment) if "at" in arguments else system_clock
+    outcome = workflow.run(house(runtime, arguments["request"], arguments, clock), arguments["request"])
+    runtime.say(f"erasure {outcome.request_id}: {outcome.status}")
+    return {"request": outcome.request_id, "status": outcome.status}
 
 
 ingest = _alone("ingest", ingestion.jobs.ingest)
@@ -86,10 +114,19 @@ def _steps(runtime: Runtime, arguments: Mapping[str, str], steps: Sequence[tuple
             summary[name] = done[name]
             continue
         runtime.say(f"{name} …")
-        begun = time.monotonic()
-        outcome = job(runtime, arguments)
-        seconds = time.monotonic() - begun
-        runs.record_step(runtime.run.id, Step(name, seconds, outcome))
+        watched = Watched(runtime, name, arguments, done.values())
+        with watched:
+            watched.outcome.update(job(runtime, arguments))
+        seconds, done[name] = watched.seconds, watched.outcome
+        runs.record_step(runtime.run.id, Step(name, seconds, watched.outcome))
         runtime.say(f"{name}: {seconds:.1f} s")
-        summary[name] = outcome
+        summary[name] = watched.outcome
     return summary
+
+
+def _counts(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what each step took in and wrote, for the manifest: ways of sources, rows by table."""
+    return {
+        step: {"flow": told.get("flow"), "wrote": {t: one["rows"] for t, one in told.get("wrote", {}).items()}}
+        for step, told in summary.items()
+    }

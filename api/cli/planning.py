@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from activation.tables import AUDIENCE_MEMBERS
+from api.cli import foreseeing
 from api.cli.console import ERR, as_json, reporting, say
 from api.cli.options import JsonOption, WorkspaceOption
-from api.cli.world import open_world
+from api.cli.world import World, open_world
 from identity.config import IdentityConfig, load_identity, overridden
 from identity.errors import TooManyChanges
 from identity.stewardship import store
@@ -25,7 +26,7 @@ app = typer.Typer()
 
 
 @app.command()
-def plan(
+def plan(  # noqa: PLR0917 - typer reads its options from the parameters
     identity: Annotated[Path | None, typer.Option(help="An identity.yaml to try in place of the workspace's.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A key to try, as thresholds.merge=2; may be repeated.")
@@ -35,10 +36,17 @@ def plan(
     at_most: Annotated[
         int | None, typer.Option(help="Leave with exit code 4 where more profile ids than this would change.", min=0)
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A policy.yaml to try: whose permissions would it change?")
+    ] = None,
+    consent_labels: Annotated[Path | None, typer.Option(help="A consent/labels.yaml to try with it.")] = None,
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
 ) -> None:
-    """Rehearse a resolution with other rules or another model: merges, splits, held profiles; nothing is written."""
+    """Rehearse a resolution with other rules or another model: merges, splits, held profiles; nothing is written.
+
+    With another policy: who would gain or lose which purpose, where and why; nothing is resolved then.
+    """
     from rich.status import Status
 
     from identity.modelling import labelled
@@ -46,6 +54,11 @@ def plan(
 
     with reporting():
         world = open_world(workspace)
+        if policy or consent_labels:
+            if identity or set_ or train or labels:
+                raise Malformed("try a policy alone, then rules of identity: each changes what the other is held to")
+            _foresee(world, policy, consent_labels, json=json)
+            return
         now = load_identity(world.workspace)
         then = overridden(_tried(world.workspace, identity), _keys(set_ or ()))
         standing = [s.constraint for s in store.standing(world.database, system_clock())]
@@ -67,6 +80,15 @@ def plan(
                 say(f"audience {name}: {moved:,} of {members:,} members would be another person")
         if at_most is not None and found.changed_ids > at_most:
             raise TooManyChanges(found.changed_ids, at_most)
+
+
+def _foresee(world: World, policy: Path | None, labels: Path | None, *, json: bool) -> None:
+    found, left_out = foreseeing.foreseen(world, policy, labels, system_clock()), foreseeing.unresolved(world)
+    if json:
+        as_json(foreseeing.facts(found, left_out))
+        return
+    for line in foreseeing.lines(found, left_out):
+        say(line)
 
 
 def _audiences(lake: Path, touched: Collection[ProfileId]) -> dict[str, tuple[int, int]]:

@@ -1,11 +1,13 @@
 """The commands that begin a workspace and keep it sound: init, check, doctor."""
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -14,22 +16,39 @@ import typer
 
 import activation.config
 import consent.config
+import consent.ledger.vault
+import consent.officer
+import consent.requests.config
+import consent.signals.config
 import identity.config
 import ingestion.config
 import profiles.config
-from api.cli.console import reporting, say, table
-from api.cli.options import WorkspaceOption
-from infra.errors import Refused, Unavailable
+from api.cli.console import as_json, reporting, say, table
+from api.cli.drifting import stale
+from api.cli.jobs import hand_over
+from api.cli.options import JsonOption, WorkspaceOption
+from api.cli.replaying import asked, summary_of
+from api.cli.world import open_world
+from consent.requests.opendsr.signing import Seal, Trust
+from infra.clock import system_clock
+from infra.errors import Malformed, Refused, Unavailable
 from infra.identifiers import load_identifier_types
 from infra.workspace import Workspace
 
 app = typer.Typer()
 
+# What a workspace keeps in its .env, or production in its environment: of identifiers' tokens, of signatures, and the
+# one that wraps each person's own key.
+KEYS = ("KINDRED_TOKEN_KEY", "KINDRED_SIGNING_KEY", "KINDRED_SUBJECT_KEY")
+
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
-    """Write a new workspace: settings, identity rules, consent policy, and a token key in .env."""
+    """Write a new workspace: settings, identity rules, consent policy, and its keys in .env."""
     with reporting():
+        if (folder / "kindred.yaml").exists() and (added := write_keys(folder)):
+            say(f"{folder} is a workspace already; what its .env lacked was added: {', '.join(added)}")
+            return
         write_workspace(folder)
         say(f"a workspace lies in {folder}; declare a source in its sources/, then `kindred check` and `kindred run`")
 
@@ -45,24 +64,52 @@ def write_workspace(folder: Path) -> None:
         raise Unavailable(f"{folder} cannot be written: {why}; name a new folder, or one that you own") from None
     settings = folder / "kindred.yaml"
     settings.write_text(settings.read_text(encoding="utf-8").replace("NAME", folder.resolve().name), encoding="utf-8")
-    write_token_key(folder)
+    write_keys(folder)
 
 
-def write_token_key(folder: Path) -> None:
-    """Write a fresh token key into the workspace's `.env`, readable by its owner alone; keep one that is there."""
+def write_keys(folder: Path) -> list[str]:
+    """Add the keys that a workspace's `.env` lacks, readable by its owner alone, and return their names."""
     path = folder / ".env"
-    if path.exists():
-        return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    held = path.read_text(encoding="utf-8") if path.exists() else ""
+    lacking = [name for name in KEYS if not re.search(rf"^(export )?{name}=", held, re.MULTILINE)]
+    if not lacking:
+        return []
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"KINDRED_TOKEN_KEY={secrets.token_hex(32)}\n")
+        file.write("\n" if held and not held.endswith("\n") else "")
+        file.writelines(f"{name}={secrets.token_hex(32)}\n" for name in lacking)
+    return lacking
 
 
 @app.command()
-def check(workspace: WorkspaceOption = Path()) -> None:
+def check(
+    workspace: WorkspaceOption = Path(),
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Hold what came lately (for example 7d) to the declarations as they are now; writes nothing."
+        ),
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="With --against: only this source; may be repeated.")] = None,
+    json: JsonOption = False,
+) -> None:
     """Validate every file of the workspace; the first that is wrong is named with its line and what would be right."""
     with reporting():
-        say(validate(Workspace.open(workspace)))
+        if against is None and (source or json):
+            raise Malformed("--source and --json go with --against, for example --against 7d")
+        place = Workspace.open(workspace)
+        for line in (validate(place), *stale(place, system_clock())):
+            if not json:
+                say(line)
+        if against is not None:
+            _against(workspace, against, source or (), json=json)
+
+
+def _against(root: Path, since: str, sources: Sequence[str], *, json: bool) -> None:
+    world = open_world(root)
+    row = hand_over(world, "ingest", {**asked(world, sources, since, None), "against": "yes"}, quiet=json)
+    if json:
+        as_json({"run": row.number, **summary_of(row.steps)})
 
 
 def validate(workspace: Workspace) -> str:
@@ -71,19 +118,32 @@ def validate(workspace: Workspace) -> str:
     sources = ingestion.config.load_sources(workspace)
     identity.config.load_identity(workspace)
     policy = consent.config.load_policy(workspace)
+    consent.signals.config.load_signals(workspace, policy)
+    asked_of_us = consent.requests.config.load_requests(workspace)
+    if asked_of_us.opendsr is not None:
+        Seal.load(workspace.root, asked_of_us.opendsr, system_clock())
+        Trust.load(workspace.root, asked_of_us.opendsr)
     profiles.config.load_settings(workspace)
     matchable = activation.config.matchable(kinds)
     found = activation.config.load_activation(workspace, policy.purposes, matchable, policy.masks)
     workspace.token_key()
+    consent.officer.sealing_key(workspace)
+    consent.ledger.vault.wrapping_key(workspace)
     return (
-        f"sound: {len(sources)} sources, {len(kinds)} identifier types, {len(policy.purposes)} purposes, "
+        f"sound: {len(sources)} sources, {_plans(sources)}{len(kinds)} identifier types, "
+        f"{len(policy.purposes)} purposes, "
         f"{len(found.audiences)} audiences, {len(found.destinations)} destinations"
     )
 
 
+def _plans(sources: Sequence[ingestion.config.Source]) -> str:
+    planned = {source.tracking.tracking_plan for source in sources if source.tracking}
+    return f"{len(planned)} tracking plans, " if planned else ""
+
+
 @app.command()
 def doctor(
-    jars: Annotated[bool, typer.Option("--jars", help="Also let Spark fetch the jars it needs, once.")] = False,
+    jars: Annotated[bool, typer.Option("--jars", help="Fetch the jars of Spark and Kafka, once.")] = False,
 ) -> None:
     """Check the machine: Python, JDK 17, memory, disk."""
     with reporting():
@@ -98,9 +158,11 @@ def doctor(
 
 
 def _fetch_jars() -> None:
+    from infra.jars import broker_jars
     from infra.settings import EngineSettings
     from infra.spark import session
 
+    broker_jars()
     with tempfile.TemporaryDirectory() as work:
         session(EngineSettings(), Path(work)).stop()
 

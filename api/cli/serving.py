@@ -20,7 +20,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Where to listen; loopback by default.")] = None,
     port: Annotated[int | None, typer.Option(help="The port; kindred.yaml's by default.")] = None,
 ) -> None:
-    """Serve profiles, consent and decisions over HTTP, with the console, until it is ended."""
+    """Serve profiles, consent and decisions over HTTP, with the console, and take events in, until it is ended."""
     with reporting():
         opened = Workspace.open(workspace)
         address = [

@@ -7,8 +7,10 @@ from sqlalchemy import Engine
 
 import activation.store
 import api.http.store
+import consent.requests.store
 import consent.store
 import identity.stewardship.store
+import ingestion.quarantine.store
 import ingestion.store
 from infra import runs
 from infra.clock import system_clock
@@ -33,7 +35,9 @@ def open_world(root: Path) -> World:
         workspace,
         runs.METADATA,
         consent.store.METADATA,
+        consent.requests.store.METADATA,
         ingestion.store.METADATA,
+        ingestion.quarantine.store.METADATA,
         identity.stewardship.store.METADATA,
         activation.store.METADATA,
         api.http.store.METADATA,

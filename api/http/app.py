@@ -11,12 +11,32 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from api.http.asgi import AsgiApp
+from api.http.audit_seal import Closing
+from api.http.centre.pages import centre_router
+from api.http.collector.app import Front
 from api.http.console.pages import console_router
 from api.http.fastpath import FastPath
-from api.http.middleware import AsgiApp, Shell
+from api.http.middleware import Shell
 from api.http.models import declared_names
 from api.http.problems import on_any_error, on_database_error, on_http_error, on_invalid, on_kindred_error
-from api.http.routes import consent, decide, health, identity, profiles, review
+from api.http.routes import (
+    collector,
+    consent,
+    decide,
+    health,
+    identity,
+    ledger,
+    opendsr,
+    preferences,
+    privacy,
+    profiles,
+    regulations,
+    review,
+    signals,
+    sources,
+    verdicts,
+)
 from api.http.world import World
 from infra.errors import KindredError
 
@@ -25,7 +45,8 @@ _KEYS_LOOKED_AT_EVERY = 1.0
 
 def create_app(world: World) -> AsgiApp:
     """Return the server's whole application."""
-    return FastPath(create_slow_app(world), world)
+    app = FastPath(create_slow_app(world), world)
+    return app if world.collector is None else Front(app, world.collector)
 
 
 def create_slow_app(world: World) -> AsgiApp:
@@ -41,6 +62,8 @@ def create_framework_app(world: World) -> FastAPI:
         async with AsyncExitStack() as stack:
             for work in _works(world):
                 stack.push_async_callback(_ended, asyncio.create_task(work))
+            if world.collector is not None:
+                stack.push_async_callback(world.collector.close)
             yield
 
     app = FastAPI(
@@ -59,9 +82,26 @@ def create_framework_app(world: World) -> FastAPI:
     app.add_exception_handler(Exception, on_any_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid(declared_names()))
-    for part in (profiles, identity, review, consent, decide, health):
+    for part in (
+        profiles,
+        identity,
+        review,
+        consent,
+        ledger,
+        signals,
+        preferences,
+        privacy,
+        opendsr,
+        regulations,
+        decide,
+        collector,
+        verdicts,
+        sources,
+        health,
+    ):
         app.include_router(part.router)
     app.include_router(console_router(world))
+    app.include_router(centre_router(world))
     return app
 
 
@@ -71,6 +111,13 @@ def _works(world: World) -> Iterator[Coroutine[Any, Any, None]]:
     yield _look_at_keys(world)
     if world.expiry is not None:
         yield world.expiry.run(world.clock)
+    if world.sealing is not None:
+        yield world.sealing.run(world.clock)
+        yield Closing(world.database).run(world.clock)
+    if world.privacy is not None:
+        yield world.privacy.run(world.clock)
+    if world.collector is not None:
+        yield world.collector.watch()
 
 
 async def _look_at_keys(world: World) -> None:

@@ -67,6 +67,7 @@ class KeyRing:
         self._database, self._rate, self._burst = database, rate, burst
         self._stopwatch = stopwatch
         self._holders: dict[bytes, Holder] = {}
+        self._writers: dict[str, Holder] = {}
         self._buckets: dict[str, Bucket] = {}
         self._revision: tuple[int, str] | None = None
 
@@ -90,6 +91,23 @@ class KeyRing:
         self._holders[header] = found
         return found
 
+    def writing(self, key: str) -> Holder | None:
+        """Return the holder of a write key seen before, without asking the database."""
+        return self._writers.get(key)
+
+    def writer(self, key: str) -> Holder:
+        """Return who holds a write key; raise `Unauthenticated` for all that is none. It asks the database."""
+        before = self._revision
+        credential = self.credential(key)
+        if not credential.writes:
+            raise Unauthenticated
+        found = Holder(credential, self._bucket(credential.key_id))
+        if len(self._writers) >= _REMEMBERED:
+            self._writers.clear()
+        if before == self._revision:  # else it may have been revoked between the question and now
+            self._writers[key] = found
+        return found
+
     def credential(self, key: str) -> Credential:
         """Return whose key this is, always asking the database; raise `Unauthenticated` for none."""
         credential = find_credential(self._database, key)
@@ -100,6 +118,7 @@ class KeyRing:
     def flush(self) -> None:
         """Forget everybody: the next request of each asks the database."""
         self._holders.clear()
+        self._writers.clear()
 
     def refresh(self) -> None:
         """Flush if a key was made or revoked since the last look; run about once a second.

@@ -72,6 +72,16 @@ class ScopeUnknown(Malformed):
         super().__init__(f"unknown scope {', '.join(unknown)}; known: {', '.join(known)}")
 
 
+class WriteKeyMixed(Malformed):
+    """A write key that would do more than write, or a source of a key that does not write."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a key with the scope events:write is public: it names its source, and has no other scope and no purpose; "
+            "a key without it names no source"
+        )
+
+
 class KeyMissing(Missing):
     """A key id that was never given out."""
 

@@ -51,7 +51,23 @@ CONSENT: dict[str, Example] = {
         },
     }
 }
+SIGNAL: dict[str, Example] = {
+    "banner": {
+        "summary": "A browser that wishes privacy, with a banner's categories",
+        "value": {"identifiers": [_ANNA], "gpc": True, "categories": {"Advertising": False}},
+    }
+}
+OPT_IN: dict[str, Example] = {
+    "newsletter": {
+        "summary": "Somebody typed their address to get the newsletter",
+        "value": {"identifier": _ANNA, "purpose": "email_marketing", "channel": "email", "notice": "newsletter@3"},
+    }
+}
+CONFIRM: dict[str, Example] = {"slip": {"summary": "The slip of the mail", "value": {"token": "eyJuIjoi…"}}}
 CONSENT_SHOW: dict[str, Example] = {"one": {"summary": "What was said", "value": {"identifier": _ANNA}}}
+PREFERENCES: dict[str, Example] = {"one": {"summary": "A link for Anna", "value": {"identifier": _ANNA, "hours": 48}}}
+CONSENT_RECEIPTS: dict[str, Example] = {"one": {"summary": "Proof of what was said", "value": {"identifier": _ANNA}}}
+CONSISTENCY: dict[str, Example] = {"since": {"summary": "Was anything changed since?", "value": {"first": 1}}}
 CONSENT_DECIDE: dict[str, Example] = {
     "now": {"summary": "May we advertise?", "value": {"identifier": _ANNA, "purpose": "advertising"}},
 }
@@ -84,5 +100,47 @@ PROFILE: dict[str, Any] = {
             "rule": "most_frequent",
             "confidence": 1.0,
         }
+    },
+}
+VERDICT: dict[str, Example] = {
+    "event": {"summary": "An event by its message id", "value": {"key": "m-1"}},
+    "row": {"summary": "A row by its source and key", "value": {"key": "crm:C-1001"}},
+}
+COLLECTED: dict[str, dict[str, Example]] = {
+    "track": {"one": {"summary": "An order", "value": {"userId": "u-1", "event": "Order Completed"}}},
+    "identify": {"one": {"summary": "Who it is", "value": {"userId": "u-1", "traits": {"email": "anna@example.org"}}}},
+    "group": {"one": {"summary": "Where they work", "value": {"userId": "u-1", "groupId": "g-1"}}},
+    "alias": {"one": {"summary": "A new id", "value": {"previousId": "c-1", "userId": "u-1"}}},
+    "page": {"one": {"summary": "A page", "value": {"anonymousId": "c-1", "name": "Home"}}},
+    "screen": {"one": {"summary": "A screen", "value": {"anonymousId": "c-1", "name": "Home"}}},
+    "metrics": {"one": {"summary": "Nothing measured", "value": {"series": []}}},
+    "webhook": {"one": {"summary": "Of a shop", "value": {"order": 7, "customer": {"id": "u-1"}}}},
+    "events": {
+        "two": {
+            "summary": "Two events of one person",
+            "value": {
+                "batch": [
+                    {"type": "identify", "userId": "u-1", "traits": {"email": "anna@example.org"}},
+                    {"type": "track", "userId": "u-1", "event": "Order Completed", "properties": {"revenue": 14.99}},
+                ],
+                "sentAt": "2026-11-22T09:30:00Z",
+            },
+        }
+    },
+}
+PRIVACY_REQUEST: dict[str, Example] = {
+    "erasure": {
+        "summary": "Somebody in Germany wants to be forgotten",
+        "value": {"right": "erasure", "identifiers": [_ANNA], "jurisdiction": "DE"},
+    },
+    "objection": {
+        "summary": "Somebody in California opts out",
+        "value": {
+            "right": "objection",
+            "identifiers": [_ANNA],
+            "jurisdiction": "US-CA",
+            "purposes": ["advertising"],
+            "external_id": "ticket-4711",
+        },
     },
 }

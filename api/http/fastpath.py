@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import orjson
 
+from api.http.asgi import AsgiApp, Receive, Scope, Send
 from api.http.credentials import Holder
 from api.http.errors import TooLarge
 from api.http.metrics import Tally
-from api.http.middleware import AsgiApp, Receive, Scope, Send, replay, whole
+from api.http.middleware import replay, whole
 from api.http.reading import Bytes, answer_headers, matches, timing, unchanged_headers
 from api.http.world import World
 from infra.identifiers import normalise, token
@@ -106,7 +107,7 @@ class FastPath:
         value = None if declared is None else normalise(declared.normaliser, raw, tongue.region)
         if value is None:
             return None
-        profile_id = self._world.profiles.find(token(tongue.key, type_name, value))
+        profile_id = self._world.profiles.find(token(tongue.key, type_name, value), Purpose(purpose))
         if profile_id is None:
             return None
         return self._answer(holder, profile_id, Purpose(purpose), condition, self._lookup_tally, started)

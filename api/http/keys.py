@@ -7,12 +7,13 @@ import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import orjson
 from sqlalchemy import Engine, RowMapping, func, insert, select, update
 
-from api.http.errors import KeyMissing, ScopeUnknown
-from api.http.store import API_KEY
+from api.http.errors import KeyMissing, ScopeUnknown, WriteKeyMixed
+from api.http.store import API_KEY, WRITE_KEY
 from infra.ids import Purpose
 
 PREFIX = "kd_"
@@ -23,12 +24,20 @@ SCOPES = (
     "consent:read",
     "consent:write",
     "consent:reasons",
+    "preferences:link",
     "decide",
+    "privacy:read",
+    "privacy:write",
     "console",
     "admin",
 )
+WRITE: Final = "events:write"
+# It stands alone: a write key is public, and belongs to one source. `admin` includes neither it nor the console's.
+_OWN: Final = ("console", WRITE)
 _SECRET_BYTES = 32
 _KEY_LENGTH = len(PREFIX) + 10 + 1 + 43
+
+_KEYS: Final = select(API_KEY, WRITE_KEY.c.source).outerjoin(WRITE_KEY, WRITE_KEY.c.id == API_KEY.c.id)
 
 Draw = Callable[[int], bytes]
 
@@ -41,10 +50,16 @@ class Credential:
     name: str
     scopes: frozenset[str]
     purposes: frozenset[Purpose]
+    source: str | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether the key lets events in, for its one source."""
+        return self.source is not None and self.scopes == {WRITE}
 
     def may(self, scope: str) -> bool:
-        """Say whether the key holds a scope; `admin` holds all but the console's, which is a person's."""
-        return scope in self.scopes or ("admin" in self.scopes and scope != "console")
+        """Say whether the key holds a scope; `admin` holds all but the console's and that of write keys."""
+        return scope in self.scopes or ("admin" in self.scopes and scope not in _OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,7 @@ class KeyEntry:
     purposes: tuple[str, ...]
     created_at: datetime
     revoked_at: datetime | None
+    source: str | None = None
 
 
 def create_key(
@@ -66,12 +82,18 @@ def create_key(
     scopes: Collection[str],
     purposes: Collection[str],
     at: datetime,
+    source: str | None = None,
     draw: Draw = secrets.token_bytes,
 ) -> str:
-    """Return a new key. This is the only time that anybody sees it: the database keeps its digest."""
-    unknown = sorted(set(scopes) - set(SCOPES))
+    """Return a new key. This is the only time that anybody sees it: the database keeps its digest.
+
+    A write key (`events:write`) names its `source` and holds nothing else: it is printed in every web page.
+    """
+    unknown = sorted(set(scopes) - {*SCOPES, WRITE})
     if unknown:
-        raise ScopeUnknown(unknown, SCOPES)
+        raise ScopeUnknown(unknown, (*SCOPES, WRITE))
+    if (WRITE in scopes) != (source is not None) or (WRITE in scopes and (len(set(scopes)) > 1 or purposes)):
+        raise WriteKeyMixed
     key_id = draw(5).hex()
     key = f"{PREFIX}{key_id}_{_text(draw(_SECRET_BYTES))}"
     row = {
@@ -85,13 +107,15 @@ def create_key(
     }
     with database.begin() as connection:
         connection.execute(insert(API_KEY).values(row))
+        if source is not None:
+            connection.execute(insert(WRITE_KEY).values(id=key_id, source=source))
     return key
 
 
 def list_keys(database: Engine) -> tuple[KeyEntry, ...]:
     """Return every key ever made, the oldest first, revoked ones too: who could read is part of the record."""
     with database.connect() as connection:
-        rows = connection.execute(select(API_KEY).order_by(API_KEY.c.created_at, API_KEY.c.id)).mappings()
+        rows = connection.execute(_KEYS.order_by(API_KEY.c.created_at, API_KEY.c.id)).mappings()
         return tuple(
             KeyEntry(
                 key_id=row["id"],
@@ -100,6 +124,7 @@ def list_keys(database: Engine) -> tuple[KeyEntry, ...]:
                 purposes=tuple(orjson.loads(row["purposes"])),
                 created_at=row["created_at"],
                 revoked_at=row["revoked_at"],
+                source=row["source"],
             )
             for row in rows
         )
@@ -138,7 +163,7 @@ def credential_of(database: Engine, key_id: str) -> Credential | None:
 
 
 def _standing(database: Engine, key_id: str) -> RowMapping | None:
-    query = select(API_KEY).where(API_KEY.c.id == key_id, API_KEY.c.revoked_at.is_(None))
+    query = _KEYS.where(API_KEY.c.id == key_id, API_KEY.c.revoked_at.is_(None))
     with database.connect() as connection:
         return connection.execute(query).mappings().first()
 
@@ -149,6 +174,7 @@ def _credential(row: RowMapping) -> Credential:
         name=row["name"],
         scopes=frozenset(orjson.loads(row["scopes"])),
         purposes=frozenset(orjson.loads(row["purposes"])),
+        source=row["source"],
     )
 
 

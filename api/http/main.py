@@ -4,56 +4,88 @@ Run as `python -m api.http.main WORKSPACE HOST PORT`, which is what `kindred ser
 the workspace's folder and opens what it finds there, so nothing is handed over but the place.
 """
 
-import logging
 import os
+import resource
 import secrets
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from granian import Granian
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from sqlalchemy import Engine
 
 import activation.store
 import api.http.store
+import consent.requests.store
 import consent.store
 import identity.stewardship.store
+import infra.runs
+import ingestion.store
 from activation.answer import NextBest
 from activation.config import load_activation
 from api.http.app import create_app
+from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
+from api.http.centre.wording import languages
+from api.http.collector.wiring import open_collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry, served_since
-from api.http.middleware import AsgiApp
+from api.http.metrics import Metrics
+from api.http.notary import DeskNotary
+from api.http.privacy import office
 from api.http.reading import Tongue
+from api.http.sealing import Sealing
+from api.http.signalling import SignalDesk
+from api.http.verdicts import Registry
 from api.http.wiring import Denied, Ledger, ReviewDesk, recall
 from api.http.world import World
 from consent import officer
+from consent.ledger.group import Grouped
+from consent.signals.config import load_signals
 from identity.config import load_identity, rules
 from identity.stewardship import steward
+from infra import journal
 from infra.clock import system_clock
 from infra.database import open_database
 from infra.identifiers import load_identifier_types
 from infra.workspace import Workspace
+from ingestion.health import Clinic
 from profiles.serving import ProfileReader, Published
 
+_CONNECTIONS = 16_384
+_FEWEST = 256
+_OTHER_FILES = 512
+_BACKLOG = 4_096
+_HEADERS_WITHIN = 10_000  # milliseconds
 
-def open_world(workspace: Workspace) -> World:
-    """Return the server's world over a workspace: its database, its served generations, its ledger and its rules."""
+
+def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyRing) -> World:
+    """Return the server's world over a workspace: its database, its served generations, its ledger, its event log."""
     database = open_database(
         workspace,
         api.http.store.METADATA,
         consent.store.METADATA,
+        consent.requests.store.METADATA,
         identity.stewardship.store.METADATA,
         activation.store.METADATA,
+        ingestion.store.METADATA,
+        infra.runs.METADATA,
     )
-    desk = officer.Desk.open(workspace, database)
+    desk = replace(officer.Desk.open(workspace, database), grouped=Grouped(database))
     published = Published(workspace.serving_path, time.monotonic)
     profiles = ProfileReader(published, Denied(desk.overlay))
     recall(desk, served_since(profiles))
-    types = load_identifier_types(workspace)
+    signals = load_signals(workspace, desk.policy)
+    *retired, key = workspace.token_keys().values()
+    tongue = Tongue(load_identifier_types(workspace), key, workspace.settings.region, tuple(retired))
+    ring, metrics = ring_of(database), Metrics()
+    privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(
         profiles=profiles,
         consents=Ledger(desk, profiles),
@@ -66,13 +98,23 @@ def open_world(workspace: Workspace) -> World:
             policy_version=desk.policy.version,
             mint=lambda: secrets.token_hex(16),
         ),
+        signals=SignalDesk(desk, signals, workspace.token_keys()),
         stewards=ReviewDesk(steward.Desk(database, workspace.lake_path, rules(load_identity(workspace)))),
-        tongue=Tongue(types, workspace.token_key(), workspace.settings.region),
+        verdicts=Registry(workspace, database),
+        sources=Clinic(workspace, database),
+        tongue=tongue,
         database=database,
-        ring=KeyRing(database),
+        ring=ring,
         audit=ReadAudit(database, system_clock),
         clock=system_clock,
+        notary=DeskNotary(desk),
         expiry=Expiry(desk, served_since(profiles)),
+        collector=open_collector(workspace, (desk, signals), ring, tongue, system_clock, metrics),
+        sealing=Sealing(desk),
+        privacy=privacy,
+        metrics=metrics,
+        languages=languages(workspace),
+        requests=privacy.desk if privacy else None,
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
     )
@@ -80,24 +122,39 @@ def open_world(workspace: Workspace) -> World:
 
 def application() -> AsgiApp:
     """Return the application over the workspace in the working folder; the server's worker calls it."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    return create_app(open_world(Workspace.open(Path.cwd())))
+    workspace = Workspace.open(Path.cwd())
+    journal.configure(workspace.settings.logs.format, sys.stderr)
+    return create_app(open_world(workspace))
 
 
 def serve(workspace: Path, host: str, port: int) -> None:
     """Serve a workspace until the process is told to end."""
     # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
     os.chdir(Workspace.open(workspace).root)
-    Granian(
-        "api.http.main:application",
+    server("api.http.main:application", host, port).serve()
+
+
+def server(target: str, host: str, port: int) -> Granian:
+    """Return a server of an application, given as `module:factory`, that idle connections do not fill.
+
+    As many connections are let in as the system lets this process have, and one that sends no request is closed soon.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(soft, min(hard, _CONNECTIONS + _OTHER_FILES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return Granian(
+        target,
         address=host,
         port=port,
         interface=Interfaces.ASGI,
         factory=True,
         websockets=False,
+        backlog=_BACKLOG,
+        backpressure=max(_FEWEST, min(_CONNECTIONS, files - _OTHER_FILES)),
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_WITHIN),
         log_level=LogLevels.warning,
         log_access=False,
-    ).serve()
+    )
 
 
 if __name__ == "__main__":

@@ -7,8 +7,12 @@ from typing import Any
 
 import orjson
 
-from api.http.ports import Json, Known, Question, Statement
+from api.http.ports import Heard, Json, Known, OptIn, Question, Statement
 from api.http.reading import etag
+from consent.choices import Choice
+from consent.errors import UnknownEntry
+from consent.model import Link
+from consent.signals.optin import SlipUnknown
 from identity.errors import Contradiction, UnknownTask
 from identity.stewardship.review import Answer, Task
 from infra.ids import ProfileId, Purpose, Token
@@ -27,10 +31,11 @@ class MemoryProfiles:
     tokens: dict[Token, ProfileId] = field(default_factory=dict)
     aliases: dict[ProfileId, tuple[ProfileId, ...]] = field(default_factory=dict)
     denied: set[tuple[Token, Purpose]] = field(default_factory=set)
+    loose: set[tuple[Token, Purpose]] = field(default_factory=set)
 
-    def find(self, token: Token) -> ProfileId | None:
-        """Return the profile that an identifier belongs to."""
-        return self.tokens.get(token)
+    def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
+        """Return the profile that an identifier belongs to, unless it is tied too loosely for the purpose."""
+        return None if purpose is not None and (token, purpose) in self.loose else self.tokens.get(token)
 
     def search(self, words: str, purpose: Purpose, limit: int) -> list[ProfileId]:
         """Return people whose names hold each of the words."""
@@ -71,6 +76,10 @@ class MemoryProfiles:
         if self.view(profile_id, purpose) is None:
             return None
         return self.graphs.get(profile_id)
+
+    def links(self, profile_id: ProfileId) -> Mapping[Token, Link]:
+        """Return the tokens that a profile is made of, each of them certain."""
+        return dict.fromkeys(self._tokens_of(profile_id), "own")
 
     def generation(self) -> str | None:
         """Name the generation."""
@@ -130,6 +139,8 @@ class MemoryConsents:
     def state(self, profile_id: ProfileId, *, at: datetime) -> list[Json]:
         """Return a decision for each purpose."""
         del at
+        if profile_id not in self.profiles.headers:
+            return []
         return [
             {
                 "purpose": purpose,
@@ -139,6 +150,94 @@ class MemoryConsents:
             }
             for line, purpose in enumerate(self.names)
         ]
+
+    def heard(self, profile_id: ProfileId, *, at: datetime) -> list[Json]:
+        """Return what was said under the person's identifiers."""
+        held = self.profiles.links(profile_id)
+        said = [entry for entry in self.ledger if entry["token"] in held]
+        return [{**entry, "link": "own"} for entry in said if entry["received_at"] <= at.isoformat()]
+
+    def choices(self, token: Token, *, at: datetime) -> tuple[Choice, ...]:
+        """Return each purpose with what the profile's views and denials come to."""
+        found = self.profiles.find(token)
+        del at
+        seen = {p for p in self.names if found is not None and self.profiles.view(found, p) is not None}
+        denied = "withdrawn" if found is not None else "no_consent"
+        return tuple(
+            Choice(
+                purpose=purpose,
+                description=f"For {purpose}",
+                allowed=purpose in seen,
+                reason="legitimate_interest" if purpose in seen else denied,
+                no=None if purpose == "service" else "withdrawn",
+                yes=None if purpose == "service" else "given",
+            )
+            for purpose in self.names
+        )
+
+    def said(self, token: Token) -> list[Json]:
+        """Return what was said under a token."""
+        return [entry for entry in self.ledger if entry["token"] == token]
+
+
+@dataclass
+class MemorySignals:
+    """`Signalling` over a list; a slip is the number of its request."""
+
+    heard: list[Heard] = field(default_factory=list)
+    asked: list[OptIn] = field(default_factory=list)
+
+    def support(self) -> Json:
+        """Say that a browser's wish counts."""
+        return {"gpc": True}
+
+    def signal(self, heard: Heard) -> Json:
+        """Keep a visit; the same again is no news."""
+        news = heard not in self.heard
+        self.heard.append(heard)
+        return {"entries": [{"mechanism": "gpc"}] if news and heard.gpc else [], "repeated": int(not news), "flags": []}
+
+    def request(self, wish: OptIn) -> Json:
+        """Return the number of a request."""
+        self.asked.append(wish)
+        return {"token": str(len(self.asked)), "purpose": wish.purpose, "expires_at": wish.at.isoformat()}
+
+    def confirm(self, slip: str, at: datetime) -> Json:
+        """Return the receipt of a request."""
+        if not (slip.isascii() and slip.isdigit() and 0 < int(slip) <= len(self.asked)):
+            raise SlipUnknown
+        wish = self.asked[int(slip) - 1]
+        return {"id": slip, "purpose": wish.purpose, "action": "given", "received_at": at.isoformat()}
+
+
+@dataclass
+class MemoryNotary:
+    """`Notary` over a dictionary of receipts; what nobody put there is unknown."""
+
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def public_key(self) -> str:
+        """Return the public half of no key."""
+        return ""
+
+    def heads(self, *, before: int | None, limit: int) -> list[Json]:
+        """Return the heads of the receipts, the newest first."""
+        told = [one["head"] for one in self.known.values() if before is None or one["head"]["size"] < before]
+        return sorted(told, key=lambda head: -head["size"])[:limit]
+
+    def receipt(self, entry: str) -> Json:
+        """Return the receipt of an entry."""
+        if entry not in self.known:
+            raise UnknownEntry
+        return self.known[entry]
+
+    def receipts(self, identifier: Known) -> list[Json]:
+        """Return the receipts under an identifier."""
+        return [one for one in self.known.values() if one["token"] == identifier.token]
+
+    def consistency(self, first: int, second: int | None) -> Json:
+        """Return a proof without hashes."""
+        return {"first": {"size": first}, "second": {"size": second}, "proof": []}
 
 
 @dataclass

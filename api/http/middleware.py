@@ -1,18 +1,10 @@
 """The shell around the application, as plain ASGI: whole bodies under a limit, guards, timing, counts, bare 500s."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
+from api.http.asgi import AsgiApp, Message, Receive, Scope, Send
 from api.http.errors import TooLarge
 from api.http.problems import foreseen, unforeseen
 from api.http.reading import GUARD, timing
 from api.http.world import World
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 async def whole(receive: Receive, limit: int) -> bytes | None:

@@ -242,6 +242,38 @@ class ReceiptOut(BaseModel):
     received_at: datetime
 
 
+class ReceiptsIn(Asked):
+    """Whose receipts to hand out."""
+
+    identifier: IdentifierIn
+
+
+class ConsistencyIn(Asked):
+    """Two sizes at which heads were signed; the second is the newest where none is named."""
+
+    first: int = Field(ge=1, lt=1 << 53, examples=[1])
+    second: int | None = Field(default=None, ge=1, lt=1 << 53)
+
+
+class SealedOut(BaseModel):
+    """A document that others check offline: `kindred consent verify`."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class HeadsOut(BaseModel):
+    """Signed heads, the newest first, and the public half of the key that signs them now."""
+
+    public_key: str
+    heads: list[dict[str, Any]]
+
+
+class ReceiptsOut(BaseModel):
+    """The receipts of what was said under one identifier, the oldest first."""
+
+    receipts: list[dict[str, Any]]
+
+
 class LedgerOut(BaseModel):
     """What the ledger holds under one identifier, the oldest first."""
 
@@ -257,6 +289,85 @@ class DecisionOut(BaseModel):
     allowed: bool
 
 
+class VerdictIn(Asked):
+    """The key of an event or row."""
+
+    key: str = Field(min_length=1, max_length=1_000, description="a message id, or source:key such as crm:C17")
+
+
+class VerdictOut(BaseModel):
+    """One verdict: what was decided, when it came, by which run, and where it is now."""
+
+    source: str
+    verdict: Literal["accepted", "duplicate", "quarantined", "suppressed", "consent_filtered", "too_large"]
+    where: Literal["log", "lake"]
+    received_at: datetime | None
+    table: str | None
+    because: str | None
+    first: str | None = Field(description="the key of the event that a duplicate repeats under a key of its own")
+    run: int | None
+    profile_id: str | None
+
+
+class VerdictsOut(BaseModel):
+    """All verdicts on one key, the oldest first."""
+
+    verdicts: list[VerdictOut]
+
+
+class WaitingOut(BaseModel):
+    """What the lake has not taken in of a source: files, segments or entries; null where nobody can tell."""
+
+    count: int | None
+    bytes: int | None
+    oldest: datetime | None
+    oldest_seconds: float | None
+
+
+class FreshnessOut(BaseModel):
+    """How fresh a source was declared to be: by its newest moment or arrival; state is null if nothing ever came."""
+
+    of: Literal["moment", "arrival"]
+    warn_after_seconds: float | None
+    error_after_seconds: float | None
+    state: Literal["ok", "late", "too late"] | None
+
+
+class SourceOut(BaseModel):
+    """How one source is."""
+
+    source: str
+    connector: str
+    newest_arrival: datetime | None
+    newest_moment_told: datetime | None
+    seconds_since_arrival: float | None
+    freshness: FreshnessOut | None
+    last_run: int | None
+    last_run_at: datetime | None
+    rows_last_run: int
+    waiting: WaitingOut
+    quarantined_open: int
+    verdicts: dict[str, int]
+
+
+class TakingInOut(BaseModel):
+    """How the runs go that take sources in; `trouble` says what is wrong, if anything."""
+
+    last_seconds: float | None
+    last_ended_at: datetime | None
+    failures_in_a_row: int
+    tries: int
+    trouble: str | None
+
+
+class SourcesOut(BaseModel):
+    """How all declared sources are at one moment."""
+
+    at: datetime
+    sources: list[SourceOut]
+    runs: TakingInOut
+
+
 class AnyOut(BaseModel):
     """An open answer."""
 
@@ -268,5 +379,18 @@ def declared_names() -> frozenset[str]:
     named = {name for model in Asked.__subclasses__() for name in model.model_fields}
     return frozenset(
         named
-        | {"body", "query", "path", "header", "purpose", "limit", "cursor", "fields", "profile_id", "kind", "task_id"}
+        | {
+            "body",
+            "query",
+            "path",
+            "header",
+            "purpose",
+            "limit",
+            "cursor",
+            "fields",
+            "profile_id",
+            "kind",
+            "task_id",
+            "entry",
+        }
     )

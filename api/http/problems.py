@@ -18,6 +18,7 @@ from infra import errors as house
 
 LOG = logging.getLogger("kindred.http")
 MEDIA_TYPE = "application/problem+json"
+OUR_FAULT = "something failed that should not have; the operator finds it in the log under error_id"
 
 # The one table. The nearest class in an error's line of descent counts.
 STATUS: Mapping[type[house.KindredError], int] = {
@@ -120,12 +121,16 @@ def foreseen(error: house.KindredError) -> Response:
 
 def unforeseen(error: BaseException) -> Response:
     """Return a bare 500; the log gets kind and place of the error, never its message, which may quote values."""
+    return problem(500, OUR_FAULT, error_id=reported(error))
+
+
+def reported(error: BaseException) -> str:
+    """Return the id under which the log now has kind and place of an error that nobody foresaw."""
     error_id = secrets.token_hex(8)
     frames = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-6:]))
     LOG.error("error %s: %s at %s", error_id, type(error).__name__, places)
-    detail = "something failed that should not have; the operator finds it in the log under error_id"
-    return problem(500, detail, error_id=error_id)
+    return error_id
 
 
 async def on_kindred_error(_request: Request, error: Exception) -> Response:

@@ -43,11 +43,12 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Tongue:
-    """How this workspace spells identifiers: its types, its region, and the key of its tokens."""
+    """How this workspace spells identifiers: its types, its region, the key of its tokens, and keys before it."""
 
     types: Mapping[str, IdentifierType]
     key: bytes = field(repr=False)
     region: str = "US"
+    retired: tuple[bytes, ...] = field(default=(), repr=False)
 
     def known(self, kind: str, raw: str) -> Known:
         """Return an identifier in its one spelling; raise `IdentifierUnreadable` without repeating the value."""

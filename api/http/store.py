@@ -1,6 +1,6 @@
 """The rows that the HTTP side keeps in the database: credentials (hashed) and the audit of reads."""
 
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 from infra.database import UtcDateTime
 
@@ -18,6 +18,14 @@ API_KEY = Table(
     Column("revoked_at", UtcDateTime),
 )
 
+# A table of its own: keys of before this one existed need no new column.
+WRITE_KEY = Table(
+    "write_key",
+    METADATA,
+    Column("id", String(16), ForeignKey("api_key.id"), primary_key=True),
+    Column("source", String(64), nullable=False),
+)
+
 READ_AUDIT = Table(
     "read_audit",
     METADATA,
@@ -31,3 +39,15 @@ READ_AUDIT = Table(
     Index("read_audit_at", "at"),
 )
 """One row for what one key read for one purpose within a quarter of a second: the ids, parted by blanks."""
+
+# What each row of the audit said when its batch was closed, as a digest. The batch's digest is a note in the sealed
+# ledger; an erasure takes the salt and the ids of a row and leaves its digest, so that the batch can still be checked.
+READ_SEAL = Table(
+    "read_seal",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("batch", Integer, nullable=False, index=True),
+    Column("salt", LargeBinary),
+    Column("digest", LargeBinary, nullable=False),
+)
+"""The row of `read_audit` with the same id belongs to the batch named by its first row's id."""

@@ -8,6 +8,7 @@ import lmdb
 
 from api.http.ports import Json, Known, Question, Statement
 from consent import officer, store
+from consent.choices import Choice, choices
 from consent.decide import denied_at_once
 from consent.model import ALL, ConsentEntry, Link
 from consent.overlay import DenyOverlay
@@ -158,12 +159,35 @@ class Ledger:
             contact=question.identifier.token,
             profile_id=profile_id,
         )
-        return officer.decide_for(self.desk, holders, inquiry).facts()
+        kept = () if profile_id is None else self.profiles.borrowed(profile_id)
+        return officer.decide_for(self.desk, holders, inquiry, kept).facts()
 
     def state(self, profile_id: ProfileId, *, at: datetime) -> list[Json]:
         """Return for each purpose whether the person may be used for it, and why."""
         holders = self._holders(profile_id)
-        return [officer.decision_facts(d) for d in officer.state(self.desk, holders, at=at)] if holders else []
+        if not holders:
+            return []
+        kept = self.profiles.borrowed(profile_id)
+        return [officer.decision_facts(d) for d in officer.state(self.desk, holders, at=at, borrowed=kept)]
+
+    def heard(self, profile_id: ProfileId, *, at: datetime) -> list[Json]:
+        """Return every word under the person's identifiers that was known at a moment, the oldest first."""
+        return [
+            officer.entry_facts(entry) | {"link": link}
+            for token, link in self._holders(profile_id).items()
+            for entry in store.history(self.desk.database, [token])
+            if entry.received_at <= at
+        ]
+
+    def choices(self, token: Token, *, at: datetime) -> tuple[Choice, ...]:
+        """Return what whoever holds an identifier may choose, by all that is said under their profile's."""
+        profile_id = self.profiles.find(token)
+        kept = () if profile_id is None else self.profiles.borrowed(profile_id)
+        return choices(self.desk, token, self._holders(profile_id), at=at, borrowed=kept)
+
+    def said(self, token: Token) -> list[Json]:
+        """Return what the ledger holds under an identifier's token, the oldest first."""
+        return list(officer.show(self.desk, [token]))
 
     def _holders(self, profile_id: ProfileId | None) -> dict[Token, Link]:
         header = None if profile_id is None else self.profiles.header(profile_id)

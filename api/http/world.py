@@ -1,16 +1,22 @@
 """Everything a server is made of; tests and the composition root each build their own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
 from sqlalchemy import Engine
 
 from api.http.audit import ReadAudit
+from api.http.centre.wording import Language, shipped
+from api.http.collector.app import Collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry
 from api.http.metrics import Metrics
-from api.http.ports import Consents, Decider, Profiles, Stewards
+from api.http.ports import Consents, Decider, Notary, Profiles, Signalling, Stewards, Tended, Verdicts
+from api.http.privacy.office import Office
 from api.http.reading import Tongue
+from api.http.sealing import Sealing
+from consent.requests.desk import Desk as RequestDesk
 from infra.clock import Clock
 
 
@@ -27,8 +33,17 @@ class World:
     audit: ReadAudit
     clock: Clock
     stewards: Stewards | None = None
+    signals: Signalling | None = None
+    verdicts: Verdicts | None = None
+    sources: Tended | None = None
+    notary: Notary | None = None
     expiry: Expiry | None = None
+    sealing: Sealing | None = None
+    collector: Collector | None = None
+    privacy: Office | None = None
     metrics: Metrics = field(default_factory=Metrics)
+    requests: RequestDesk | None = None
+    languages: Mapping[str, Language] = field(default_factory=shipped)
     name: str = "Kindred"
     zone: tzinfo = UTC
     body_limit: int = 64 * 1024

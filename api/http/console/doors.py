@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from api.http.console.session import COOKIE, Session, opened, same_word
+from api.http.html import from_elsewhere
 from api.http.keys import Credential, credential_of
 from api.http.world import World
 from infra.errors import Refused
@@ -65,7 +66,7 @@ def visitor(request: Request, world: World, key: bytes) -> Visitor:
 
 def same_site(request: Request, session: Session, word: str) -> None:
     """Raise `FormForged` unless a posted form comes from our own page, made for this login."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+    if from_elsewhere(request):
         raise FormForged
     if not same_word(session, word):
         raise FormForged

@@ -200,7 +200,12 @@ def _line(
     kept, main = edge["state"] == "kept", (edge["left"], edge["right"]) in backbone
     style = ("line-3 main" if main else "line-1 faint") if kept else "line-2 suppressed"
     thickness = 1.2 if not main else min(1.5 + edge["weight"] / 5, 5.0)
-    weight = words.bits(edge["weight"])
+    hidden = edge["why"] == "withheld"
+    weight = "" if hidden else words.bits(edge["weight"])
     wanted = (main or not kept or not crowded) and math.hypot(x1 - x2, y1 - y2) > _SHORT
-    title = f"{weight} bits" + ("" if kept else f", not followed: {words.why_not(edge['why'])}")
+    title = (
+        "what it weighs is withheld from this purpose"
+        if hidden
+        else f"{weight} bits" + ("" if kept else f", not followed: {words.why_not(edge['why'])}")
+    )
     return Line(x1, y1, x2, y2, round(thickness, 1), style, weight if wanted else "", title)

@@ -3,19 +3,18 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from api.http import reviewing
-from api.http.console import asked, words
+from api.http.console import asked, board, words
 from api.http.console.doors import LoginNeeded, Visitor, local_only, same_site, visitor
 from api.http.console.people import Desk
 from api.http.console.session import COOKIE, LIFETIME, sealed, signing_key
 from api.http.errors import Unauthenticated
+from api.http.html import HEADERS, form_of, from_elsewhere, templates
 from api.http.problems import TITLE, status_of
 from api.http.reading import etag
 from api.http.world import World
@@ -23,16 +22,6 @@ from infra.errors import KindredError
 from infra.ids import ProfileId
 
 _HERE = Path(__file__).parent
-_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
-_HEADERS = {
-    "content-security-policy": _POLICY,
-    "cache-control": "no-store",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-}
 _SHOWN = 30
 
 Handler = Callable[..., Awaitable[Response]]
@@ -50,6 +39,10 @@ def console_router(world: World) -> APIRouter:
         ("POST", "/search", console.search),
         ("GET", "/people/{profile_id}", console.person),
         ("POST", "/people/{profile_id}/consent", console.say),
+        ("GET", "/people/{profile_id}/consent", console.permissions),
+        ("GET", "/requests", console.requests),
+        ("GET", "/requests/{request_id}", console.request),
+        ("POST", "/requests/{request_id}", console.act),
         ("GET", "/review", console.review),
         ("GET", "/review/{task_id}", console.question),
         ("POST", "/review/{task_id}", console.decide),
@@ -64,14 +57,7 @@ class Console:
 
     def __init__(self, world: World) -> None:
         self._world, self._key, self._desk = world, signing_key(world.tongue.key), Desk(world)
-        self._pages = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._pages.globals.update(words=words, shop=world.name)
+        self._pages = templates(_HERE / "templates", words=words, shop=world.name)
         self._css = (_HERE / "console.css").read_bytes()
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -82,7 +68,7 @@ class Console:
                 local_only(request)
                 return await handler(request)
             except LoginNeeded:
-                return RedirectResponse("/login", 303, headers=_HEADERS)
+                return RedirectResponse("/login", 303, headers=HEADERS)
             except KindredError as error:
                 status = status_of(error)
                 if status == 500:
@@ -104,15 +90,14 @@ class Console:
 
     async def login(self, request: Request) -> Response:
         """Open a session for a key of the console, by cookie; a form posted from elsewhere opens nothing."""
-        key = (await _form(request)).get("key", "").strip()
-        elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
+        key = (await form_of(request)).get("key", "").strip()
         try:
             credential = await run_in_threadpool(self._world.ring.credential, key)
         except Unauthenticated:
             credential = None
-        if credential is None or elsewhere or not credential.may("console"):
+        if credential is None or from_elsewhere(request) or not credential.may("console"):
             return self._page("login.html", 403, wrong=True, visitor=None)
-        response = RedirectResponse("/", 303, headers=_HEADERS)
+        response = RedirectResponse("/", 303, headers=HEADERS)
         cookie = sealed(self._key, credential.key_id, self._world.clock())
         seconds = int(LIFETIME.total_seconds())
         response.set_cookie(COOKIE, cookie, max_age=seconds, path="/", httponly=True, samesite="strict")
@@ -121,7 +106,7 @@ class Console:
     async def logout(self, request: Request) -> Response:
         """Forget the session."""
         await self._posted(request)
-        response = RedirectResponse("/login", 303, headers=_HEADERS)
+        response = RedirectResponse("/login", 303, headers=HEADERS)
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return response
 
@@ -132,9 +117,9 @@ class Console:
     async def search(self, request: Request) -> Response:
         """Find a person by any identifier and go there, else people by name; what was typed is not repeated."""
         who, form = await self._posted(request)
-        found = await run_in_threadpool(self._desk.find, form.get("q", ""))
+        found = await run_in_threadpool(self._desk.find, who.credential, form.get("q", ""))
         if found is not None:
-            return RedirectResponse(f"/people/{found}", 303, headers=_HEADERS)
+            return RedirectResponse(f"/people/{found}", 303, headers=HEADERS)
         matches = await run_in_threadpool(self._desk.named, who.credential, form.get("q", ""))
         return self._page("home.html", 200 if matches else 404, visitor=who, nobody=not matches, matches=matches)
 
@@ -146,7 +131,7 @@ class Console:
         if isinstance(shown, tuple):
             return self._page("split.html", 300, visitor=who, successors=shown)
         if shown.profile_id != asked:
-            return RedirectResponse(f"/people/{shown.profile_id}", 308, headers=_HEADERS)
+            return RedirectResponse(f"/people/{shown.profile_id}", 308, headers=HEADERS)
         consent = await run_in_threadpool(self._desk.consent, who.credential, shown.profile_id)
         every = request.query_params.get("events") == "all"
         return self._page(
@@ -163,7 +148,36 @@ class Console:
         who, form = await self._posted(request)
         profile_id = ProfileId(request.path_params["profile_id"])
         await run_in_threadpool(self._desk.record, who.credential, profile_id, form)
-        return RedirectResponse(f"/people/{profile_id}?recorded=1#consent", 303, headers=_HEADERS)
+        return RedirectResponse(f"/people/{profile_id}?recorded=1#consent", 303, headers=HEADERS)
+
+    async def permissions(self, request: Request) -> Response:
+        """Show what was allowed at a moment, why, and on which words it rested."""
+        who = await self._visitor(request)
+        profile_id = ProfileId(request.path_params["profile_id"])
+        at = words.typed(request.query_params.get("at", ""), self._world.zone) or self._world.clock()
+        shown = await run_in_threadpool(self._desk.permissions, who.credential, profile_id, at)
+        local = at.astimezone(self._world.zone)
+        return self._page("consent.html", visitor=who, profile_id=profile_id, at=local, zone=self._world.zone, **shown)
+
+    async def requests(self, request: Request) -> Response:
+        """List the privacy requests with their clocks."""
+        who = await self._visitor(request)
+        shown = await run_in_threadpool(board.board, self._world, who.credential)
+        return self._page("requests.html", visitor=who, zone=self._world.zone, urgency=board.urgency, **shown)
+
+    async def request(self, request: Request) -> Response:
+        """Show one privacy request, every step of it, and what can be done."""
+        who = await self._visitor(request)
+        asked_id = request.path_params["request_id"]
+        shown = await run_in_threadpool(board.sheet, self._world, who.credential, asked_id)
+        return self._page("request.html", visitor=who, zone=self._world.zone, urgency=board.urgency, **shown)
+
+    async def act(self, request: Request) -> Response:
+        """Do what an officer's form says with a request, and show it again."""
+        who, form = await self._posted(request)
+        asked_id = request.path_params["request_id"]
+        done = await run_in_threadpool(board.act, self._world, who.credential, asked_id, form)
+        return RedirectResponse(f"/requests/{done.id}", 303, headers=HEADERS)
 
     async def review(self, request: Request) -> Response:
         """List what waits for a steward."""
@@ -185,20 +199,16 @@ class Console:
         task_id = request.path_params["task_id"]
         said = asked.answer(form, self._world.zone)
         await run_in_threadpool(reviewing.answered, self._world, who.credential, task_id, said)
-        return RedirectResponse(f"/review?decided={said['answer']}", 303, headers=_HEADERS)
+        return RedirectResponse(f"/review?decided={said['answer']}", 303, headers=HEADERS)
 
     async def _visitor(self, request: Request) -> Visitor:
         return await run_in_threadpool(visitor, request, self._world, self._key)
 
     async def _posted(self, request: Request) -> tuple[Visitor, dict[str, str]]:
-        who, form = await self._visitor(request), await _form(request)
+        who, form = await self._visitor(request), await form_of(request)
         same_site(request, who.session, form.get("word", ""))
         return who, form
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         html = self._pages.get_template(template).render(**values)
-        return Response(html, status, media_type="text/html", headers=_HEADERS)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+        return Response(html, status, media_type="text/html", headers=HEADERS)

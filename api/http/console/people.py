@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import orjson
 
@@ -37,8 +38,11 @@ class Desk:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def find(self, words: str) -> ProfileId | None:
-        """Return whom an identifier of any type means; its type is found by trying, a profile id means itself."""
+    def find(self, credential: Credential, words: str) -> ProfileId | None:
+        """Return whom an identifier of any type means; its type is found by trying, a profile id means itself.
+
+        It leads to nobody who is not as closely tied to it as one of the caller's purposes demands.
+        """
         asked = words.strip()[:320]
         if not asked:
             return None
@@ -47,9 +51,9 @@ class Desk:
                 known = self._world.tongue.known(kind, asked)
             except IdentifierUnreadable:
                 continue
-            found = self._world.profiles.find(known.token)
-            if found is not None:
-                return found
+            for purpose in self._purposes(credential):
+                if found := self._world.profiles.find(known.token, purpose):
+                    return found
         return ProfileId(asked) if readable_id(asked) and len(asked) == 32 else None
 
     def named(self, credential: Credential, words: str) -> list[Match]:
@@ -99,6 +103,29 @@ class Desk:
             "purposes": self._purposes(credential) if writes else (),
             "actions": ACTIONS,
         }
+
+    def permissions(self, credential: Credential, profile_id: ProfileId, at: datetime) -> Json:
+        """Return what was allowed at a moment and the words that it rests on; a look that the audit keeps.
+
+        Whoever is closed to every reader has a page here, too: an officer must see why.
+        """
+        for scope in ("consent:read", "consent:reasons"):
+            if not credential.may(scope):
+                raise ScopeRefused(scope)
+        if self._world.consents is None:
+            raise BackendMissing("a consent ledger")
+        if not self._world.audit.room():
+            raise AuditBehind
+        if not readable_id(profile_id):
+            raise ProfileHidden
+        verdicts = self._world.consents.state(profile_id, at=at)
+        if not verdicts:
+            raise ProfileHidden
+        self._world.audit.note(credential.key_id, Purpose("consent"), profile_id, "console")
+        said = sorted(self._world.consents.heard(profile_id, at=at), key=lambda one: str(one["received_at"]))
+        numbers = {one["id"]: number for number, one in enumerate(said, start=1)}
+        rests = {v["purpose"]: sorted(numbers[e] for e in v.get("entries", ()) if e in numbers) for v in verdicts}
+        return {"verdicts": verdicts, "said": list(enumerate(said, start=1))[::-1], "rests": rests}
 
     def record(self, credential: Credential, profile_id: ProfileId, form: Mapping[str, str]) -> None:
         """Append what a person said; the form names the identifier by its token, never by its value."""

@@ -68,6 +68,21 @@ def moment(value: str | datetime | None) -> datetime | None:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
+def typed(text: str, zone: tzinfo) -> datetime | None:
+    """Return the moment that a form's field of day and time says, where the shop is; None for what says none."""
+    try:
+        said = datetime.fromisoformat(text)
+        return (said if said.tzinfo else said.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def clock(value: str | datetime | None, zone: tzinfo = UTC) -> str:
+    """Return a moment in words, to the minute: `14 Sep 2026, 10:05`."""
+    when = moment(value)
+    return "" if when is None else f"{when.astimezone(zone):%-d %b %Y, %H:%M}"
+
+
 def day(value: str | datetime | None, zone: tzinfo = UTC) -> str:
     """Return a date in words: `14 Sep 2026`."""
     when = moment(value)

@@ -31,7 +31,7 @@ async def decide(asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
     profile_id = ProfileId(asked.profile_id) if asked.profile_id else None
     if asked.identifier is not None:
         known = world.tongue.known(asked.identifier.type, asked.identifier.value)
-        profile_id = world.profiles.find(known.token)
+        profile_id = world.profiles.find(known.token, purpose)
     request = {
         "profile_id": profile_id,
         "key_id": caller.key_id,

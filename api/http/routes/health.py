@@ -1,17 +1,23 @@
 """Whether the server lives, whether it can answer, and how much it has answered."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from api.http.keys import Credential
+from api.http.ports import Tended
+from api.http.privacy.office import Office
 from api.http.problems import problem
 from api.http.routes.doors import WorldDep, needs, problems
+from api.http.sources import metrics as source_metrics
+from api.http.sources import trouble, unreadable
 from api.http.world import World
+from consent.requests.clocks import metrics as request_metrics
 from infra.errors import KindredError
 
 router = APIRouter(tags=["operations"])
@@ -27,15 +33,37 @@ async def healthz() -> dict[str, str]:
     "/readyz",
     summary="Ready?",
     response_model=dict[str, str],
-    responses={503: problems()[503]},
+    responses={503: problems()[503], 422: problems()[422]},
 )
-async def readyz(world: WorldDep) -> Response | dict[str, str]:
-    """Answer 200 once a generation is published and the database answers."""
+async def readyz(
+    world: WorldDep,
+    part: Annotated[
+        Literal["profiles", "collector"] | None,
+        Query(description="Ask for this part alone, as a balancer of it would."),
+    ] = None,
+) -> Response | dict[str, str]:
+    """Answer 200 once all parts do their work: profiles are published, the event log takes events in.
+
+    The parts fail apart: where nothing is published yet the collector may be ready, and where the log is full
+    profiles are still read. The answer names what is missing; `part` asks for one of them.
+    """
     published, database = _published(world), await run_in_threadpool(_database, world)
-    if published and database:
-        return {"status": "ready", "generation": published}
-    missing = [name for name, there in (("a published generation", published), ("the database", database)) if not there]
-    return problem(503, f"not ready: {' and '.join(missing)} cannot be read", headers={"retry-after": "1"})
+    ready, missing = {"status": "ready"}, [] if database else ["the database cannot be read"]
+    if part != "collector":
+        ready |= {"generation": published or ""}
+        missing += [] if published else ["a published generation cannot be read"]
+    if world.collector is not None and part != "profiles":
+        log = world.collector.log.state()
+        ready |= {"collector": "ready"}
+        missing += [] if log.ready else [f"the event log takes nothing in: {log.because}"]
+    elif part == "collector":
+        missing.append("this server runs without a collector")
+    if not missing:
+        if world.sources is not None and part != "profiles":
+            # Told and no reason to send callers away: what is accepted meanwhile is durable and waits in the log.
+            ready |= await run_in_threadpool(_taking_in, world.sources)
+        return ready
+    return problem(503, f"not ready: {'; '.join(missing)}", headers={"retry-after": "1"})
 
 
 @router.get(
@@ -45,9 +73,38 @@ async def readyz(world: WorldDep) -> Response | dict[str, str]:
     responses={200: {"content": {"text/plain": {}}}, **problems()},
 )
 async def metrics(world: WorldDep, _caller: Annotated[Credential, Depends(needs("admin"))]) -> Response:
-    """Return requests by route and status; no label is a person, a key or a path."""
+    """Return requests by route and status, events by source and verdict; no label is a person, a key or a path."""
     text_ = world.metrics.text(audit_waiting=world.audit.waiting())
+    if world.collector is not None:
+        text_ += world.collector.counts.text(world.collector.log.state())
+    if world.privacy is not None:
+        text_ += await run_in_threadpool(_clocks, world.privacy, world.clock())
+    if world.sources is not None:
+        text_ += await run_in_threadpool(_sources, world.sources, world.clock())
     return Response(text_, media_type="text/plain; version=0.0.4")
+
+
+def _taking_in(sources: Tended) -> dict[str, str]:
+    try:
+        return {"ingestion": trouble(sources.runs()) or "ready"}
+    except SQLAlchemyError as error:
+        return {"ingestion": f"unknown: {type(error).__name__}"}
+
+
+def _sources(sources: Tended, at: datetime) -> str:
+    """Return what the books tell of the sources; where they cannot be read, that, for the rest is told nevertheless."""
+    try:
+        return source_metrics(sources.health(at))
+    except (KindredError, SQLAlchemyError):
+        return unreadable()
+
+
+def _clocks(privacy: Office, at: datetime) -> str:
+    """Return how urgent the open privacy requests are; where they cannot be read, nothing, which is an alarm too."""
+    try:
+        return request_metrics(privacy.clocks(at))
+    except SQLAlchemyError:
+        return ""
 
 
 def _published(world: World) -> str | None:

@@ -68,7 +68,7 @@ def _both(asked: WhyIn, world: World, caller: Credential, purpose: Purpose) -> t
     profiles: list[Found] = []
     for identifier in (asked.a, asked.b):
         known = world.tongue.known(identifier.type, identifier.value)
-        profile_id = world.profiles.find(known.token)
+        profile_id = world.profiles.find(known.token, purpose)
         found = None if profile_id is None else read(world.profiles, profile_id, purpose)
         if not isinstance(found, Found):
             world.audit.note(caller.key_id, purpose, "", "hidden")

@@ -56,7 +56,7 @@ async def lookup(
     """Find a profile by any identifier; identifiers travel in bodies so that they stay out of access logs."""
     purpose = carried(caller, asked.purpose)
     known = world.tongue.known(asked.identifier.type, asked.identifier.value)
-    profile_id = world.profiles.find(known.token)
+    profile_id = world.profiles.find(known.token, purpose)
     wanted = profile_id or ProfileId("")
     return _answer(request, wanted, seen(world, caller, wanted, purpose), purpose, asked.fields)
 

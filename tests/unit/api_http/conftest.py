@@ -1,7 +1,8 @@
 """A world in memory: three people, one merged id, one split id, and a key for every kind of caller."""
 
+import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,24 @@ import httpx
 import pytest
 
 from api.http.app import create_app, create_slow_app
+from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
+from api.http.collector.app import Bounds, Collector
+from api.http.collector.desk import Desk
+from api.http.collector.doorkeeper import Doorkeeper
+from api.http.collector.restricted import Restricted
+from api.http.collector.sources import Declared
 from api.http.credentials import KeyRing
 from api.http.keys import create_key
-from api.http.memory import MemoryConsents, MemoryDecider, MemoryProfiles, MemoryStewards
-from api.http.middleware import AsgiApp
+from api.http.memory import MemoryConsents, MemoryDecider, MemoryNotary, MemoryProfiles, MemorySignals, MemoryStewards
 from api.http.reading import Tongue
 from api.http.store import METADATA
 from api.http.world import World
 from infra.database import open_database
 from infra.identifiers import IdentifierType, normalise, token
-from infra.ids import ProfileId, Purpose
+from infra.ids import ProfileId, Purpose, Token
+from infra.log.memory import MemoryLog
+from ingestion.collector.entry import opened
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 PURPOSES = tuple(
@@ -99,6 +107,8 @@ def town(tmp_path: Path, token_key: bytes) -> Iterator[Town]:
         consents=consents,
         decider=decider,
         stewards=MemoryStewards(),
+        signals=MemorySignals(),
+        notary=MemoryNotary(),
         tongue=tongue,
         database=database,
         ring=KeyRing(database, rate=1e6, burst=1e6),
@@ -114,6 +124,56 @@ def town(tmp_path: Path, token_key: bytes) -> Iterator[Town]:
 async def asking(town: Town) -> Any:
     """A client of the whole application, fast path included."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=town.app), base_url="http://localhost") as client:
+        yield client
+
+
+@dataclass
+class Gate:
+    """The town with a collector before it: its log, who is restricted, a write key of the source `web`."""
+
+    town: Town
+    world: World
+    collector: Collector
+    log: MemoryLog
+    restricted: set[Token]
+    key: str
+
+    @property
+    def app(self) -> AsgiApp:
+        return create_app(self.world)
+
+    def basic(self, key: str | None = None, colon: str = ":") -> dict[str, str]:
+        user = base64.b64encode(f"{key or self.key}{colon}".encode()).decode()
+        return {"authorization": f"Basic {user}"}
+
+    def kept(self) -> list[dict[str, Any]]:
+        return [opened(entry.body) for entry in self.log.kept.get("web", [])]
+
+
+@pytest.fixture
+def gate(town: Town) -> Gate:
+    log, restricted = MemoryLog(), set[Token]()
+    people = Restricted(lambda: frozenset(restricted))
+    declared = {
+        "web": Declared({"email": ("traits.email",), "cookie": ("anonymousId",)}),
+        "shy": Declared({}, ("context", "consent", "categoryPreferences", "analytics")),
+    }
+    collector = Collector(
+        log,
+        Desk(town.world.tongue, people, declared),
+        Doorkeeper(town.world.ring),
+        lambda: NOW,
+        town.world.metrics,
+        bounds=Bounds(body_seconds=0.2),
+    )
+    key = create_key(town.world.database, name="web", scopes={"events:write"}, purposes=(), source="web", at=NOW)
+    return Gate(town, replace(town.world, collector=collector), collector, log, restricted, key)
+
+
+@pytest.fixture
+async def sending(gate: Gate) -> Any:
+    """A client of the whole application with a collector before it."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=gate.app), base_url="http://localhost") as client:
         yield client
 
 

@@ -257,3 +257,33 @@ def test_codes_become_words() -> None:
     assert words.money("no number") == "no number"
     assert words.day("not a day") == ""
     assert words.plural(1, "record") == "1 record"
+
+
+async def test_an_officer_sees_what_was_allowed_when_and_on_which_word(town: Any, asking: httpx.AsyncClient) -> None:
+    scopes = {"console", "profile:read", "consent:read", "consent:write", "consent:reasons"}
+    now = town.world.clock()
+    key = create_key(town.world.database, name="officer", scopes=scopes, purposes=PURPOSES, at=now)
+    await asking.post("/login", data={"key": key})
+    assert f'href="/people/{ANNA}/consent"' in (await asking.get(f"/people/{ANNA}")).text
+    said = {
+        "identifier": {"type": "email", "value": "anna.k@example.org"},
+        "purpose": "analytics",
+        "action": "objected",
+    }
+    await asking.post("/v1/consent", json={**said, "mechanism": "centre"}, headers=town.bearer("officer"))
+    page = (await asking.get(f"/people/{ANNA}/consent")).text
+    assert "Objected" in page
+    assert "e000001" in page
+    before = (await asking.get(f"/people/{ANNA}/consent?at=2026-01-01T00:00")).text
+    assert "Nothing had been said" in before
+    assert "1 Jan 2026, 00:00" in before
+    assert (await asking.get(f"/people/{ANNA}/consent?at=yesterday")).status_code == 200
+    assert (await asking.get(f"/people/{HIDDEN}/consent")).status_code == 404
+    assert (await asking.get("/people/anna@example.org/consent")).status_code == 404
+    town.world.audit.flush()
+    assert ("consent", "console") in {(look.purpose, look.decision) for look in looks(town.world.database, ANNA)}
+
+
+async def test_reasons_and_words_are_for_officers(visiting: httpx.AsyncClient) -> None:
+    assert f'/people/{ANNA}/consent">' not in (await visiting.get(f"/people/{ANNA}")).text
+    assert (await visiting.get(f"/people/{ANNA}/consent")).status_code == 403

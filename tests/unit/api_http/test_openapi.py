@@ -22,6 +22,10 @@ _BODIES = {
     "/v1/consent",
     "/v1/consent:show",
     "/v1/consent:decide",
+    "/v1/consent:signal",
+    "/v1/consent:request",
+    "/v1/consent:confirm",
+    "/v1/consent:receipts",
     "/v1/decide",
 }
 _READS = {
@@ -29,6 +33,7 @@ _READS = {
     "/v1/profiles/{profile_id}/events",
     "/v1/profiles/{profile_id}/how",
     "/v1/profiles/{profile_id}/links",
+    "/v1/consent/{entry}/receipt",
     "/v1/review",
     "/v1/review/{task_id}",
 }

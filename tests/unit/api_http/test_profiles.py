@@ -37,6 +37,18 @@ async def test_a_profile_is_found_by_any_identifier_as_people_write_it(asking: h
         assert answer.json()["profile_id"] == ANNA
 
 
+async def test_an_identifier_tied_too_loosely_for_the_purpose_leads_to_nobody(
+    asking: httpx.AsyncClient, town: Any
+) -> None:
+    phone = {"type": "phone", "value": "(202) 555-0143"}
+    known = town.world.tongue.known("phone", phone["value"])
+    town.world.profiles.loose.add((known.token, "service"))
+    for purpose, status in (("service", 404), ("personalization", 200)):
+        asked = {"identifier": phone, "purpose": purpose}
+        answer = await asking.post("/v1/profiles:lookup", json=asked, headers=town.bearer())
+        assert answer.status_code == status
+
+
 async def test_each_purpose_sees_its_own_view(asking: httpx.AsyncClient, town: Any) -> None:
     served = (await by_id(asking, town, ANNA)).json()
     shown = (await by_id(asking, town, ANNA, purpose="personalization")).json()

@@ -1,0 +1,81 @@
+"""The languages of the preference centre: a file each, which a workspace may add to or say otherwise."""
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from ruamel.yaml import YAML
+
+from infra.errors import ConfigurationError
+from infra.workspace import Workspace
+
+FOLDER: Final = "consent/centre"
+FIRST: Final = "en"
+
+
+class Said(BaseModel):
+    """What a workspace's language file may hold: any text of the page by its name, and its purposes in plain words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str | None = Field(default=None, description="of the language, in itself; needed for one that is new")
+    texts: dict[str, str] = Field(default_factory=dict)
+    reasons: dict[str, str] = Field(default_factory=dict)
+    actions: dict[str, str] = Field(default_factory=dict)
+    mechanisms: dict[str, str] = Field(default_factory=dict)
+    purposes: dict[str, str] = Field(default_factory=dict, description="by the purpose's name")
+    rights: dict[str, str] = Field(default_factory=dict)
+    rights_told: dict[str, str] = Field(default_factory=dict)
+    statuses: dict[str, str] = Field(default_factory=dict, description="of a request")
+    fields: dict[str, str] = Field(default_factory=dict, description="fields, traits and identifier types by name")
+
+
+_GROUPS: Final = ("reasons", "actions", "mechanisms", "purposes", "fields", "rights", "rights_told", "statuses")
+
+Language = Mapping[str, Any]
+
+
+def shipped() -> dict[str, Language]:
+    """Return the languages that come with us, by their code (ISO 639-1); English is first."""
+    folder = files("api") / "http" / "centre" / "languages"
+    found = {
+        Path(str(file)).stem: YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+        for file in folder.iterdir()
+        if str(file).endswith(".yaml")
+    }
+    return {code: found[code] for code in sorted(found, key=lambda code: (code != FIRST, code))}
+
+
+def languages(workspace: Workspace | None) -> dict[str, Language]:
+    """Return the languages of a workspace: ours, with its own texts over them; what one lacks is said in English."""
+    found = shipped()
+    folder = workspace.root / FOLDER if workspace is not None else None
+    for file in sorted(folder.glob("*.yaml")) if workspace is not None and folder is not None else ():
+        path = f"{FOLDER}/{file.name}"
+        said = workspace.load(path, Said) if workspace is not None else Said()
+        base = found.get(file.stem, found[FIRST])
+        if said.name is None and file.stem not in found:
+            raise ConfigurationError(path, 1, "name", "a new language needs its name", "for example name: Français")
+        unknown = sorted(set(said.texts) - set(found[FIRST]))
+        if unknown:
+            known = ", ".join(sorted(k for k, v in found[FIRST].items() if isinstance(v, str)))
+            raise ConfigurationError(path, 1, "texts", f"unknown text `{unknown[0]}`", f"known: {known}")
+        merged = {**base, **said.texts, **({"name": said.name} if said.name else {})}
+        found[file.stem] = merged | {group: {**base[group], **getattr(said, group)} for group in _GROUPS}
+    return found
+
+
+def preferred(header: str, known: Iterable[str]) -> str:
+    """Return the code of the language that an Accept-Language header likes best (RFC 9110, 12.5.4); else the first."""
+    known = list(known)
+    wishes: list[tuple[float, int, str]] = []
+    for place, part in enumerate(header[:500].split(",")):
+        tag, _, quality = part.strip().partition(";")
+        try:
+            weight = float(quality.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        wishes.append((-weight, place, tag.strip().lower().partition("-")[0]))
+    return next((code for weight, _, code in sorted(wishes) if weight < 0 and code in known), known[0])

@@ -1,0 +1,1 @@
+"""Privacy requests over HTTP: our own words, OpenDSR's and Segment's, at one desk."""
