@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
+# Two files of tests at once, each with a Spark of its own; a Spark test waits more than it computes.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check nightly clean setup
@@ -10,11 +12,11 @@ export PYTHONDONTWRITEBYTECODE := 1
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: setup  ## Run the whole product on real shopping data and leave a server running (CHECK=1: assert it, then stop)
+demo: setup $(VENV)/.sdks  ## Run the whole product on real shopping data and leave a server running (CHECK=1: assert it, then stop)
 	@$(BIN)/kindred demo start $(if $(CHECK),--check) $(if $(HOUSEHOLDS),--households $(HOUSEHOLDS)) $(if $(DEMO),--workspace $(DEMO))
 
-test: setup  ## Run all tests
-	@$(BIN)/pytest $(PYTEST)
+test: setup $(VENV)/.sdks  ## Run all tests
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(PYTEST)
 
 check: setup  ## Everything a machine can say: format, lint, types, import contracts, dead code, secrets
 	@echo "format";    $(BIN)/ruff format --check -q .
@@ -24,7 +26,7 @@ check: setup  ## Everything a machine can say: format, lint, types, import contr
 	@echo "dead code"; $(BIN)/vulture
 	@echo "secrets";   git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 
-nightly: setup  ## The long form of the tests: more examples, more seeds
+nightly: setup $(VENV)/.sdks  ## The long form of the tests: more examples, more seeds
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -m "nightly or not nightly" $(PYTEST)
 
 clean:  ## Remove the environment and the demo
@@ -39,12 +41,18 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	  { echo "Kindred needs a JDK 17, and there is no java on the PATH: apt-get install openjdk-17-jdk-headless"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
 	  { echo "Kindred needs Python's venv: apt-get install python3-venv"; exit 1; }
-	@echo "environment: installing the pinned packages into $(VENV) (about 600 MB, once)"
+	@echo "environment: installing the pinned packages into $(VENV) (about 700 MB, once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[demo,test,check]'
 	@touch $@
 
-$(VENV)/.jars: $(VENV)/.installed
-	@echo "jars: Spark resolves Delta (about 90 MB, once)"
+$(VENV)/.sdks: tests/sdks.txt $(VENV)/.installed
+	@echo "sdks: installing the SDKs that the collector is shown and tested with into a folder of their own (about 20 MB, once)"
+	@rm -rf $(VENV)/sdks
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --target $(VENV)/sdks -r tests/sdks.txt
+	@touch $@
+
+$(VENV)/.jars: $(VENV)/.installed infra/jars.py
+	@echo "jars: Ivy resolves Delta, Spark's connector to Kafka, and a Kafka broker (about 140 MB, once)"
 	@$(BIN)/kindred doctor --jars
 	@touch $@

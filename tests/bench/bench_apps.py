@@ -52,6 +52,16 @@ def reader() -> Any:
     return app
 
 
+def collector() -> Any:
+    """The product with everything on (keys, rules, verdicts, a durable log) and a rate that no key reaches."""
+    from api.http.app import create_app
+    from api.http.credentials import KeyRing
+    from api.http.main import open_world
+    from infra.workspace import Workspace
+
+    return create_app(open_world(Workspace.open(Path.cwd()), lambda database: KeyRing(database, rate=1e9, burst=1e9)))
+
+
 def kindred() -> Any:
     """The product with everything on (keys, denials, audit, ETag, metrics) and a rate that no key reaches."""
     from api.http.app import create_app

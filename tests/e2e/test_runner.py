@@ -54,7 +54,7 @@ def begin(shop: Shop, *arguments: str) -> "subprocess.Popen[str]":
     return process
 
 
-def ended(process: "subprocess.Popen[str]", seconds: float = 240) -> tuple[int, str]:
+def ended(process: "subprocess.Popen[str]", seconds: float = 600) -> tuple[int, str]:
     """Return exit code and output of a command, once it has ended."""
     told, _ = process.communicate(timeout=seconds)
     return process.returncode, told
@@ -67,7 +67,7 @@ def run(shop: Shop, *arguments: str) -> str:
     return told
 
 
-def wait_for(what: str, holds: Callable[[], bool], loop: "subprocess.Popen[str]", seconds: float = 240) -> None:
+def wait_for(what: str, holds: Callable[[], bool], loop: "subprocess.Popen[str]", seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert loop.poll() is None, f"the loop ended before {what}\n{loop.communicate()[0][-4000:]}"
@@ -130,7 +130,7 @@ def is_denied(shop: Shop, who: str) -> bool:
 
 
 def refuses_a_second_runner(shop: Shop) -> None:
-    """Start a foreign writer: it is sent away within a second of its own start-up, with the holder's name."""
+    """Start a foreign writer: it is sent away at once, with the holder's name."""
     began = time.monotonic()
     subprocess.run([sys.executable, "-c", "import infra.runner"], env=ENVIRONMENT, check=True)
     start_up = time.monotonic() - began
@@ -143,7 +143,7 @@ def refuses_a_second_runner(shop: Shop) -> None:
         timeout=60,
         check=False,
     )
-    assert time.monotonic() - began < start_up + 1
+    assert time.monotonic() - began < 2 * start_up + 1  # another test may have the other core
     assert second.returncode == 5
     assert f"process {writer.holder_pid(shop.world.workspace.state_path)}, the job runner since" in second.stderr
 
@@ -155,7 +155,7 @@ def ends_without_fault(loop: "subprocess.Popen[str]", number: signal.Signals) ->
     assert told.strip().endswith("ended; a run that is under way goes on in the job runner")
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_everybody_writes_beside_a_run_that_repeats_itself(shop: Shop) -> None:
     loop = begin(shop, "run", "--every", "5s")
     wait_for("the first run", lambda: newest(shop, "run", "succeeded") > 0, loop)

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from infra.errors import ConfigurationError
 from infra.workspace import Workspace
 
+TESTS = Path(__file__).parents[2]
 # What a console block may hold beside `kindred`; each is checked in its own way or is the shell's.
 SHELL = {"cd", "export", "kill", "cat", "cp"}
 
@@ -107,19 +108,32 @@ def test_every_address_that_the_pages_call_is_served(commands: list[Any]) -> Non
 def model_of(path: str) -> Any:
     """Return the model of a workspace file, or None where the path is no file of a workspace."""
     import activation.declarations
+    import api.http.centre.wording
     import consent.config
+    import consent.processing
+    import consent.requests.config
+    import consent.signals.config
     import identity.config
     import ingestion.config
+    import ingestion.quarantine.rules
+    import ingestion.tracking.declared
     import profiles.config
     from infra.settings import KindredSettings
 
+    if path.startswith("consent/centre/"):
+        return api.http.centre.wording.Said
     return {
         "kindred.yaml": KindredSettings,
         "identity.yaml": identity.config.IdentityConfig,
         "profiles.yaml": profiles.config.ProfileSettings,
         "consent/policy.yaml": consent.config.PolicyConfig,
+        "consent/signals.yaml": consent.signals.config.SignalsConfig,
         "consent/labels.yaml": consent.config.LabelsConfig,
+        "consent/requests.yaml": consent.requests.config.RequestsConfig,
+        "consent/controller.yaml": consent.processing.Controller,
         "sources": ingestion.config.Source,
+        "tracking": ingestion.tracking.declared.TrackingPlan,
+        "quarantine": ingestion.quarantine.rules.FixRules,
         "audiences": activation.declarations.Audience,
         "destinations": activation.declarations.Destination,
         "decisions": activation.declarations.Decision,
@@ -127,8 +141,13 @@ def model_of(path: str) -> Any:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, root: Path) -> Workspace:
+def workspace(tmp_path: Path, root: Path, all_blocks: list[Any]) -> Workspace:
+    """The template's workspace, with every variable set that a shown file takes from the environment."""
     shutil.copytree(root / "api" / "templates" / "workspace", tmp_path, dirs_exist_ok=True)
+    named = {
+        name for block in all_blocks if block.language == "yaml" for name in re.findall(r"\$\{(\w+)\}", block.text)
+    }
+    (tmp_path / ".env").write_text("".join(f"{name}=x\n" for name in sorted(named)))
     return Workspace.open(tmp_path)
 
 
@@ -232,3 +251,10 @@ def test_the_glossary_speaks_as_the_code_does(root: Path) -> None:
     code = "\n".join(p.read_text(encoding="utf-8") for name in packages for p in (root / name).rglob("*.py")).lower()
     words = [word.lower() for word in re.findall(r"^\| \*\*([^*]+)\*\* \|", text, re.MULTILINE)]
     assert [w for w in words if not any(form in code for form in (w, w.replace(" ", "_"), w.replace("-", "_")))] == []
+
+
+def test_every_test_that_the_page_of_faults_names_is_there() -> None:
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (TESTS.parent / "docs" / "faults.md").read_text())
+    assert len(named) > 20
+    for file, name in named:
+        assert re.search(rf"^(?:async )?def {name}\(", (TESTS / file).read_text(), re.MULTILINE), f"{file}::{name}"
