@@ -17,6 +17,7 @@ from consent.overlay import DenyOverlay
 from consent.requests.desk import Desk, identifiers, move, standing, steps
 from consent.requests.model import FROZEN, Claimed, Request, Status, following
 from consent.suppression import Cause, tokens_of
+from infra.errors import KindredError
 from infra.identifiers import IdentifierType
 from infra.ids import Token
 
@@ -40,22 +41,35 @@ class Door:
 def freeze_accepted(door: Door, at: datetime) -> tuple[str, ...]:
     """Freeze everybody whose erasure was accepted and return the requests; done again it changes nothing.
 
-    The step is written before the freeze: what was cut off in between is frozen by the next call.
+    The step is written before the freeze: what was cut off in between is frozen by the next call. One that cannot be
+    frozen keeps nobody else waiting; what is wrong with it is raised once all others are.
     """
-    book, done = Book(door.database, lambda: at), []
+    book, done, stuck = Book(door.database, lambda: at), [], list[KindredError]()
     for request in standing(door.desk, ("accepted", _BEGUN), erasures=True):
-        erasure = _erasure_of(door.desk, request)
-        if request.status == _BEGUN and erasure is not None and book.done(erasure, _BEGUN) is not None:
+        try:
+            frozen = _frozen(door, book, request, at)
+        except KindredError as error:
+            stuck.append(error)
             continue
-        tokens = _tokens(door, identifiers(door.desk, request.id))
-        erasure = erasure or book.open(tokens, mint=partial(str, request.id))
-        move(door.desk, request.id, _BEGUN, at=at, actor=ACTOR, facts={"erasure": erasure})
-        book.begin(erasure, _BEGUN)
-        cause = Cause(reason=REASON, request_id=erasure, at=at)
-        freeze(door.database, door.overlay, tokens, cause, door.controller)
-        book.finish(erasure, _BEGUN, "", {"tokens": len(tokens)})
-        done.append(request.id)
+        done += [request.id] if frozen else []
+    if stuck:
+        raise stuck[0]
     return tuple(done)
+
+
+def _frozen(door: Door, book: Book, request: Request, at: datetime) -> bool:
+    """Freeze one person, and say whether that was still to be done."""
+    erasure = _erasure_of(door.desk, request)
+    if request.status == _BEGUN and erasure is not None and book.done(erasure, _BEGUN) is not None:
+        return False
+    tokens = _tokens(door, identifiers(door.desk, request.id))
+    erasure = erasure or book.open(tokens, mint=partial(str, request.id))
+    move(door.desk, request.id, _BEGUN, at=at, actor=ACTOR, facts={"erasure": erasure})
+    book.begin(erasure, _BEGUN)
+    cause = Cause(reason=REASON, request_id=erasure, at=at)
+    freeze(door.database, door.overlay, tokens, cause, door.controller)
+    book.finish(erasure, _BEGUN, "", {"tokens": len(tokens)})
+    return True
 
 
 def waiting(door: Door, at: datetime) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Office:
     trust: Trust | None = None
     stopwatch: Callable[[], float] = time.monotonic
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    one_freezes: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def open(
@@ -133,16 +135,17 @@ class Office:
 
     def freeze(self, at: datetime) -> None:
         """Freeze everybody whose erasure was accepted: when this returns no reader sees them."""
-        asked.freeze_accepted(self.door, at)
+        with self.one_freezes:
+            asked.freeze_accepted(self.door, at)
 
     async def run(self, clock: Watch, pause: float = _PAUSE) -> None:
-        """Do so for ever, in a thread, and freeze soonest; what could not be done is done the next time."""
+        """Do so for ever, in threads, so that no freeze waits for what is sent; what fails is done the next time."""
+        await asyncio.gather(self._again(self.once, clock, pause), self._again(self.freeze, clock, min(pause, _SOON)))
+
+    async def _again(self, act: Callable[[datetime], carry.Round | None], clock: Watch, pause: float) -> None:
         while True:
-            await asyncio.to_thread(self._tried, self.once, clock())
-            begun = self.stopwatch()
-            while self.stopwatch() - begun < pause:
-                await asyncio.sleep(min(pause, _SOON))
-                await asyncio.to_thread(self._tried, self.freeze, clock())
+            await asyncio.to_thread(self._tried, act, clock())
+            await asyncio.sleep(pause)
 
     def _tried(self, act: Callable[[datetime], carry.Round | None], now: datetime) -> None:
         try:

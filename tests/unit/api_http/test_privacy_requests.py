@@ -1,8 +1,11 @@
 """Privacy requests over HTTP: our own words, OpenDSR's and Segment's, and those who attack them."""
 
+import asyncio
 import base64
 import json
 import logging
+import threading
+import time
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -32,7 +35,7 @@ from consent.requests.desk import Desk, by_external, get, identifiers, listed, m
 from consent.requests.noting import ledger_note
 from consent.requests.opendsr.signing import Seal, Trust
 from consent.requests.vault import Vault
-from infra.identifiers import IdentifierType
+from infra.identifiers import IdentifierType, token
 
 DOMAIN, PARTNER, HOST = "privacy.example.com", "partner.example.net", "controller.example.com"
 TYPES = {
@@ -530,3 +533,33 @@ async def test_without_a_certificate_opendsr_is_closed_and_the_rest_is_open(hall
     hall.office.__class__.seal.__set__(hall.office, None)  # type: ignore[attr-defined]
     assert (await hall.get("/v2/discovery", "controller")).status_code == 503
     assert (await hall.get("/v1/privacy/clocks")).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_no_freeze_waits_for_what_is_sent(hall: Hall) -> None:
+    free = threading.Event()
+    hall.office.desk.config.__dict__["four_eyes"] = ("erasure",)
+    path = await _verified(hall)
+    office = replace(hall.office, send=lambda *_: "delivered" if free.wait(20) else "late")
+    await hall.post("/v1/privacy/requests", {"right": "access", "identifiers": [{**ANNA, "value": "b@example.org"}]})
+    at_work = asyncio.create_task(office.run(lambda: hall.now))
+    try:
+        await asyncio.sleep(0.1)  # it stands at the mailer's door
+        assert (await hall.post(f"{path}:approve", {}, "second")).json()["status"] == "accepted"
+        begun = time.monotonic()
+        spelled = token(office.words.key, "email", ANNA["value"])
+        while not office.door.overlay.denied(spelled, "service"):
+            await asyncio.sleep(0.01)
+            assert time.monotonic() - begun < 10
+        assert not free.is_set()
+    finally:
+        free.set()
+        at_work.cancel()
+
+
+async def _verified(hall: Hall) -> str:
+    taken = await hall.post("/v1/privacy/requests", {"right": "erasure", "identifiers": [ANNA]}, "officer")
+    path = f"/v1/privacy/requests/{taken.json()['id']}"
+    hall.office.once(hall.now)
+    await hall.post(f"{path}:verify", {"proof": hall.sent[0][1]["proof"]})
+    return path

@@ -21,6 +21,7 @@ from consent.requests.model import Claimed, Request, Wish
 from consent.requests.vault import Vault
 from consent.suppression import not_to_be_stored
 from infra.database import open_database
+from infra.errors import KindredError
 from infra.identifiers import IdentifierType, token
 
 AT = datetime(2026, 11, 27, 9, tzinfo=UTC)
@@ -79,6 +80,23 @@ def test_a_freeze_that_was_cut_off_is_made_whole_by_the_next_call(door: Door, mo
     assert not not_to_be_stored(door.database)
     assert freeze_accepted(door, AT) == (request.id,)
     assert not_to_be_stored(door.database)
+
+
+def test_one_who_cannot_be_frozen_keeps_nobody_waiting(door: Door) -> None:
+    shut = wish(door)
+    other = replace(door, desk=replace(door.desk, mint=lambda: "f" * 32))
+    claimed = Claimed("email", token(KEYS[2], "email", "x@example.org"), "x@example.org")
+    behind = open_request(
+        other.desk,
+        Wish(right="erasure", identifiers=(claimed,), received_at=AT, actor="subject", channel="centre",
+             regulation="gdpr", vouched="link"),
+        AT,
+    )  # fmt: skip
+    door.desk.vault.shred([shut.id])
+    with pytest.raises(KindredError):
+        freeze_accepted(door, AT)
+    assert get(door.desk, behind.id).status == "frozen"
+    assert door.overlay.denied(claimed.token, "service")
 
 
 @pytest.mark.parametrize("each", [True, False])
