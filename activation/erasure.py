@@ -76,6 +76,7 @@ class Activated:
                 root=root / one.path,
                 # until it has acted the notice to delete names the person by the key that the recipient knows
                 allowed=frozenset({"sha256"}) if one.destination in waits else frozenset(),
+                delivered=self._delivered(one.destination),
             )
             for one in self._all()
         )
@@ -168,6 +169,12 @@ class Activated:
                 named = any(_names(line, keys) for line in lines)
             if named:
                 yield path
+
+    def _delivered(self, name: str) -> bool:
+        lake = self._runtime.workspace.lake_path
+        mine = pc.field("destination") == name
+        there = shelf.exists(lake, SYNC_STATE)
+        return there and bool(shelf.lookup(lake, SYNC_STATE, mine, columns=["destination"]).num_rows)
 
     def _knows(self, one: Destination, subject: Subject) -> bool:
         """Say whether a destination was told of the person: by its state, or by any file that is still there."""

@@ -15,13 +15,14 @@ class Place:
     """A store to be searched: every byte below `root`, or `root` itself where it is a file.
 
     Kinds of needle that are `allowed` may stand here, such as tokens in the suppression list; the certificate tells
-    them with their ground.
+    them with their ground. What is `delivered` to must be there: a folder that is not mounted says nothing.
     """
 
     store: str
     kind: PlaceKind
     root: Path
     allowed: frozenset[str] = frozenset()
+    delivered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

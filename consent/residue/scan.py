@@ -75,7 +75,7 @@ def _scanned(place: Place, search: "Search", threads: ThreadPoolExecutor, at_onc
     seen = set(EXPECTED[place.kind])
     search.try_on_canaries(seen)
     files = count = 0
-    closed: list[str] = []
+    closed = ["its folder is not there; mount it and run again"] if place.delivered and not place.root.exists() else []
     waiting = _files(place.root, closed)
     while part := list(islice(waiting, 64 * at_once)):
         for path, found in zip(part, threads.map(search.file, part), strict=True):

@@ -108,6 +108,13 @@ def test_what_is_allowed_is_no_hit_and_only_where_it_is_allowed(tmp_path: Path) 
     ]
 
 
+def test_a_folder_that_is_not_mounted_says_nothing(tmp_path: Path) -> None:
+    away = tmp_path / "away"
+    assert scan([Place(store="s", kind="files", root=away)], NEEDLES).clean
+    (place,) = scan([Place(store="s", kind="files", root=away, delivered=True)], NEEDLES).places
+    assert place.unscanned == ("its folder is not there; mount it and run again",)
+
+
 def test_a_name_that_tells_is_a_hit_and_is_not_repeated(tmp_path: Path) -> None:
     (tmp_path / f"email={quote(ANN, safe='')}").mkdir()
     (tmp_path / f"email={quote(ANN, safe='')}" / "part-0").write_bytes(b"\xff\0\xff")
