@@ -88,8 +88,26 @@ def token_states(ledger: DataFrame, policy: Policy, lenses: Iterable[Lens], mome
         & (f.col("controller") == policy.controller)
     ).withColumn("told", f.least(f.unix_micros("occurred_at"), f.unix_micros("received_at")))
     # Every window below is about one token: one exchange by token serves them all.
-    seen = known.repartition("token").withColumn("lens", f.explode(_literal(lenses)))
+    seen = known.repartition("token").withColumn("lens", f.explode(f.filter(_literal(lenses), _bear_upon)))
     return _states(_judged(_ended(seen), moment), moment)
+
+
+def _bear_upon(lens: Column) -> Column:
+    """Return whether an entry can change what is seen through a lens: most purposes say nothing about most others.
+
+    With an entry come all that may end or lift it, which are of its own purpose. A signal may be of any purpose, and
+    so may what ends and lifts it; and whoever says how old they are says it for every purpose.
+    """
+    lifts = (f.col("action") == GIVEN) & f.col("mechanism").isin(*AUTHENTICATED)
+    signals = true(f.col("mechanism") == GPC) | true(lifts) | f.col("action").isin(*ENDINGS)
+    return (
+        (lens["row"] == NO_ROW)
+        | (f.col("purpose") == ALL)
+        | true(f.col("purpose") == lens["purpose"])
+        | f.array_contains(lens["kin"], f.col("purpose"))
+        | (lens["gpc"] & signals)
+        | (lens["min_age"].isNotNull() & f.col("age_band").isNotNull())
+    )
 
 
 def _ended(seen: DataFrame) -> DataFrame:
