@@ -54,6 +54,11 @@ def cache() -> Path:
     return Path.home() / ".ivy2.5.2"
 
 
+def session_jars() -> Path:
+    """Return the folder with the jars that a session loads, each under the name that Spark's copies of it have."""
+    return cache() / "jars"
+
+
 def broker_jars() -> Path:
     """Return the folder with the jars of a Kafka broker; they are fetched where they are not there yet."""
     return fetched("kafka", BROKER, cache())

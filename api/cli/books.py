@@ -10,6 +10,7 @@ from api.http.store import API_KEY, READ_AUDIT, READ_SEAL, WRITE_KEY
 from consent.erasure.ports import Places, Plan, Subject
 from consent.residue.model import Place
 from infra.database import scrub, writing
+from infra.jars import session_jars
 from infra.runs import MESSAGE, RUN, TAKEN_UP
 from infra.workspace import Workspace
 
@@ -41,11 +42,12 @@ class Books:
         logs = tuple(Place(store=f"logs.{name}", kind="logs", root=state / name) for name in LOGS)
         # its log beside it is searched with it
         database = Place(store="database", kind="sqlite", root=file, allowed=frozenset({"token"}))
+        jars = session_jars()  # Spark lays copies of them beside what it shuffles
         return Places(
             database=(READ_AUDIT.name, READ_SEAL.name, *_WITHOUT),
             state=("work", LINTED, *LOGS),
             without=_WITHOUT,
-            scanned=(database, *logs, Place(store="work", kind="state", root=state / "work")),
+            scanned=(database, *logs, Place(store="work", kind="state", root=state / "work", programs=jars)),
         )
 
     def plan(self, subject: Subject) -> Plan:

@@ -252,6 +252,7 @@ def _store(name: str, places: Sequence[PlaceReport], before: int) -> dict[str, A
         "left": [{"file": hit.file, "where": hit.where, "spelling": hit.spelling} for hit in hits],
         "unscanned": [why for place in places for why in place.unscanned],
         "canary_found": all(place.canary_found for place in places),
+        "programs": sum(place.programs for place in places),
     }
 
 

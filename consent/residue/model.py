@@ -15,7 +15,8 @@ class Place:
     """A store to be searched: every byte below `root`, or `root` itself where it is a file.
 
     Kinds of needle that are `allowed` may stand here, such as tokens in the suppression list; the certificate tells
-    them with their ground. What is `delivered` to must be there: a folder that is not mounted says nothing.
+    them with their ground. What is `delivered` to must be there: a folder that is not mounted says nothing. A file that
+    is to the byte one of the same name among the `programs` is a copy of it, nobody's data, and is only counted.
     """
 
     store: str
@@ -23,6 +24,7 @@ class Place:
     root: Path
     allowed: frozenset[str] = frozenset()
     delivered: bool = False
+    programs: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceReport:
-    """What the search of one store came to. `unscanned` names what no decoder could read, and why."""
+    """What the search of one store came to.
+
+    `unscanned` names what no decoder could read, and why; `programs` counts the copies of programs, beside `files`.
+    """
 
     store: str
     kind: str
@@ -47,6 +52,7 @@ class PlaceReport:
     hits: tuple[Hit, ...]
     unscanned: tuple[str, ...]
     canary_found: bool
+    programs: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

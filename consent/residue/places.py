@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from consent.residue.model import Place, PlaceKind
+from infra.jars import session_jars
 from infra.workspace import Workspace
 
 _NAMES: Final = {"spool": "log", "generations": "serving", "overlay": "serving.overlay"}
@@ -36,7 +37,8 @@ def workspace_places(workspace: Workspace) -> tuple[Place, ...]:
             continue
         if path.is_dir():
             kind = _KINDS.get(path.name, "files")
-            places.append(Place(store=_NAMES.get(path.name, path.name), kind=kind, root=path))
+            jars = session_jars() if kind == "state" else None
+            places.append(Place(store=_NAMES.get(path.name, path.name), kind=kind, root=path, programs=jars))
         else:
             places.append(Place(store=f"logs.{path.name}", kind="logs", root=path))
     return tuple(places)

@@ -4,6 +4,7 @@ A few megabytes are held at a time, whatever a store's size: files are read piec
 opened as a stream. Two files at a time are read, for decompression and search let others compute meanwhile.
 """
 
+import filecmp
 import os
 import struct
 import tempfile
@@ -76,9 +77,17 @@ def _scanned(place: Place, search: "Search", threads: ThreadPoolExecutor, at_onc
     search.try_on_canaries(seen)
     files = count = 0
     closed = ["its folder is not there; mount it and run again"] if place.delivered and not place.root.exists() else []
+    programs = 0
     waiting = _files(place.root, closed)
+
+    def read(path: Path) -> Found | None:
+        return None if place.programs and _is_copy(path, place.programs) else search.file(path)
+
     while part := list(islice(waiting, 64 * at_once)):
-        for path, found in zip(part, threads.map(search.file, part), strict=True):
+        for path, found in zip(part, threads.map(read, part), strict=True):
+            if found is None:
+                programs += 1
+                continue
             name = path.name if path.parent == place.root.parent else path.relative_to(place.root).as_posix()
             shown = PATH if (kinds := search.named(name)) else name
             hits += (Hit(store=place.store, file=PATH, where="path", spelling=kind) for kind in kinds)
@@ -97,7 +106,16 @@ def _scanned(place: Place, search: "Search", threads: ThreadPoolExecutor, at_onc
         hits=left,
         unscanned=tuple(sorted([*unscanned, *closed])),
         canary_found=True,  # else `Broken` was raised
+        programs=programs,
     )
+
+
+def _is_copy(path: Path, programs: Path) -> bool:
+    original = programs / path.name
+    try:
+        return original.is_file() and not path.is_symlink() and filecmp.cmp(path, original, shallow=False)
+    except OSError:  # the search says what is wrong with it
+        return False
 
 
 def _files(root: Path, closed: list[str]) -> Iterator[Path]:

@@ -115,6 +115,19 @@ def test_a_folder_that_is_not_mounted_says_nothing(tmp_path: Path) -> None:
     assert place.unscanned == ("its folder is not there; mount it and run again",)
 
 
+def test_copies_of_programs_are_counted_and_what_only_looks_like_one_is_searched(tmp_path: Path) -> None:
+    programs, root = tmp_path / "programs", tmp_path / "work"
+    programs.mkdir()
+    root.mkdir()
+    for name, raw in (("delta.jar", b"\xca\xfe\0program"), ("kafka.jar", b"\xca\xfe\0other")):
+        (programs / name).write_bytes(raw)
+    (root / "delta.jar").write_bytes(b"\xca\xfe\0program")
+    (root / "kafka.jar").write_bytes(b"\xca\xfe\0othe1" + ANN.encode())
+    (place,) = scan([Place(store="s", kind="state", root=root, programs=programs)], NEEDLES).places
+    assert (place.programs, place.files, {hit.file for hit in place.hits}) == (1, 1, {"kafka.jar"})
+    assert place.unscanned == ("kafka.jar: no decoder for this kind of file",)
+
+
 def test_a_name_that_tells_is_a_hit_and_is_not_repeated(tmp_path: Path) -> None:
     (tmp_path / f"email={quote(ANN, safe='')}").mkdir()
     (tmp_path / f"email={quote(ANN, safe='')}" / "part-0").write_bytes(b"\xff\0\xff")
