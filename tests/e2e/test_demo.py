@@ -55,7 +55,7 @@ def test_a_stranger_runs_the_demo(demo: Path) -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 def test_the_demo_holds_every_act(demo: Path) -> None:
-    start(demo, "abcd", 3500)
+    start(demo, "abcdefg", 3500)
 
 
 @pytest.mark.nightly
