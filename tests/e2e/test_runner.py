@@ -150,7 +150,7 @@ def refuses_a_second_runner(shop: Shop) -> None:
 
 def ends_without_fault(loop: "subprocess.Popen[str]", number: signal.Signals) -> None:
     loop.send_signal(number)
-    code, told = ended(loop, 15)
+    code, told = ended(loop, 60)
     assert code == 0, told[-4000:]
     assert told.strip().endswith("ended; a run that is under way goes on in the job runner")
 

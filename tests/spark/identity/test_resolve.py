@@ -116,6 +116,7 @@ def test_a_steward_merges_and_a_split_brings_the_old_id_back(street: Callable[..
     assert {c["kind"] for c in rows(third, CONSTRAINTS)} == {"cannot_link"}
 
 
+@pytest.mark.nightly  # by day test_naming.py names heirs
 def test_who_objects_has_no_profile_and_the_id_goes_to_the_heir(
     street: Callable[..., Any], refused: Any, told: Any, people: list[Any]
 ) -> None:

@@ -30,6 +30,7 @@ def test_all_is_learnt_and_resolved_alike_by_either_engine(spark: Any, tmp_path:
     assert [name for name in here if here[name] != there[name]] == []
 
 
+@pytest.mark.nightly  # by day test_train.py learns
 def test_both_learn_from_the_same_records(spark: Any, tmp_path: Path) -> None:
     from sites import lessons
 

@@ -45,6 +45,7 @@ def shown(key: str, day: int, batch: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.nightly  # by day test_recycled.py and test_validity_laws.py hold the rule
 def test_a_number_goes_to_its_next_holder_and_an_event_in_between_undoes_it(
     street: Callable[..., Any], told: Callable[..., dict[str, Any]]
 ) -> None:

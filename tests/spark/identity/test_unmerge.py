@@ -110,7 +110,8 @@ def desk(run: Any) -> Any:
     return Desk(run.database, run.workspace.lake_path, rules(load_identity(run.workspace)))
 
 
-@pytest.mark.parametrize("undo", ["unlink", pytest.param("withdraw", marks=pytest.mark.nightly)])
+@pytest.mark.nightly  # by day test_ids_laws.py and test_incremental_laws.py undo merges
+@pytest.mark.parametrize("undo", ["unlink", "withdraw"])
 def test_a_wrong_merge_undone_never_was(spark: Any, tmp_path: Path, undo: str) -> None:
     from identity.jobs import resolve
     from identity.stewardship.steward import Wish, link, unlink, withdraw

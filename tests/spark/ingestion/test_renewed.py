@@ -101,6 +101,7 @@ def test_the_plan_says_what_the_rule_says_however_the_rows_are_cut(plan: Any) ->
     assert len(places) > len(wanted) + len(WINDOWS)
 
 
+@pytest.mark.nightly  # by day the plan above is held to the rule
 def test_an_id_that_comes_again_when_its_window_is_over_is_a_new_version(shop: Any) -> None:
     shop.declare(
         "web",

@@ -70,6 +70,7 @@ DATES = {
 }
 
 
+@pytest.mark.nightly  # by day test_collected.py mends and replays
 def test_a_broken_row_is_mended_replayed_and_marked(world: Callable[..., Any]) -> None:
     shop = world("crm")
     shop.write(

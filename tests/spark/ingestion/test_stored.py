@@ -34,6 +34,7 @@ def fate(account: dict[str, int]) -> dict[str, int]:
     return {name: count for name, count in account.items() if count}
 
 
+@pytest.mark.nightly  # by day tests/unit/ingestion/test_objects.py
 def test_objects_are_taken_in_once_and_where_they_changed(shop: Any) -> None:
     bucket, storage = uuid4().hex, fsspec.filesystem("memory")
 

@@ -102,6 +102,7 @@ def seal(shop: Any, moment: int, *entries: dict[str, Any]) -> None:
     (folder / f"{moment}-0000000a.ndjson").write_bytes(bodies)
 
 
+@pytest.mark.nightly  # by day the plan above is held to the rule
 def test_a_repetition_is_told_with_the_event_that_it_repeats(shop: Any) -> None:
     shop.declare(
         "web",
