@@ -21,6 +21,8 @@ from infra.identifiers import IdentifierType
 from infra.ids import Token
 
 ACTOR: Final = "erasure"
+# How a request ends under whose identifiers nothing is held.
+NOBODY: Final = "nobody_held"
 _BEGUN: Final = "frozen"
 _PLACES: Final[Mapping[str, int]] = {status: place for place, status in enumerate(FROZEN)}
 
@@ -44,7 +46,7 @@ def freeze_accepted(door: Door, at: datetime) -> tuple[str, ...]:
     """
     book, done = Book(door.database, lambda: at), []
     for request in standing(door.desk, ("accepted", _BEGUN), erasures=True):
-        erasure = _erasure_of(door.desk, request)
+        erasure = erasure_of(door.desk, request)
         if request.status == _BEGUN and erasure is not None and book.done(erasure, _BEGUN) is not None:
             continue
         tokens = _tokens(door, identifiers(door.desk, request.id))
@@ -61,7 +63,7 @@ def freeze_accepted(door: Door, at: datetime) -> tuple[str, ...]:
 def waiting(door: Door, at: datetime) -> tuple[str, ...]:
     """Return the erasures that people asked for and that are frozen and not certified, the most urgent first."""
     book = Book(door.database, lambda: at)
-    found = [_erasure_of(door.desk, request) for request in standing(door.desk, FROZEN, erasures=True)]
+    found = [erasure_of(door.desk, request) for request in standing(door.desk, FROZEN, erasures=True)]
     return tuple(dict.fromkeys(one for one in found if one is not None and book.get(one).certificate is None))
 
 
@@ -72,7 +74,7 @@ def follow(door: Door, at: datetime) -> tuple[Request, ...]:
     """
     book, moved = Book(door.database, lambda: at), []
     for request in standing(door.desk, FROZEN, erasures=True):
-        erasure = _erasure_of(door.desk, request)
+        erasure = erasure_of(door.desk, request)
         if erasure is None:
             continue
         told = book.get(erasure).status
@@ -86,7 +88,21 @@ def follow(door: Door, at: datetime) -> tuple[Request, ...]:
     return tuple(moved)
 
 
-def _erasure_of(desk: Desk, request: Request) -> str | None:
+def close_empty(door: Door, erasure: str, at: datetime) -> tuple[Request, ...]:
+    """Close the requests whose erasure found nobody, and return them.
+
+    What they named is kept out for good; nothing was held under it, so there is nothing to certify.
+    """
+    closed = []
+    for request in standing(door.desk, ("frozen", "planned"), erasures=True):
+        if erasure_of(door.desk, request) == erasure:
+            if request.status == _BEGUN:
+                move(door.desk, request.id, "planned", at=at, actor=ACTOR)
+            closed.append(move(door.desk, request.id, "closed", at=at, actor=ACTOR, facts={"outcome": NOBODY}))
+    return tuple(closed)
+
+
+def erasure_of(desk: Desk, request: Request) -> str | None:
     """Return the erasure in the book that carries a request out; one that was under way may carry two."""
     found = (step.facts.get("erasure") for step in steps(desk, request.id) if step.step == _BEGUN)
     return next((str(one) for one in found if one is not None), None)

@@ -14,6 +14,8 @@ HOME: Final = "/preferences"
 COOKIE: Final = "kindred_preferences"
 LINK_LASTS: Final = timedelta(days=7)
 VISIT_LASTS: Final = timedelta(hours=1)
+# A request may be extended to three months, an erasure then waits for older versions of files; with time to look.
+SLIP_LASTS: Final = timedelta(days=400)
 _LONGEST: Final = 1_024
 
 
@@ -27,13 +29,14 @@ class Bearer:
 
 
 class Gate:
-    """Signs links and visits; the two are never taken for each other, nor for anything else that is signed here."""
+    """Signs links, visits and slips; none is ever taken for another, nor for anything else that is signed here."""
 
     def __init__(self, token_key: bytes) -> None:
         key = hmac.new(token_key, b"preference centre v1", hashlib.sha256).digest()
         sha256 = {"digest_method": hashlib.sha256}
         self._links = URLSafeSerializer(key, salt="link", signer_kwargs=sha256)
         self._visits = URLSafeSerializer(key, salt="visit", signer_kwargs=sha256)
+        self._slips = URLSafeSerializer(key, salt="request", signer_kwargs=sha256)
         self._words = hmac.new(key, b"forms", hashlib.sha256).digest()
 
     def link(self, kind: str, token: Token, at: datetime, lasts: timedelta = LINK_LASTS) -> str:
@@ -53,6 +56,21 @@ class Gate:
         """Return who is on a visit, or None where the cookie proves none or the visit is over."""
         return None if cookie is None else _bearer(self._visits, cookie, at)
 
+    def slip(self, request_id: str, at: datetime) -> str:
+        """Return the signed part of the address where a request is followed, by whoever holds it.
+
+        It opens where the request stands, and no data of the person.
+        """
+        return str(self._slips.dumps([request_id, int((at + SLIP_LASTS).timestamp())]))
+
+    def followed(self, signed: str, at: datetime) -> str | None:
+        """Return which request a slip opens, or None: forged and run out look alike."""
+        content = _content(self._slips, signed)
+        if content is None:
+            return None
+        request_id, ends = content
+        return str(request_id) if at.timestamp() < ends else None
+
     def word(self, cookie: str) -> str:
         """Return the word that the forms of a visit carry, so that no other page can post them."""
         return hmac.new(self._words, cookie.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
@@ -63,11 +81,18 @@ class Gate:
 
 
 def _bearer(serializer: URLSafeSerializer, signed: str, at: datetime) -> Bearer | None:
-    if len(signed) > _LONGEST:
-        return None
-    try:
-        content: Any = serializer.loads(signed)
-    except BadData:
+    content = _content(serializer, signed)
+    if content is None:
         return None
     kind, token, ends = content
     return Bearer(kind, Token(token), ends) if at.timestamp() < ends else None
+
+
+def _content(serializer: URLSafeSerializer, signed: str) -> Any:
+    """Return what was signed here, or None; only then is it read at all."""
+    if len(signed) > _LONGEST:
+        return None
+    try:
+        return serializer.loads(signed)
+    except BadData:
+        return None

@@ -16,13 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.http.credentials import Bucket
 from api.http.errors import TooFast
 from api.http.privacy.answers import Answers
+from api.http.privacy.eraser import Eraser
 from api.http.reading import Tongue
 from consent import officer
 from consent.erasure import asked
 from consent.erasure.asked import Door
 from consent.requests import carry, outbox, prove
 from consent.requests.clocks import Clock, clocks
-from consent.requests.desk import Desk, listed
+from consent.requests.desk import Desk, get, listed
 from consent.requests.intake import hurried, open_request
 from consent.requests.model import Claimed, Request, Wish
 from consent.requests.opendsr import wire
@@ -54,6 +55,7 @@ class Office:
     door: Door
     seal: Seal | None = None
     trust: Trust | None = None
+    eraser: Eraser | None = None
     stopwatch: Callable[[], float] = time.monotonic
     buckets: dict[str, Bucket] = field(default_factory=dict)
 
@@ -80,6 +82,7 @@ class Office:
             door=Door(desk, database, words.overlay, words.policy.controller, words.kinds, workspace.token_keys()),
             seal=seal,
             trust=trust,
+            eraser=Eraser(workspace) if workspace.settings.serving.erase else None,
         )
 
     def slowly(self, key_id: str) -> None:
@@ -131,6 +134,25 @@ class Office:
         outbox.deliver(self.desk, self.send, (lambda raw: seal.headers(raw, legacy=True)) if seal else lambda _: {}, at)
         return done
 
+    def at_once(self, request: Request, at: datetime) -> Request:
+        """Carry out what a person just asked for and nobody has to judge, and return the request as it then stands.
+
+        What cannot be done now waits for the next round, which may have been quicker.
+        """
+        try:
+            if request.status == "accepted" and request.right == "erasure":
+                self.freeze(at)
+            elif request.status == "accepted":
+                carry.carry(carry.Hands(self.desk, self.words, self.root), request.id, at)
+        except (SQLAlchemyError, lmdb.Error, KindredError, OSError) as error:
+            LOG.warning("privacy request %s waits: %s", request.id, type(error).__name__)
+        return get(self.desk, request.id)
+
+    def erase(self, at: datetime) -> None:
+        """Hand over to the job runner what it can erase now, where this server does that."""
+        if self.eraser is not None:
+            self.eraser.once(self.door, at)
+
     def freeze(self, at: datetime) -> None:
         """Freeze everybody whose erasure was accepted: when this returns no reader sees them."""
         asked.freeze_accepted(self.door, at)
@@ -139,6 +161,7 @@ class Office:
         """Do so for ever, in a thread, and freeze soonest; what could not be done is done the next time."""
         while True:
             await asyncio.to_thread(self._tried, self.once, clock())
+            await asyncio.to_thread(self._tried, self.erase, clock())
             begun = self.stopwatch()
             while self.stopwatch() - begun < pause:
                 await asyncio.sleep(min(pause, _SOON))

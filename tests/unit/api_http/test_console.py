@@ -73,10 +73,10 @@ async def test_the_console_answers_on_this_machine_only(town: Any, client: str, 
 
 
 async def test_a_person_is_found_by_any_identifier(visiting: httpx.AsyncClient) -> None:
-    form = {"word": await word(visiting)}
+    form = {"word": await word(visiting), "purpose": "service"}
     for asked in ("Anna.K@example.org", "(202) 555-0143", "9000123", "acc-77", "C-1001", ANNA):
         answer = await visiting.post("/search", data={**form, "q": asked})
-        assert (answer.status_code, answer.headers["location"]) == (303, f"/people/{ANNA}")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/people/{ANNA}?purpose=service")
     answer = await visiting.post("/search", data={**form, "q": "nobody.here@example.org"})
     assert answer.status_code == 404
     assert "nobody.here" not in answer.text
@@ -86,10 +86,10 @@ async def test_a_person_is_found_by_any_identifier(visiting: httpx.AsyncClient) 
 async def test_people_are_found_by_name_as_far_as_a_purpose_may_see_names(
     town: Any, visiting: httpx.AsyncClient
 ) -> None:
-    answer = await visiting.post("/search", data={"word": await word(visiting), "q": "anna kow"})
+    answer = await visiting.post("/search", data={"word": await word(visiting), "q": "anna kow", "purpose": "service"})
     assert answer.status_code == 200
-    assert f'href="/people/{ANNA}"' in answer.text
-    assert f'href="/people/{BEN}"' not in answer.text
+    assert f'href="/people/{ANNA}?purpose=service"' in answer.text
+    assert f"/people/{BEN}" not in answer.text
     town.world.audit.flush()
     assert [look.decision for look in looks(town.world.database, ANNA)] == ["listed"]
 

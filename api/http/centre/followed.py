@@ -1,0 +1,78 @@
+"""The page of one request, for whoever holds its address: where it stands, how it ended, and the proof of an erasure.
+
+It shows no data of the person, and it outlives the link: what has ended has forgotten whose it was.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.http.centre.doors import Doors, NotComeIn, Unclear
+from api.http.centre.fetched import ready_until
+from api.http.errors import BackendMissing
+from api.http.privacy.proof import Proof, proof_of, public_key
+from consent.erasure.asked import NOBODY
+from consent.requests.desk import Desk, get, steps
+from consent.requests.grounds import GROUNDS
+from consent.requests.model import Request as Asked
+from consent.requests.model import Step
+from consent.residue.certificate import written
+
+
+class Followed:
+    """Requests as their own bearers follow them."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors, self._world = doors, doors.world
+
+    async def page(self, request: Request) -> Response:
+        """Show where a request stands."""
+        return self._doors.page(request, "request.html", **await run_in_threadpool(self._shown, request))
+
+    async def certificate(self, request: Request) -> Response:
+        """Hand out the certificate of an erasure, to the byte as it was signed."""
+        proof = await run_in_threadpool(self._proof, request)
+        return self._doors.file(written(proof.certificate), "application/json", "certificate.json")
+
+    async def nonce(self, request: Request) -> Response:
+        """Hand out what opens the certificate's commitments; nobody but the person has a use for it."""
+        proof = await run_in_threadpool(self._proof, request)
+        return self._doors.file(f"{proof.nonce}\n".encode(), "text/plain", "key.txt")
+
+    def _asked(self, request: Request) -> tuple[Desk, Asked]:
+        desk = self._world.requests
+        if desk is None:
+            raise BackendMissing("a desk for privacy requests")
+        found = self._doors.gate.followed(request.path_params["signed"], self._world.clock())
+        if found is None:
+            raise NotComeIn
+        return desk, get(desk, found)
+
+    def _proof(self, request: Request) -> Proof:
+        desk, asked = self._asked(request)
+        proof = proof_of(self._world, desk, asked)
+        if proof is None:
+            raise Unclear("not_ready")
+        return proof
+
+    def _shown(self, request: Request) -> dict[str, Any]:
+        desk, asked = self._asked(request)
+        taken = steps(desk, asked.id)
+        way: dict[str, Step] = {}
+        for one in taken:
+            way.setdefault(one.step, one)
+        return {
+            "request": asked,
+            "signed": request.path_params["signed"],
+            "lifts": bool(asked.details.get("lift")),
+            "due_at": asked.due_at - timedelta(seconds=1),
+            "way": list(way.values()),
+            "ground": GROUNDS.get(asked.ground or ""),
+            "nobody": any(one.facts.get("outcome") == NOBODY for one in taken),
+            "ready_until": ready_until(desk, asked),
+            "proof": proof_of(self._world, desk, asked),
+            "public_key": key.hex() if (key := public_key(self._world)) is not None else None,
+        }
