@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from api.http.centre import wording
+from api.http.centre.closed import is_closed
 from api.http.centre.link import COOKIE, HOME, Bearer, Gate
 from api.http.centre.wording import Language, preferred
 from api.http.console import words
@@ -77,17 +79,20 @@ class Doors:
 
         return answer
 
-    def visit(self, request: Request) -> tuple[Bearer, str]:
+    async def let_in(self, bearer: Bearer | None) -> Bearer:
+        """Return who came by a link that still holds; raise `NotComeIn` for forged, run out and closed ones alike."""
+        if bearer is None or await run_in_threadpool(is_closed, self.world.database, self.gate, bearer):
+            raise NotComeIn
+        return bearer
+
+    async def visit(self, request: Request) -> tuple[Bearer, str]:
         """Return who is on a visit and its cookie; raise `NotComeIn` where nobody is."""
         cookie = request.cookies.get(COOKIE, "")
-        bearer = self.gate.visitor(cookie, self.world.clock())
-        if bearer is None:
-            raise NotComeIn
-        return bearer, cookie
+        return await self.let_in(self.gate.visitor(cookie, self.world.clock())), cookie
 
     async def posted(self, request: Request) -> tuple[Bearer, dict[str, str]]:
         """Return who is on a visit and the form that they sent; raise `Stale` for one of another visit."""
-        bearer, cookie = self.visit(request)
+        bearer, cookie = await self.visit(request)
         if len(await request.body()) > _LARGEST_FORM:
             raise Unclear("too_large")
         form = await form_of(request)

@@ -17,8 +17,8 @@ from consent.errors import NotSealed
 from consent.requests.desk import Desk, steps
 from consent.requests.model import Request as Asked
 
-_READ: Final = frozenset({"access", "portability"})
-_READY: Final = "notifying"
+READ: Final = frozenset({"access", "portability"})
+READY: Final = "notifying"
 
 
 class Fetched:
@@ -46,9 +46,9 @@ class Fetched:
         if office is None:
             raise BackendMissing("a desk for privacy requests")
         asked = rights.mine(office.desk, bearer, request_id)
-        if asked.right not in _READ:
+        if asked.right not in READ:
             raise Unclear("incomplete")
-        if asked.status != _READY:
+        if asked.status != READY:
             raise Unclear("not_ready")
         office.slowly(f"subject {office.desk.mark(bearer.token)}")
         return office.answers.handed_out(asked.id, at=self._world.clock(), actor=rights.ACTOR, packed=packed)
@@ -66,7 +66,7 @@ class Fetched:
 
 def ready_until(desk: Desk, request: Asked) -> datetime | None:
     """Return until when the answer to a request can be fetched, or None where there is none to fetch."""
-    if request.right not in _READ or request.status != _READY:
+    if request.right not in READ or request.status != READY:
         return None
-    ready = [step.at for step in steps(desk, request.id) if step.step == _READY]
+    ready = [step.at for step in steps(desk, request.id) if step.step == READY]
     return ready[-1] + timedelta(days=desk.config.answer_days) if ready else None

@@ -3,7 +3,7 @@
 It shows no data of the person, and it outlives the link: what has ended has forgotten whose it was.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import Request
@@ -11,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.http.centre.doors import Doors, NotComeIn, Unclear
-from api.http.centre.fetched import ready_until
+from api.http.centre.fetched import READ, ready_until
 from api.http.errors import BackendMissing
 from api.http.privacy.proof import Proof, proof_of, public_key
 from consent.erasure.asked import NOBODY
+from consent.requests.deadlines import law_of
 from consent.requests.desk import Desk, get, steps
 from consent.requests.grounds import GROUNDS
 from consent.requests.model import Request as Asked
@@ -61,18 +62,28 @@ class Followed:
     def _shown(self, request: Request) -> dict[str, Any]:
         desk, asked = self._asked(request)
         taken = steps(desk, asked.id)
-        way: dict[str, Step] = {}
+        way: dict[str, datetime] = {}
         for one in taken:
-            way.setdefault(one.step, one)
+            way.setdefault(_step(asked, one), one.at)
         return {
-            "request": asked,
+            "asked": asked,
             "signed": request.path_params["signed"],
             "lifts": bool(asked.details.get("lift")),
             "due_at": asked.due_at - timedelta(seconds=1),
-            "way": list(way.values()),
+            "way": list(way.items()),
             "ground": GROUNDS.get(asked.ground or ""),
+            "law_is_known": law_of(asked.jurisdiction or desk.place) is not None,
             "nobody": any(one.facts.get("outcome") == NOBODY for one in taken),
             "ready_until": ready_until(desk, asked),
             "proof": proof_of(self._world, desk, asked),
             "public_key": key.hex() if (key := public_key(self._world)) is not None else None,
         }
+
+
+def _step(asked: Asked, step: Step) -> str:
+    """Return the name of the text that tells a step: what is not erased goes the same way by other words."""
+    if asked.right == "erasure" or step.step not in {"planned", "notifying"}:
+        return step.step
+    if step.step == "planned":
+        return "carried_out"
+    return "ready" if asked.right in READ else "notifying"

@@ -21,11 +21,15 @@ _LONGEST: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whoever holds a link or a visit: under which identifier (its type and token, never its value), until when."""
+    """Whoever holds a link or a visit: under which identifier (its type and token, never its value), until when.
+
+    `made_at` is when the link was signed, of a visit too: whoever closes their links ends the visits that they opened.
+    """
 
     kind: str
     token: Token
     ends_at: int
+    made_at: int
 
 
 class Gate:
@@ -38,10 +42,11 @@ class Gate:
         self._visits = URLSafeSerializer(key, salt="visit", signer_kwargs=sha256)
         self._slips = URLSafeSerializer(key, salt="request", signer_kwargs=sha256)
         self._words = hmac.new(key, b"forms", hashlib.sha256).digest()
+        self._marks = hmac.new(key, b"closed links", hashlib.sha256).digest()
 
     def link(self, kind: str, token: Token, at: datetime, lasts: timedelta = LINK_LASTS) -> str:
         """Return the signed part of a link, which whoever holds it may use until it runs out."""
-        return str(self._links.dumps([kind, token, int((at + lasts).timestamp())]))
+        return str(self._links.dumps([kind, token, int((at + lasts).timestamp()), int(at.timestamp())]))
 
     def follow(self, signed: str, at: datetime) -> Bearer | None:
         """Return whose link it is, or None: forged and run out look alike."""
@@ -50,11 +55,15 @@ class Gate:
     def visit(self, bearer: Bearer, at: datetime) -> str:
         """Return the cookie of a visit; it never outlives the link that opened it."""
         ends = min(bearer.ends_at, int((at + VISIT_LASTS).timestamp()))
-        return str(self._visits.dumps([bearer.kind, bearer.token, ends]))
+        return str(self._visits.dumps([bearer.kind, bearer.token, ends, bearer.made_at]))
 
     def visitor(self, cookie: str | None, at: datetime) -> Bearer | None:
         """Return who is on a visit, or None where the cookie proves none or the visit is over."""
         return None if cookie is None else _bearer(self._visits, cookie, at)
+
+    def mark(self, token: Token) -> str:
+        """Return what stands for an identifier where its links are closed: no token that any other table knows."""
+        return hmac.new(self._marks, token.encode(), hashlib.sha256).hexdigest()
 
     def slip(self, request_id: str, at: datetime) -> str:
         """Return the signed part of the address where a request is followed, by whoever holds it.
@@ -84,8 +93,8 @@ def _bearer(serializer: URLSafeSerializer, signed: str, at: datetime) -> Bearer 
     content = _content(serializer, signed)
     if content is None:
         return None
-    kind, token, ends = content
-    return Bearer(kind, Token(token), ends) if at.timestamp() < ends else None
+    kind, token, ends, *made = content
+    return Bearer(kind, Token(token), ends, made[0] if made else 0) if at.timestamp() < ends else None
 
 
 def _content(serializer: URLSafeSerializer, signed: str) -> Any:

@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from api.http.centre import held, rights
-from api.http.centre.doors import Doors, NotComeIn, Unclear
+from api.http.centre.closed import close_links
+from api.http.centre.doors import Doors, Unclear
 from api.http.centre.fetched import Fetched, ready_until
 from api.http.centre.followed import Followed
 from api.http.centre.link import COOKIE, HOME, VISIT_LASTS, Bearer
@@ -49,6 +50,7 @@ def centre_router(world: World) -> APIRouter:
         ("GET", f"{HOME}/request/{{signed}}/certificate", followed.certificate),
         ("GET", f"{HOME}/request/{{signed}}/key", followed.nonce),
         ("POST", f"{HOME}/leave", centre.leave),
+        ("POST", f"{HOME}/close", centre.close),
         ("GET", f"{HOME}/style.css", centre.style),
     ):
         router.add_route(path, doors.guarded(handler), methods=[method])
@@ -64,9 +66,7 @@ class Centre:
     async def enter(self, request: Request) -> Response:
         """Open a visit for whoever holds a link; the link itself leaves the address bar."""
         now = self._world.clock()
-        bearer = self._doors.gate.follow(request.path_params["signed"], now)
-        if bearer is None:
-            raise NotComeIn
+        bearer = await self._doors.let_in(self._doors.gate.follow(request.path_params["signed"], now))
         response = RedirectResponse(HOME, 303, headers=HEADERS)
         # Lax: the link stands in a mail, and the browser must send the cookie along where it leads.
         response.set_cookie(
@@ -82,7 +82,7 @@ class Centre:
 
     async def home(self, request: Request) -> Response:
         """Show a person their choices, their data, who read it, what they asked for and what they said."""
-        bearer, cookie = self._doors.visit(request)
+        bearer, cookie = await self._doors.visit(request)
         shown = await run_in_threadpool(self._shown, bearer)
         shown |= {name: request.query_params.get(name) for name in _SAID}
         return self._doors.page(request, "home.html", word=self._doors.gate.word(cookie), **shown)
@@ -111,6 +111,13 @@ class Centre:
         response.delete_cookie(COOKIE, path=HOME, httponly=True, samesite="lax")
         return response
 
+    async def close(self, request: Request) -> Response:
+        """End this visit and every link to this page that was ever sent, for one may have got into wrong hands."""
+        bearer, _ = await self._doors.posted(request)
+        gate, now = self._doors.gate, self._world.clock()
+        await run_in_threadpool(close_links, self._world.database, gate, bearer.token, now)
+        return await self.leave(request)
+
     async def style(self, _request: Request) -> Response:
         """Return the style sheet, the same as the console's."""
         return Response(self._css, media_type="text/css", headers={"cache-control": "no-cache"})
@@ -124,7 +131,7 @@ class Centre:
         known = profile_id is not None and self._is_theirs(bearer, profile_id)
         data = self._data(profile_id, choices) if known and profile_id is not None else None
         asked = of_person(world.requests, bearer.token) if world.requests is not None else ()
-        none = rights.Open((), (), (), lift=False)
+        none = rights.Open((), (), (), lift=False, erasing=False)
         return {
             "kind": bearer.kind,
             "choices": choices,

@@ -32,25 +32,26 @@ _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2
 class Open:
     """What may be asked for now: the rights with a form, the fields that can be corrected, uses to object to.
 
-    `lift` says that the person had every use stopped and may take that back.
+    `lift` says that the person had every use stopped and may take that back, `erasing` that they are being erased.
     """
 
     rights: tuple[Right, ...]
     fields: tuple[str, ...]
     uses: tuple[Purpose, ...]
     lift: bool
+    erasing: bool
 
 
 def offered(choices: Sequence[Choice], fields: Sequence[str], requests: Collection[Request]) -> Open:
     """Return what a person may ask for; nothing more while they are being erased."""
     if any(one.right == "erasure" and one.status in FROZEN for one in requests):
-        return Open((), (), (), lift=False)
+        return Open((), (), (), lift=False, erasing=True)
     uses = tuple(one.purpose for one in choices if one.no == OBJECTED and one.allowed)
     lift = any(one.reason == RESTRICTED for one in choices)
     absent = {"rectification"} if not fields else set()
     absent |= {"objection"} if not uses else set()
     absent |= {"restriction"} if lift else set()
-    return Open(tuple(one for one in OFFERED if one not in absent), tuple(fields), uses, lift)
+    return Open(tuple(one for one in OFFERED if one not in absent), tuple(fields), uses, lift, erasing=False)
 
 
 def ask(desk: Desk, bearer: Bearer, form: Mapping[str, str], *, value: str, may: Open, at: datetime) -> Request:

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.http import reviewing
 from api.http.console import asked, board, words
-from api.http.console.doors import LoginNeeded, Visitor, local_only, same_site, visitor
+from api.http.console.doors import LoginNeeded, NotLocal, Visitor, local_only, same_site, visitor
 from api.http.console.people import Desk
 from api.http.console.session import COOKIE, LIFETIME, sealed, signing_key
 from api.http.errors import ProfileHidden, Unauthenticated
@@ -78,7 +78,8 @@ class Console:
                 status = status_of(error)
                 if status == 500:
                     raise
-                return self._page("error.html", status, title=TITLE[status], detail=str(error), visitor=None)
+                shown = {"title": TITLE[status], "detail": str(error), "visitor": await self._whoever(request)}
+                return self._page("error.html", status, **shown)
 
         return answer
 
@@ -242,6 +243,13 @@ class Console:
 
     async def _visitor(self, request: Request) -> Visitor:
         return await run_in_threadpool(visitor, request, self._world, self._key)
+
+    async def _whoever(self, request: Request) -> Visitor | None:
+        """Return who sits there, for a page that strangers see too."""
+        try:
+            return await self._visitor(request)
+        except (LoginNeeded, NotLocal):
+            return None
 
     async def _posted(self, request: Request) -> tuple[Visitor, dict[str, str]]:
         who, form = await self._visitor(request), await form_of(request)

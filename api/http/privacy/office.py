@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class Office:
     eraser: Eraser | None = None
     stopwatch: Callable[[], float] = time.monotonic
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    # One of this process's threads carries out at a time: a visitor's and the office's own would do the same twice.
+    turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def open(
@@ -127,8 +130,9 @@ class Office:
     def once(self, at: datetime) -> carry.Round:
         """Carry on with every request, and send what waits to be sent; erasures are frozen here and erased by a run."""
         self.freeze(at)
-        done = carry.run(carry.Hands(self.desk, self.words, self.root), at)
-        asked.follow(self.door, at)
+        with self.turn:
+            done = carry.run(carry.Hands(self.desk, self.words, self.root), at)
+            asked.follow(self.door, at)
         outbox.call_back(self.desk, self.status, at)
         seal = self.seal
         outbox.deliver(self.desk, self.send, (lambda raw: seal.headers(raw, legacy=True)) if seal else lambda _: {}, at)
@@ -140,10 +144,12 @@ class Office:
         What cannot be done now waits for the next round, which may have been quicker.
         """
         try:
-            if request.status == "accepted" and request.right == "erasure":
+            if request.right == "erasure":
                 self.freeze(at)
-            elif request.status == "accepted":
-                carry.carry(carry.Hands(self.desk, self.words, self.root), request.id, at)
+            else:
+                with self.turn:
+                    if get(self.desk, request.id).status == "accepted":
+                        carry.carry(carry.Hands(self.desk, self.words, self.root), request.id, at)
         except (SQLAlchemyError, lmdb.Error, KindredError, OSError) as error:
             LOG.warning("privacy request %s waits: %s", request.id, type(error).__name__)
         return get(self.desk, request.id)
@@ -155,7 +161,8 @@ class Office:
 
     def freeze(self, at: datetime) -> None:
         """Freeze everybody whose erasure was accepted: when this returns no reader sees them."""
-        asked.freeze_accepted(self.door, at)
+        with self.turn:
+            asked.freeze_accepted(self.door, at)
 
     async def run(self, clock: Watch, pause: float = _PAUSE) -> None:
         """Do so for ever, in a thread, and freeze soonest; what could not be done is done the next time."""
