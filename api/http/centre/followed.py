@@ -1,4 +1,4 @@
-"""The page of one request, for whoever holds its address: where it stands, how it ended, and the proof of an erasure.
+"""The page of one request, for whoever holds its address: where it stands, how it ended, what proves an erasure.
 
 It shows no data of the person, and it outlives the link: what has ended has forgotten whose it was.
 """
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.http.centre.doors import Doors, NotComeIn, Unclear
 from api.http.centre.fetched import READ, ready_until
 from api.http.errors import BackendMissing
-from api.http.privacy.proof import Proof, proof_of, public_key
+from api.http.privacy.certified import Certified, certified_of, public_key
 from consent.erasure.asked import NOBODY
 from consent.requests.deadlines import law_of
 from consent.requests.desk import Desk, get, steps
@@ -35,13 +35,13 @@ class Followed:
 
     async def certificate(self, request: Request) -> Response:
         """Hand out the certificate of an erasure, to the byte as it was signed."""
-        proof = await run_in_threadpool(self._proof, request)
-        return self._doors.file(written(proof.certificate), "application/json", "certificate.json")
+        certified = await run_in_threadpool(self._certified, request)
+        return self._doors.file(written(certified.certificate), "application/json", "certificate.json")
 
     async def nonce(self, request: Request) -> Response:
         """Hand out what opens the certificate's commitments; nobody but the person has a use for it."""
-        proof = await run_in_threadpool(self._proof, request)
-        return self._doors.file(f"{proof.nonce}\n".encode(), "text/plain", "key.txt")
+        certified = await run_in_threadpool(self._certified, request)
+        return self._doors.file(f"{certified.nonce}\n".encode(), "text/plain", "key.txt")
 
     def _asked(self, request: Request) -> tuple[Desk, Asked]:
         desk = self._world.requests
@@ -52,12 +52,12 @@ class Followed:
             raise NotComeIn
         return desk, get(desk, found)
 
-    def _proof(self, request: Request) -> Proof:
+    def _certified(self, request: Request) -> Certified:
         desk, asked = self._asked(request)
-        proof = proof_of(self._world, desk, asked)
-        if proof is None:
+        certified = certified_of(self._world, desk, asked)
+        if certified is None:
             raise Unclear("not_ready")
-        return proof
+        return certified
 
     def _shown(self, request: Request) -> dict[str, Any]:
         desk, asked = self._asked(request)
@@ -75,7 +75,7 @@ class Followed:
             "law_is_known": law_of(asked.jurisdiction or desk.place) is not None,
             "nobody": any(one.facts.get("outcome") == NOBODY for one in taken),
             "ready_until": ready_until(desk, asked),
-            "proof": proof_of(self._world, desk, asked),
+            "certified": certified_of(self._world, desk, asked),
             "public_key": key.hex() if (key := public_key(self._world)) is not None else None,
         }
 

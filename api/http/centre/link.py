@@ -15,7 +15,7 @@ COOKIE: Final = "kindred_preferences"
 LINK_LASTS: Final = timedelta(days=7)
 VISIT_LASTS: Final = timedelta(hours=1)
 # A request may be extended to three months, an erasure then waits for older versions of files; with time to look.
-SLIP_LASTS: Final = timedelta(days=400)
+COUNTERFOIL_LASTS: Final = timedelta(days=400)
 _LONGEST: Final = 1_024
 
 
@@ -33,14 +33,14 @@ class Bearer:
 
 
 class Gate:
-    """Signs links, visits and slips; none is ever taken for another, nor for anything else that is signed here."""
+    """Signs links, visits and counterfoils; none is ever taken for another, nor for anything else signed here."""
 
     def __init__(self, token_key: bytes) -> None:
         key = hmac.new(token_key, b"preference centre v1", hashlib.sha256).digest()
         sha256 = {"digest_method": hashlib.sha256}
         self._links = URLSafeSerializer(key, salt="link", signer_kwargs=sha256)
         self._visits = URLSafeSerializer(key, salt="visit", signer_kwargs=sha256)
-        self._slips = URLSafeSerializer(key, salt="request", signer_kwargs=sha256)
+        self._counterfoils = URLSafeSerializer(key, salt="request", signer_kwargs=sha256)
         self._words = hmac.new(key, b"forms", hashlib.sha256).digest()
         self._marks = hmac.new(key, b"closed links", hashlib.sha256).digest()
 
@@ -65,16 +65,16 @@ class Gate:
         """Return what stands for an identifier where its links are closed: no token that any other table knows."""
         return hmac.new(self._marks, token.encode(), hashlib.sha256).hexdigest()
 
-    def slip(self, request_id: str, at: datetime) -> str:
+    def counterfoil(self, request_id: str, at: datetime) -> str:
         """Return the signed part of the address where a request is followed, by whoever holds it.
 
         It opens where the request stands, and no data of the person.
         """
-        return str(self._slips.dumps([request_id, int((at + SLIP_LASTS).timestamp())]))
+        return str(self._counterfoils.dumps([request_id, int((at + COUNTERFOIL_LASTS).timestamp())]))
 
     def followed(self, signed: str, at: datetime) -> str | None:
-        """Return which request a slip opens, or None: forged and run out look alike."""
-        content = _content(self._slips, signed)
+        """Return which request a counterfoil opens, or None: forged and run out look alike."""
+        content = _content(self._counterfoils, signed)
         if content is None:
             return None
         request_id, ends = content

@@ -19,7 +19,7 @@ from api.http.centre.link import COOKIE, HOME, VISIT_LASTS, Bearer
 from api.http.errors import AuditBehind, BackendMissing
 from api.http.html import HEADERS
 from api.http.ports import Known, Statement
-from api.http.privacy.proof import public_key
+from api.http.privacy.certified import public_key
 from api.http.world import World
 from consent.choices import Choice
 from consent.model import GRANT_LINKS
@@ -155,7 +155,7 @@ class Centre:
             "status": request.status,
             "received_at": request.received_at,
             "due_at": request.due_at - timedelta(seconds=1),  # the first moment that is too late is the day after
-            "slip": self._doors.gate.slip(request.id, at),
+            "counterfoil": self._doors.gate.counterfoil(request.id, at),
             "ready_until": until if self._world.privacy is not None else None,
             "can_be_taken_back": rights.can_be_taken_back(request),
         }

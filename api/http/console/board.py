@@ -7,9 +7,9 @@ from typing import Any, Final
 from api.http.centre.link import HOME, Gate
 from api.http.errors import BackendMissing, ScopeRefused
 from api.http.keys import Credential
+from api.http.privacy.certified import Certified, certified_of, erasure, public_key
 from api.http.privacy.eraser import tried
 from api.http.privacy.office import Office
-from api.http.privacy.proof import Proof, erasure, proof_of, public_key
 from api.http.world import World
 from consent.erasure import holds
 from consent.erasure.book import Book
@@ -83,21 +83,21 @@ def sheet(world: World, caller: Credential, request_id: str) -> dict[str, Any]:
         "seen": SEEN,
         "may": _may(request) if caller.may(WRITE) else frozenset(),
         "copy": request.right in _COPIES and request.status == "notifying" and world.privacy is not None,
-        "theirs": f"{HOME}/request/{Gate(world.tongue.key).slip(request.id, now)}",
+        "theirs": f"{HOME}/request/{Gate(world.tongue.key).counterfoil(request.id, now)}",
         **_erasure(world, desk, request, now),
     }
 
 
 def _erasure(world: World, desk: Desk, request: Request, at: datetime) -> dict[str, Any]:
-    """Return an erasure store by store, what it waits for, and its proof, checked just now."""
+    """Return an erasure store by store, what it waits for, and its certificate, checked just now."""
     found = erasure(world, desk, request)
     if found is None:
-        return {"erasure": None, "proof": None}
+        return {"erasure": None, "certified": None}
     door = world.privacy.door if world.privacy is not None else None
-    proof = proof_of(world, desk, request)
+    certified = certified_of(world, desk, request)
     return {
         "erasure": followed(found, Book(desk.database, world.clock).steps(found.id)),
-        "proof": proof,
+        "certified": certified,
         "own_key": public_key(world) is not None,
         "last": tried(door, found.id) if door is not None else None,
         "hands_over": world.privacy is not None and world.privacy.eraser is not None,
@@ -105,13 +105,13 @@ def _erasure(world: World, desk: Desk, request: Request, at: datetime) -> dict[s
     }
 
 
-def certificate(world: World, caller: Credential, request_id: str) -> Proof:
-    """Return the proof of an erasure; raise `Missing` before there is one."""
+def certificate(world: World, caller: Credential, request_id: str) -> Certified:
+    """Return the certificate of an erasure; raise `Missing` before there is one."""
     desk = desk_of(world, caller, READ)
-    proof = proof_of(world, desk, get(desk, request_id))
-    if proof is None:
+    certified = certified_of(world, desk, get(desk, request_id))
+    if certified is None:
         raise Missing("this request has no certificate; an erasure gets one when every store was found clean")
-    return proof
+    return certified
 
 
 def _may(request: Request) -> frozenset[str]:

@@ -216,8 +216,8 @@ class Console:
         """Hand out the certificate of an erasure, to the byte as it was signed."""
         who = await self._visitor(request)
         asked_id = request.path_params["request_id"]
-        proof = await run_in_threadpool(board.certificate, self._world, who.credential, asked_id)
-        return _file(written(proof.certificate), "application/json", f"certificate-{asked_id[:8]}.json")
+        certified = await run_in_threadpool(board.certificate, self._world, who.credential, asked_id)
+        return _file(written(certified.certificate), "application/json", f"certificate-{asked_id[:8]}.json")
 
     async def review(self, request: Request) -> Response:
         """List what waits for a steward."""

@@ -14,7 +14,7 @@ import pytest
 from itsdangerous import URLSafeSerializer
 
 from api.http.centre.closed import close_links, is_closed
-from api.http.centre.link import COOKIE, SLIP_LASTS, Gate
+from api.http.centre.link import COOKIE, COUNTERFOIL_LASTS, Gate
 from api.http.keys import create_key
 from consent.requests.config import RequestsConfig
 from consent.requests.desk import Desk, get, listed
@@ -115,22 +115,28 @@ async def test_what_is_signed_for_one_thing_opens_no_other(people: Any, gate: Ga
     now = town.world.clock()
     await sent(anna, "/ask", right="access")
     (request,) = listed(desk)
-    slip, signed, cookie = gate.slip(request.id, now), link(town).rpartition("/")[2], anna.cookies[COOKIE]
+    counterfoil, signed, cookie = gate.counterfoil(request.id, now), link(town).rpartition("/")[2], anna.cookies[COOKIE]
     gone = (await anna.get("/preferences/enter/x")).text
-    for path in (f"enter/{slip}", f"enter/{cookie}", f"request/{signed}", f"request/{cookie}", f"request/{slip}a"):
+    for path in (
+        f"enter/{counterfoil}",
+        f"enter/{cookie}",
+        f"request/{signed}",
+        f"request/{cookie}",
+        f"request/{counterfoil}a",
+    ):
         assert (await anna.get(f"/preferences/{path}")).text == gone, path
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=town.app), base_url="http://localhost") as stranger:
-        for forged in (slip, signed, cookie[:-1]):
+        for forged in (counterfoil, signed, cookie[:-1]):
             stranger.cookies.set(COOKIE, forged, path="/preferences")
             assert (await stranger.get("/preferences")).text == gone
-    assert gate.followed(slip, now) == request.id
-    assert gate.followed(slip, now + SLIP_LASTS) is None
-    assert gate.visitor(slip, now) is None
-    assert Gate(b"another key of thirty-two bytes!").followed(slip, now) is None
-    page = await anna.get(f"/preferences/request/{slip}")
+    assert gate.followed(counterfoil, now) == request.id
+    assert gate.followed(counterfoil, now + COUNTERFOIL_LASTS) is None
+    assert gate.visitor(counterfoil, now) is None
+    assert Gate(b"another key of thirty-two bytes!").followed(counterfoil, now) is None
+    page = await anna.get(f"/preferences/request/{counterfoil}")
     assert page.status_code == 200
     assert ANNA not in page.text
-    unknown = gate.slip("0" * 32, now)
+    unknown = gate.counterfoil("0" * 32, now)
     assert (await anna.get(f"/preferences/request/{unknown}")).text == gone
 
 
@@ -218,8 +224,8 @@ async def test_pages_for_people_send_strict_headers(people: Any, desk: Desk, gat
     anna, _ = people
     await sent(anna, "/ask", right="access")
     (request,) = listed(desk)
-    slip = gate.slip(request.id, town.world.clock())
-    for path in ("", "/enter/x", f"/request/{slip}", f"/request/{slip}/certificate"):
+    counterfoil = gate.counterfoil(request.id, town.world.clock())
+    for path in ("", "/enter/x", f"/request/{counterfoil}", f"/request/{counterfoil}/certificate"):
         answer = await anna.get(f"/preferences{path}")
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

@@ -15,7 +15,7 @@ from infra.signing import decoded
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Certified:
     """A certificate, what opens it for the person, and what is wrong with it; nothing, where it holds."""
 
     certificate: Mapping[str, Any]
@@ -39,12 +39,12 @@ def erasure(world: World, desk: Desk, asked: Asked) -> Request | None:
     return None if found is None else Book(desk.database, world.clock).get(found)
 
 
-def proof_of(world: World, desk: Desk, asked: Asked) -> Proof | None:
-    """Return the proof of an erasure, held to this workspace's own key, or None before it is certified."""
+def certified_of(world: World, desk: Desk, asked: Asked) -> Certified | None:
+    """Return the certificate of an erasure, held to this workspace's own key, or None before it is certified."""
     found = erasure(world, desk, asked)
     if found is None or found.certificate is None:
         return None
-    return Proof(found.certificate, found.nonce or "", check(found.certificate, public_key(world), None, ()))
+    return Certified(found.certificate, found.nonce or "", check(found.certificate, public_key(world), None, ()))
 
 
 def public_key(world: World) -> bytes | None:
