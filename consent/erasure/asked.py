@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
 
+from consent import kept
 from consent.erasure.book import Book
 from consent.erasure.freeze import REASON, freeze
 from consent.overlay import DenyOverlay
@@ -29,7 +31,10 @@ _PLACES: Final[Mapping[str, int]] = {status: place for place, status in enumerat
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a freeze needs: the desk of requests, the ledger's database, the overlay, and how tokens are made."""
+    """What a freeze needs: the desk of requests, the ledger's database, the overlay, and how tokens are made.
+
+    In the workspace's folder (`root`) lies the second copy of who is kept out, for a database that is restored.
+    """
 
     desk: Desk
     database: Engine
@@ -37,6 +42,7 @@ class Door:
     controller: str
     kinds: Mapping[str, IdentifierType]
     keys: Mapping[int, bytes] = field(repr=False)
+    root: Path | None = None
 
 
 def freeze_accepted(door: Door, at: datetime) -> tuple[str, ...]:
@@ -54,6 +60,8 @@ def freeze_accepted(door: Door, at: datetime) -> tuple[str, ...]:
         move(door.desk, request.id, _BEGUN, at=at, actor=ACTOR, facts={"erasure": erasure})
         book.begin(erasure, _BEGUN)
         cause = Cause(reason=REASON, request_id=erasure, at=at)
+        if door.root is not None:
+            kept.note(door.root, tokens, cause)
         freeze(door.database, door.overlay, tokens, cause, door.controller)
         book.finish(erasure, _BEGUN, "", {"tokens": len(tokens)})
         done.append(request.id)

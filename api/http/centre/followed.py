@@ -13,8 +13,10 @@ from starlette.responses import Response
 from api.http.centre.doors import Doors, NotComeIn, Unclear
 from api.http.centre.fetched import READ, ready_until
 from api.http.errors import BackendMissing
-from api.http.privacy.certified import Certified, certified_of, public_key
+from api.http.privacy.certified import Certified, certified_of, erasure, public_key
 from consent.erasure.asked import NOBODY
+from consent.erasure.book import Book
+from consent.erasure.followed import followed
 from consent.requests.deadlines import law_of
 from consent.requests.desk import Desk, get, steps
 from consent.requests.grounds import GROUNDS
@@ -59,6 +61,13 @@ class Followed:
             raise Unclear("not_ready")
         return certified
 
+    def _expires_at(self, desk: Desk, asked: Asked) -> datetime | None:
+        """Return until when files are kept that older versions need, where an erasure waits for that alone."""
+        found = erasure(self._world, desk, asked) if asked.open else None
+        if found is None:
+            return None
+        return followed(found, Book(desk.database, self._world.clock).steps(found.id)).expires_at
+
     def _shown(self, request: Request) -> dict[str, Any]:
         desk, asked = self._asked(request)
         taken = steps(desk, asked.id)
@@ -75,6 +84,7 @@ class Followed:
             "law_is_known": law_of(asked.jurisdiction or desk.place) is not None,
             "nobody": any(one.facts.get("outcome") == NOBODY for one in taken),
             "ready_until": ready_until(desk, asked),
+            "expires_at": self._expires_at(desk, asked),
             "certified": certified_of(self._world, desk, asked),
             "public_key": key.hex() if (key := public_key(self._world)) is not None else None,
         }
