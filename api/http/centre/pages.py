@@ -195,6 +195,8 @@ class Centre:
         world, desk, now = self._world, self._desk(), self._world.clock()
         if world.consents is None:
             raise BackendMissing("a consent ledger")
+        if world.privacy is not None:
+            world.privacy.slowly(f"subject {desk.mark(bearer.token)}")
         profile_id = world.profiles.find(bearer.token)
         value, fields = "", tuple[str, ...]()
         if profile_id is not None and self._is_theirs(bearer, profile_id):
