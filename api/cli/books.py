@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, select, update
 
-from api.http.store import API_KEY, READ_AUDIT, READ_SEAL, WRITE_KEY
+from api.http.store import API_KEY, LINKS_CLOSED, READ_AUDIT, READ_SEAL, WRITE_KEY
 from consent.erasure.ports import Places, Plan, Subject
 from consent.residue.model import Place
 from infra.database import scrub, writing
@@ -20,6 +20,7 @@ LOGS: Final = ("runner.log", "server.log", "jobs.ndjson")
 _WITHOUT: Final[Mapping[str, str]] = {
     API_KEY.name: "programs' credentials, digested",
     WRITE_KEY.name: "programs' credentials, digested",
+    LINKS_CLOSED.name: "keyed marks that no other table knows, and moments",
     RUN.name: "jobs, versions of tables and numbers",
     MESSAGE.name: "what runs say, without anybody's data",
     TAKEN_UP.name: "when runners took runs up",

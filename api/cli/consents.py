@@ -16,6 +16,7 @@ from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.partings import changes, clear_borrowed
 from api.cli.processing import processing
 from api.cli.world import World, open_world
+from api.http.centre.closed import close_links
 from api.http.centre.link import HOME, Gate
 from consent import officer
 from consent.ledger.sealer import seal
@@ -170,6 +171,7 @@ def link(
     identifier: IdentifierArgument,
     workspace: WorkspaceOption = Path(),
     hours: Annotated[int, typer.Option(help="How long the link holds.", min=1, max=24 * 31)] = 24 * 7,
+    close: Annotated[bool, typer.Option("--close", help="Close every link that was made until now instead.")] = False,
 ) -> None:
     """Print a link to the preference centre: whoever holds it answers for the person, so send it to them alone."""
     with reporting():
@@ -177,6 +179,10 @@ def link(
         kind, value = _identifier(identifier)
         settings = world.workspace.settings.serving
         gate, token = Gate(world.workspace.token_key()), officer.token_of(_desk(world), kind, value)
+        if close:
+            close_links(world.database, gate, token, system_clock())
+            say("every link to this page that was made until now is closed, with the visits that they opened")
+            return
         signed = gate.link(kind, token, system_clock(), timedelta(hours=hours))
         say(f"http://{settings.host}:{settings.port}{HOME}/enter/{signed}")
 

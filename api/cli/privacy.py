@@ -16,12 +16,14 @@ from api.cli.world import World, open_world
 from api.http.privacy.office import Office
 from consent import officer
 from consent.erasure import asked
+from consent.erasure.errors import NobodyFound
 from consent.requests import clocks, intake, judge, prove
 from consent.requests.desk import Desk, get, listed, steps
 from consent.requests.errors import Unreadable
 from consent.requests.grounds import GROUNDS
 from consent.requests.model import RIGHTS, Asker, Claimed, Request, Right, Wish
 from infra.clock import system_clock
+from infra.errors import KindredError
 from infra.identifiers import IdentifierType, load_identifier_types, normalise
 from profiles.serving import ProfileReader, Published
 
@@ -209,7 +211,7 @@ def run(
         office = _office(world, now)
         done = office.once(now)
         for erasure in asked.waiting(office.door, now):
-            hand_over(world, "erase", {"request": erasure} | ({"at_once": "yes"} if at_once else {}), quiet=json)
+            _erase(world, office, erasure, at_once=at_once, quiet=json)
         asked.follow(office.door, system_clock())
         ringing = [one for one in clocks.clocks(listed(desk), now) if one.alarm != "on_time"]
         if json:
@@ -223,6 +225,18 @@ def run(
             say(f"{one.right} {one.id} waits: {error}")
         for clock in ringing:
             say(f"{clock.alarm}: {clock.request.right} {clock.request.id}, {clock.days_left} days left")
+
+
+def _erase(world: World, office: Office, erasure: str, *, at_once: bool, quiet: bool) -> None:
+    """Have the job runner bring an erasure as far as it can be brought now; whom nobody knows is erased already."""
+    try:
+        hand_over(world, "erase", {"request": erasure} | ({"at_once": "yes"} if at_once else {}), quiet=quiet)
+    except KindredError as error:
+        if str(error) != str(NobodyFound()):
+            raise
+        for found in asked.close_empty(office.door, erasure, system_clock()):
+            if not quiet:
+                _told(found)
 
 
 @app.command()

@@ -26,6 +26,14 @@ WRITE_KEY = Table(
     Column("source", String(64), nullable=False),
 )
 
+# From when on older links to the preference centre open nothing: under a keyed mark, which is no token of any table.
+LINKS_CLOSED = Table(
+    "links_closed",
+    METADATA,
+    Column("mark", String(64), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 READ_AUDIT = Table(
     "read_audit",
     METADATA,

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
 
+from consent import kept
 from consent.erasure.book import Book
 from consent.erasure.freeze import REASON, freeze
 from consent.overlay import DenyOverlay
@@ -22,13 +24,18 @@ from infra.identifiers import IdentifierType
 from infra.ids import Token
 
 ACTOR: Final = "erasure"
+# How a request ends under whose identifiers nothing is held.
+NOBODY: Final = "nobody_held"
 _BEGUN: Final = "frozen"
 _PLACES: Final[Mapping[str, int]] = {status: place for place, status in enumerate(FROZEN)}
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a freeze needs: the desk of requests, the ledger's database, the overlay, and how tokens are made."""
+    """What a freeze needs: the desk of requests, the ledger's database, the overlay, and how tokens are made.
+
+    In the workspace's folder (`root`) lies the second copy of who is kept out, for a database that is restored.
+    """
 
     desk: Desk
     database: Engine
@@ -36,6 +43,7 @@ class Door:
     controller: str
     kinds: Mapping[str, IdentifierType]
     keys: Mapping[int, bytes] = field(repr=False)
+    root: Path | None = None
 
 
 def freeze_accepted(door: Door, at: datetime) -> tuple[str, ...]:
@@ -59,7 +67,7 @@ def freeze_accepted(door: Door, at: datetime) -> tuple[str, ...]:
 
 def _frozen(door: Door, book: Book, request: Request, at: datetime) -> bool:
     """Freeze one person, and say whether that was still to be done."""
-    erasure = _erasure_of(door.desk, request)
+    erasure = erasure_of(door.desk, request)
     if request.status == _BEGUN and erasure is not None and book.done(erasure, _BEGUN) is not None:
         return False
     tokens = _tokens(door, identifiers(door.desk, request.id))
@@ -67,6 +75,8 @@ def _frozen(door: Door, book: Book, request: Request, at: datetime) -> bool:
     move(door.desk, request.id, _BEGUN, at=at, actor=ACTOR, facts={"erasure": erasure})
     book.begin(erasure, _BEGUN)
     cause = Cause(reason=REASON, request_id=erasure, at=at)
+    if door.root is not None:
+        kept.note(door.root, tokens, cause)
     freeze(door.database, door.overlay, tokens, cause, door.controller)
     book.finish(erasure, _BEGUN, "", {"tokens": len(tokens)})
     return True
@@ -75,7 +85,7 @@ def _frozen(door: Door, book: Book, request: Request, at: datetime) -> bool:
 def waiting(door: Door, at: datetime) -> tuple[str, ...]:
     """Return the erasures that people asked for and that are frozen and not certified, the most urgent first."""
     book = Book(door.database, lambda: at)
-    found = [_erasure_of(door.desk, request) for request in standing(door.desk, FROZEN, erasures=True)]
+    found = [erasure_of(door.desk, request) for request in standing(door.desk, FROZEN, erasures=True)]
     return tuple(dict.fromkeys(one for one in found if one is not None and book.get(one).certificate is None))
 
 
@@ -86,7 +96,7 @@ def follow(door: Door, at: datetime) -> tuple[Request, ...]:
     """
     book, moved = Book(door.database, lambda: at), []
     for request in standing(door.desk, FROZEN, erasures=True):
-        erasure = _erasure_of(door.desk, request)
+        erasure = erasure_of(door.desk, request)
         if erasure is None:
             continue
         told = book.get(erasure).status
@@ -100,7 +110,21 @@ def follow(door: Door, at: datetime) -> tuple[Request, ...]:
     return tuple(moved)
 
 
-def _erasure_of(desk: Desk, request: Request) -> str | None:
+def close_empty(door: Door, erasure: str, at: datetime) -> tuple[Request, ...]:
+    """Close the requests whose erasure found nobody, and return them.
+
+    What they named is kept out for good; nothing was held under it, so there is nothing to certify.
+    """
+    closed = []
+    for request in standing(door.desk, ("frozen", "planned"), erasures=True):
+        if erasure_of(door.desk, request) == erasure:
+            if request.status == _BEGUN:
+                move(door.desk, request.id, "planned", at=at, actor=ACTOR)
+            closed.append(move(door.desk, request.id, "closed", at=at, actor=ACTOR, facts={"outcome": NOBODY}))
+    return tuple(closed)
+
+
+def erasure_of(desk: Desk, request: Request) -> str | None:
     """Return the erasure in the book that carries a request out; one that was under way may carry two."""
     found = (step.facts.get("erasure") for step in steps(desk, request.id) if step.step == _BEGUN)
     return next((str(one) for one in found if one is not None), None)

@@ -104,12 +104,18 @@ def _say(hands: Hands, request: Request, held: tuple[Claimed, ...], at: datetime
                 # The word counts from the day on which the person said it.
                 occurred_at=min(request.received_at, at),
                 received_at=at,
-                mechanism="agent" if request.asked_by == "agent" else "operator",
+                mechanism=_mechanism(request),
                 asserted_by=request.asked_by,
                 jurisdiction=request.jurisdiction,
                 request_id=f"privacy:{request.id}:{purpose}",
             )
             officer.record(hands.officer, said)
+
+
+def _mechanism(request: Request) -> str:
+    if request.asked_by == "agent":
+        return "agent"
+    return "centre" if request.channel == "centre" else "operator"
 
 
 def _correct(root: Path, request: Request, held: tuple[Claimed, ...], said: Mapping[str, Any]) -> None:

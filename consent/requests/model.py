@@ -77,7 +77,8 @@ STEPS: Final[Mapping[Right, Steps]] = {
     | _steps(
         accepted="frozen waiting_subject refused cancelled",
         frozen="planned failed",
-        planned="deleting failed",
+        # Where nobody is held there is nothing to delete; the freeze stays.
+        planned="deleting closed failed",
         deleting="purging failed",
         purging="expiring failed",
         expiring="notifying failed",

@@ -55,13 +55,14 @@ def held(profiles: Profiles, profile_id: ProfileId, purposes: Iterable[Purpose])
     views = {p: orjson.loads(body) for p in purposes if (body := profiles.view(profile_id, p)) is not None}
     timelines = [entry for purpose in views for entry in profiles.timeline(profile_id, purpose) or ()]
     events = {orjson.dumps(entry, option=orjson.OPT_SORT_KEYS): entry for entry in timelines}
+    graphs = [graph for purpose in views if (graph := profiles.graph(profile_id, purpose)) is not None]
     newest = sorted(events.values(), key=lambda entry: str(entry["at"]), reverse=True)
     fields = dict.fromkeys(name for view in views.values() for name in view.get("attributes") or {})
-    return Held(_values(views), tuple(fields), tuple(views), tuple(newest[:EVENTS]), len(newest))
+    return Held(_values(views, graphs), tuple(fields), tuple(views), tuple(newest[:EVENTS]), len(newest))
 
 
-def _values(views: Mapping[Purpose, Json]) -> tuple[Value, ...]:
-    sources: dict[tuple[str, str], set[str]] = {}
+def _values(views: Mapping[Purpose, Json], graphs: Sequence[Json]) -> tuple[Value, ...]:
+    sources = _carriers(graphs)
     seen: dict[tuple[str, str], dict[Purpose, None]] = {}
     for purpose, view in views.items():
         provenance = view.get("provenance") or {}
@@ -71,6 +72,17 @@ def _values(views: Mapping[Purpose, Json]) -> tuple[Value, ...]:
             origin = provenance.get(name, {}).get("source")
             sources.setdefault(key, set()).update([origin] if origin else [])
     return tuple(Value(*key, tuple(sorted(sources[key])), tuple(purposes)) for key, purposes in seen.items())
+
+
+def _carriers(graphs: Sequence[Json]) -> dict[tuple[str, str], set[str]]:
+    """Return for each identifier the sources whose records carry it."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for graph in graphs:
+        for record in graph["records"]:
+            for one in record["identifiers"]:
+                if "value" in one and record["source"]:
+                    found.setdefault((one["type"], str(one["value"])), set()).add(record["source"])
+    return found
 
 
 def _said(view: Json) -> Iterable[tuple[str, Any]]:

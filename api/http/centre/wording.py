@@ -1,6 +1,8 @@
 """The languages of the preference centre: a file each, which a workspace may add to or say otherwise."""
 
+import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, tzinfo
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -8,11 +10,14 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 from ruamel.yaml import YAML
 
+from api.http.console import words
 from infra.errors import ConfigurationError
 from infra.workspace import Workspace
 
 FOLDER: Final = "consent/centre"
 FIRST: Final = "en"
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Said(BaseModel):
@@ -30,9 +35,19 @@ class Said(BaseModel):
     rights_told: dict[str, str] = Field(default_factory=dict)
     statuses: dict[str, str] = Field(default_factory=dict, description="of a request")
     fields: dict[str, str] = Field(default_factory=dict, description="fields, traits and identifier types by name")
+    sources: dict[str, str] = Field(default_factory=dict, description="by the source's name")
+    happened: dict[str, str] = Field(default_factory=dict, description="by the event's name, else by its kind")
+    laws: dict[str, str] = Field(default_factory=dict, description="by the regulation's name")
+    grounds: dict[str, str] = Field(default_factory=dict, description="on which a request is refused")
+    steps: dict[str, str] = Field(default_factory=dict, description="of a request, each as a sentence")
+    wrong: dict[str, str] = Field(default_factory=dict, description="what a form lacked, and what would be right")
+    months: tuple[str, ...] = Field(default=(), min_length=0, max_length=12, description="January first")
 
 
-_GROUPS: Final = ("reasons", "actions", "mechanisms", "purposes", "fields", "rights", "rights_told", "statuses")
+_GROUPS: Final = tuple(
+    name for name, one in Said.model_fields.items() if name != "texts" and one.annotation == dict[str, str]
+)
+_MONTHS: Final = 12
 
 Language = Mapping[str, Any]
 
@@ -62,9 +77,32 @@ def languages(workspace: Workspace | None) -> dict[str, Language]:
         if unknown:
             known = ", ".join(sorted(k for k, v in found[FIRST].items() if isinstance(v, str)))
             raise ConfigurationError(path, 1, "texts", f"unknown text `{unknown[0]}`", f"known: {known}")
+        if said.months and len(said.months) != _MONTHS:
+            raise ConfigurationError(path, 1, "months", f"{len(said.months)} months", "a year has twelve")
         merged = {**base, **said.texts, **({"name": said.name} if said.name else {})}
+        merged |= {"months": said.months} if said.months else {}
         found[file.stem] = merged | {group: {**base[group], **getattr(said, group)} for group in _GROUPS}
     return found
+
+
+def day(language: Language, value: str | datetime | None, zone: tzinfo) -> str:
+    """Return a date as the language writes it; nothing for what is no moment."""
+    when = words.moment(value)
+    if when is None:
+        return ""
+    local = when.astimezone(zone)
+    month = language["months"][local.month - 1]
+    return str(language["day_form"]).format(day=local.day, month=month, year=local.year)
+
+
+def value(language: Language, text: str, zone: tzinfo) -> str:
+    """Return a value as people write it: a date or moment in the language's form, all else as it is."""
+    if _MOMENT.fullmatch(text):
+        return day(language, text, zone) or text
+    if _DATE.fullmatch(text):
+        # A birthday is the same day in every zone.
+        return day(language, f"{text}T12:00:00+00:00", UTC) or text
+    return text
 
 
 def preferred(header: str, known: Iterable[str]) -> str:

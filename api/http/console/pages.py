@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -10,14 +11,15 @@ from starlette.responses import RedirectResponse, Response
 
 from api.http import reviewing
 from api.http.console import asked, board, words
-from api.http.console.doors import LoginNeeded, Visitor, local_only, same_site, visitor
+from api.http.console.doors import LoginNeeded, NotLocal, Visitor, local_only, same_site, visitor
 from api.http.console.people import Desk
 from api.http.console.session import COOKIE, LIFETIME, sealed, signing_key
-from api.http.errors import Unauthenticated
+from api.http.errors import ProfileHidden, Unauthenticated
 from api.http.html import HEADERS, form_of, from_elsewhere, templates
 from api.http.problems import TITLE, status_of
 from api.http.reading import etag
 from api.http.world import World
+from consent.residue.certificate import written
 from infra.errors import KindredError
 from infra.ids import ProfileId
 
@@ -41,8 +43,11 @@ def console_router(world: World) -> APIRouter:
         ("POST", "/people/{profile_id}/consent", console.say),
         ("GET", "/people/{profile_id}/consent", console.permissions),
         ("GET", "/requests", console.requests),
+        ("POST", "/requests", console.take),
         ("GET", "/requests/{request_id}", console.request),
         ("POST", "/requests/{request_id}", console.act),
+        ("POST", "/requests/{request_id}/answer", console.answer),
+        ("GET", "/requests/{request_id}/certificate", console.certificate),
         ("GET", "/review", console.review),
         ("GET", "/review/{task_id}", console.question),
         ("POST", "/review/{task_id}", console.decide),
@@ -73,7 +78,8 @@ class Console:
                 status = status_of(error)
                 if status == 500:
                     raise
-                return self._page("error.html", status, title=TITLE[status], detail=str(error), visitor=None)
+                shown = {"title": TITLE[status], "detail": str(error), "visitor": await self._whoever(request)}
+                return self._page("error.html", status, **shown)
 
         return answer
 
@@ -111,27 +117,41 @@ class Console:
         return response
 
     async def home(self, request: Request) -> Response:
-        """Show the search box."""
-        return self._page("home.html", visitor=await self._visitor(request), nobody=False, matches=[])
+        """Show the search box, which asks for what one looks."""
+        return self._found(await self._visitor(request), 200)
 
     async def search(self, request: Request) -> Response:
         """Find a person by any identifier and go there, else people by name; what was typed is not repeated."""
         who, form = await self._posted(request)
-        found = await run_in_threadpool(self._desk.find, who.credential, form.get("q", ""))
+        purpose, words_ = form.get("purpose", ""), form.get("q", "")
+        if not purpose:
+            return self._found(who, 422, unsaid=True)
+        found = await run_in_threadpool(self._desk.find, who.credential, words_, purpose)
         if found is not None:
-            return RedirectResponse(f"/people/{found}", 303, headers=HEADERS)
-        matches = await run_in_threadpool(self._desk.named, who.credential, form.get("q", ""))
-        return self._page("home.html", 200 if matches else 404, visitor=who, nobody=not matches, matches=matches)
+            return RedirectResponse(f"/people/{found}?purpose={quote(purpose)}", 303, headers=HEADERS)
+        matches = await run_in_threadpool(self._desk.named, who.credential, words_, purpose)
+        return self._found(who, 200 if matches else 404, nobody=not matches, matches=matches, purpose=purpose)
+
+    def _found(self, who: Visitor, status: int, **shown: Any) -> Response:
+        empty = {"nobody": False, "unsaid": False, "matches": [], "purpose": ""}
+        return self._page("home.html", status, visitor=who, **{**empty, **shown})
 
     async def person(self, request: Request) -> Response:
         """Show one person."""
         who = await self._visitor(request)
         asked = ProfileId(request.path_params["profile_id"])
-        shown = await run_in_threadpool(self._desk.page, who.credential, asked, request.query_params.get("purpose"))
+        wanted = request.query_params.get("purpose")
+        try:
+            shown = await run_in_threadpool(self._desk.page, who.credential, asked, wanted)
+        except ProfileHidden:
+            if not await run_in_threadpool(self._desk.hidden_but_known, who.credential, asked):
+                raise
+            return RedirectResponse(f"/people/{asked}/consent", 303, headers=HEADERS)
         if isinstance(shown, tuple):
             return self._page("split.html", 300, visitor=who, successors=shown)
         if shown.profile_id != asked:
-            return RedirectResponse(f"/people/{shown.profile_id}", 308, headers=HEADERS)
+            same = f"?purpose={quote(wanted)}" if wanted else ""
+            return RedirectResponse(f"/people/{shown.profile_id}{same}", 308, headers=HEADERS)
         consent = await run_in_threadpool(self._desk.consent, who.credential, shown.profile_id)
         every = request.query_params.get("events") == "all"
         return self._page(
@@ -179,6 +199,26 @@ class Console:
         done = await run_in_threadpool(board.act, self._world, who.credential, asked_id, form)
         return RedirectResponse(f"/requests/{done.id}", 303, headers=HEADERS)
 
+    async def take(self, request: Request) -> Response:
+        """Take a request down and show it; whom it is about travels in the body alone."""
+        who, form = await self._posted(request)
+        made = await run_in_threadpool(board.take, self._world, who.credential, form)
+        return RedirectResponse(f"/requests/{made.id}", 303, headers=HEADERS)
+
+    async def answer(self, request: Request) -> Response:
+        """Hand the copy out that a person asked for; that it was, and to whom, is a step of the request."""
+        who, form = await self._posted(request)
+        asked_id = request.path_params["request_id"]
+        content, end = await run_in_threadpool(board.answer, self._world, who.credential, asked_id, form)
+        return _file(content, "application/zip" if end == "zip" else "application/json", f"{asked_id}.{end}")
+
+    async def certificate(self, request: Request) -> Response:
+        """Hand out the certificate of an erasure, to the byte as it was signed."""
+        who = await self._visitor(request)
+        asked_id = request.path_params["request_id"]
+        certified = await run_in_threadpool(board.certificate, self._world, who.credential, asked_id)
+        return _file(written(certified.certificate), "application/json", f"certificate-{asked_id[:8]}.json")
+
     async def review(self, request: Request) -> Response:
         """List what waits for a steward."""
         who = await self._visitor(request)
@@ -204,11 +244,25 @@ class Console:
     async def _visitor(self, request: Request) -> Visitor:
         return await run_in_threadpool(visitor, request, self._world, self._key)
 
+    async def _whoever(self, request: Request) -> Visitor | None:
+        """Return who sits there, for a page that strangers see too."""
+        try:
+            return await self._visitor(request)
+        except (LoginNeeded, NotLocal):
+            return None
+
     async def _posted(self, request: Request) -> tuple[Visitor, dict[str, str]]:
         who, form = await self._visitor(request), await form_of(request)
         same_site(request, who.session, form.get("word", ""))
         return who, form
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
-        html = self._pages.get_template(template).render(**values)
+        who = values.get("visitor")
+        looks_for = self._desk.purposes(who.credential) if who is not None else ()
+        html = self._pages.get_template(template).render(looks_for=looks_for, **values)
         return Response(html, status, media_type="text/html", headers=HEADERS)
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    kept = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers={**HEADERS, **kept})

@@ -38,36 +38,50 @@ class Desk:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def find(self, credential: Credential, words: str) -> ProfileId | None:
+    def purposes(self, credential: Credential) -> tuple[Purpose, ...]:
+        """Return for what somebody may look: the purposes of their key, the likeliest first."""
+        carried_ = self._purposes(credential)
+        return tuple(sorted(carried_, key=lambda purpose: purpose not in _PREFERRED))
+
+    def find(self, credential: Credential, words: str, purpose: str) -> ProfileId | None:
         """Return whom an identifier of any type means; its type is found by trying, a profile id means itself.
 
-        It leads to nobody who is not as closely tied to it as one of the caller's purposes demands.
+        It leads to nobody who is not as closely tied to it as the purpose demands. The look-up is in the audit under
+        the purpose that was named, whatever came of it.
         """
-        asked = words.strip()[:320]
-        if not asked:
-            return None
-        for kind in self._likely(asked):
+        wanted = carried(credential, purpose)
+        if not self._world.audit.room():
+            raise AuditBehind
+        found = self._find(words.strip()[:320], wanted)
+        self._world.audit.note(credential.key_id, wanted, found or "", "searched")
+        return found
+
+    def _find(self, asked: str, purpose: Purpose) -> ProfileId | None:
+        for kind in self._likely(asked) if asked else ():
             try:
                 known = self._world.tongue.known(kind, asked)
             except IdentifierUnreadable:
                 continue
-            for purpose in self._purposes(credential):
-                if found := self._world.profiles.find(known.token, purpose):
-                    return found
+            if found := self._world.profiles.find(known.token, purpose):
+                return found
         return ProfileId(asked) if readable_id(asked) and len(asked) == 32 else None
 
-    def named(self, credential: Credential, words: str) -> list[Match]:
-        """Return people by name, for the first of the caller's purposes that finds any; each is in the audit."""
+    def named(self, credential: Credential, words: str, purpose: str) -> list[Match]:
+        """Return people by name, as far as the purpose may see names; each is in the audit."""
+        wanted = carried(credential, purpose)
         if not credential.may("profile:read") or not self._world.audit.room():
             return []
-        for purpose in sorted(self._purposes(credential), key=lambda p: p not in _PREFERRED):
-            found = self._world.profiles.search(words.strip()[:100], purpose, _MATCHES)
-            matches = [m for p in found if (m := self._match(p, purpose)) is not None]
-            for match in matches:
-                self._world.audit.note(credential.key_id, purpose, match.profile_id, "listed")
-            if matches:
-                return matches
-        return []
+        found = self._world.profiles.search(words.strip()[:100], wanted, _MATCHES)
+        matches = [m for p in found if (m := self._match(p, wanted)) is not None]
+        for match in matches:
+            self._world.audit.note(credential.key_id, wanted, match.profile_id, "listed")
+        return matches
+
+    def hidden_but_known(self, credential: Credential, profile_id: ProfileId) -> bool:
+        """Say whether an officer may see why somebody whom no purpose sees is closed to them."""
+        if not (credential.may("consent:read") and credential.may("consent:reasons")) or self._world.consents is None:
+            return False
+        return readable_id(profile_id) and bool(self._world.consents.state(profile_id, at=self._world.clock()))
 
     def page(self, credential: Credential, asked: ProfileId, wanted: str | None) -> Page | tuple[ProfileId, ...]:
         """Return a person as a purpose sees them, or the successors of a split id; raise `ProfileHidden`."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.http.credentials import Bucket
 from api.http.errors import TooFast
 from api.http.privacy.answers import Answers
+from api.http.privacy.eraser import Eraser
 from api.http.reading import Tongue
 from consent import officer
 from consent.erasure import asked
 from consent.erasure.asked import Door
 from consent.requests import carry, outbox, prove
 from consent.requests.clocks import Clock, clocks
-from consent.requests.desk import Desk, listed
+from consent.requests.desk import Desk, get, listed
 from consent.requests.intake import hurried, open_request
 from consent.requests.model import Claimed, Request, Wish
 from consent.requests.opendsr import wire
@@ -55,9 +56,11 @@ class Office:
     door: Door
     seal: Seal | None = None
     trust: Trust | None = None
+    eraser: Eraser | None = None
     stopwatch: Callable[[], float] = time.monotonic
     buckets: dict[str, Bucket] = field(default_factory=dict)
-    one_freezes: threading.Lock = field(default_factory=threading.Lock)
+    # One of this process's threads carries out at a time: a visitor's and the office's own would do the same twice.
+    turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def open(
@@ -79,9 +82,18 @@ class Office:
             tongue=Tongue(words.kinds, words.key, words.region),
             send=outbox.sender(desk.config),
             answers=Answers(desk, words, workspace.lake_path, reader),
-            door=Door(desk, database, words.overlay, words.policy.controller, words.kinds, workspace.token_keys()),
+            door=Door(
+                desk,
+                database,
+                words.overlay,
+                words.policy.controller,
+                words.kinds,
+                workspace.token_keys(),
+                workspace.root,
+            ),
             seal=seal,
             trust=trust,
+            eraser=Eraser(workspace) if workspace.settings.serving.erase else None,
         )
 
     def slowly(self, key_id: str) -> None:
@@ -126,25 +138,52 @@ class Office:
     def once(self, at: datetime) -> carry.Round:
         """Carry on with every request, and send what waits to be sent; erasures are frozen here and erased by a run."""
         self.freeze(at)
-        done = carry.run(carry.Hands(self.desk, self.words, self.root), at)
-        asked.follow(self.door, at)
+        with self.turn:
+            done = carry.run(carry.Hands(self.desk, self.words, self.root), at)
+            asked.follow(self.door, at)
         outbox.call_back(self.desk, self.status, at)
         seal = self.seal
         outbox.deliver(self.desk, self.send, (lambda raw: seal.headers(raw, legacy=True)) if seal else lambda _: {}, at)
         return done
 
+    def at_once(self, request: Request, at: datetime) -> Request:
+        """Carry out what a person just asked for and nobody has to judge, and return the request as it then stands.
+
+        What cannot be done now waits for the next round, which may have been quicker.
+        """
+        try:
+            if request.right == "erasure":
+                self.freeze(at)
+            else:
+                with self.turn:
+                    if get(self.desk, request.id).status == "accepted":
+                        carry.carry(carry.Hands(self.desk, self.words, self.root), request.id, at)
+        except (SQLAlchemyError, lmdb.Error, KindredError, OSError) as error:
+            LOG.warning("privacy request %s waits: %s", request.id, type(error).__name__)
+        return get(self.desk, request.id)
+
+    def erase(self, at: datetime) -> None:
+        """Hand over to the job runner what it can erase now, where this server does that."""
+        if self.eraser is not None:
+            self.eraser.once(self.door, at)
+
     def freeze(self, at: datetime) -> None:
         """Freeze everybody whose erasure was accepted: when this returns no reader sees them."""
-        with self.one_freezes:
+        with self.turn:
             asked.freeze_accepted(self.door, at)
 
     async def run(self, clock: Watch, pause: float = _PAUSE) -> None:
         """Do so for ever, in threads, so that no freeze waits for what is sent; what fails is done the next time."""
-        await asyncio.gather(self._again(self.once, clock, pause), self._again(self.freeze, clock, min(pause, _SOON)))
+        await asyncio.gather(
+            self._again((self.once, self.erase), clock, pause), self._again((self.freeze,), clock, min(pause, _SOON))
+        )
 
-    async def _again(self, act: Callable[[datetime], carry.Round | None], clock: Watch, pause: float) -> None:
+    async def _again(
+        self, acts: Sequence[Callable[[datetime], carry.Round | None]], clock: Watch, pause: float
+    ) -> None:
         while True:
-            await asyncio.to_thread(self._tried, act, clock())
+            for act in acts:
+                await asyncio.to_thread(self._tried, act, clock())
             await asyncio.sleep(pause)
 
     def _tried(self, act: Callable[[datetime], carry.Round | None], now: datetime) -> None:

@@ -11,14 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.http.app import create_app
 from api.http.audit import looks
 from api.http.centre.link import COOKIE, LINK_LASTS, VISIT_LASTS, Gate
-from api.http.centre.wording import languages, preferred, shipped
-from infra.errors import ConfigurationError
 from infra.identifiers import token
 from infra.ids import Token
-from infra.workspace import Workspace
 
 pytestmark = pytest.mark.anyio
 ANNA = "a" * 32
@@ -215,65 +211,6 @@ async def test_an_application_gets_a_link_to_mail(town: Any, asking: httpx.Async
     assert answer.status_code == 201
     assert EMAIL not in answer.text
     assert (await asking.get(answer.json()["path"])).status_code == 303
-
-
-def test_every_language_says_everything() -> None:
-    first, *others = shipped().values()
-    for other in others:
-        assert set(other) == set(first)
-        for group in ("reasons", "actions", "mechanisms", "rights", "rights_told", "statuses"):
-            assert set(other[group]) == set(first[group])
-        for name, text in first.items():
-            if isinstance(text, str):
-                assert re.findall(r"{\w+}", other[name]) == re.findall(r"{\w+}", text), name
-
-
-@given(st.text(max_size=200))
-def test_any_header_prefers_some_language(header: str) -> None:
-    assert preferred(header, ["en", "de"]) in {"en", "de"}
-
-
-@pytest.mark.parametrize(
-    ("header", "code"),
-    [
-        ("", "en"),
-        ("de", "de"),
-        ("en;q=0.2, de;q=0.7", "de"),
-        ("de;q=0", "en"),
-        ("fr, de", "de"),
-        ("*", "en"),
-        ("DE-ch", "de"),
-        ("de;q=x, en", "en"),
-    ],
-)
-def test_the_best_liked_language_is_taken(header: str, code: str) -> None:
-    assert preferred(header, ["en", "de"]) == code
-
-
-def test_a_workspace_says_it_in_its_own_words(town: Any, tmp_path: Path) -> None:
-    (tmp_path / "kindred.yaml").write_text("name: shop\n")
-    folder = tmp_path / "consent" / "centre"
-    folder.mkdir(parents=True)
-    (folder / "fr.yaml").write_text("name: Français\ntexts: {yes: Autoriser}\npurposes: {analytics: Compter}\n")
-    (folder / "en.yaml").write_text("purposes: {analytics: We count}\n")
-    found = languages(Workspace.open(tmp_path))
-    assert list(found) == ["en", "de", "fr"]
-    assert found["fr"]["yes"] == "Autoriser"
-    assert found["fr"]["no"] == found["en"]["no"]
-    assert found["en"]["purposes"]["analytics"] == "We count"
-    assert create_app(replace(town.world, languages=found)) is not None
-
-
-@pytest.mark.parametrize(
-    ("text", "wrong"), [("texts: {a: b}\nname: X\n", "unknown text"), ("texts: {}\n", "needs its name")]
-)
-def test_a_wrong_language_file_is_told(tmp_path: Path, text: str, wrong: str) -> None:
-    (tmp_path / "kindred.yaml").write_text("name: shop\n")
-    folder = tmp_path / "consent" / "centre"
-    folder.mkdir(parents=True)
-    (folder / "fr.yaml").write_text(text)
-    with pytest.raises(ConfigurationError, match=wrong):
-        languages(Workspace.open(tmp_path))
 
 
 @pytest.fixture

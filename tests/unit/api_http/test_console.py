@@ -73,23 +73,55 @@ async def test_the_console_answers_on_this_machine_only(town: Any, client: str, 
 
 
 async def test_a_person_is_found_by_any_identifier(visiting: httpx.AsyncClient) -> None:
-    form = {"word": await word(visiting)}
+    form = {"word": await word(visiting), "purpose": "service"}
     for asked in ("Anna.K@example.org", "(202) 555-0143", "9000123", "acc-77", "C-1001", ANNA):
         answer = await visiting.post("/search", data={**form, "q": asked})
-        assert (answer.status_code, answer.headers["location"]) == (303, f"/people/{ANNA}")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/people/{ANNA}?purpose=service")
     answer = await visiting.post("/search", data={**form, "q": "nobody.here@example.org"})
     assert answer.status_code == 404
     assert "nobody.here" not in answer.text
     assert (await visiting.post("/search", data={**form, "q": " "})).status_code == 404
 
 
+async def test_a_search_says_for_what_and_is_in_the_audit(town: Any, visiting: httpx.AsyncClient) -> None:
+    form = {"word": await word(visiting), "q": "anna.k@example.org"}
+    unsaid = await visiting.post("/search", data=form)
+    assert unsaid.status_code == 422
+    assert "Say for what you look" in unsaid.text
+    assert (await visiting.post("/search", data={**form, "purpose": "nonsense"})).status_code == 403
+    await visiting.post("/search", data={**form, "purpose": "analytics"})
+    await visiting.post("/search", data={**form, "q": "nobody@example.org", "purpose": "analytics"})
+    town.world.audit.flush()
+    assert [(one.purpose, one.decision, one.reads) for one in looks(town.world.database, ANNA)] == [
+        ("analytics", "searched", 1)
+    ]
+    with town.world.database.connect() as connection:
+        (row,) = connection.exec_driver_sql("SELECT profile_ids FROM read_audit WHERE decision = 'searched'").all()
+    assert row[0] == f"{ANNA} -"
+
+
+async def test_an_officer_is_led_to_why_somebody_is_closed(town: Any, asking: httpx.AsyncClient) -> None:
+    now = town.world.clock()
+    town.profiles.denied |= {
+        (t, p) for t in town.profiles.headers[BEN]["tokens"] for p in town.world.consents.purposes()
+    }
+    for name, scopes, status in (("o", {"consent:read", "consent:reasons"}, 303), ("p", {"consent:read"}, 404)):
+        key = create_key(town.world.database, name=name, scopes={"console", "profile:read", *scopes},
+                         purposes=PURPOSES, at=now)  # fmt: skip
+        await asking.post("/login", data={"key": key})
+        answer = await asking.get(f"/people/{BEN}?purpose=service")
+        assert answer.status_code == status
+        assert answer.headers.get("location") == (f"/people/{BEN}/consent" if status == 303 else None)
+        assert (await asking.get(f"/people/{HIDDEN}?purpose=service")).status_code == 404
+
+
 async def test_people_are_found_by_name_as_far_as_a_purpose_may_see_names(
     town: Any, visiting: httpx.AsyncClient
 ) -> None:
-    answer = await visiting.post("/search", data={"word": await word(visiting), "q": "anna kow"})
+    answer = await visiting.post("/search", data={"word": await word(visiting), "q": "anna kow", "purpose": "service"})
     assert answer.status_code == 200
-    assert f'href="/people/{ANNA}"' in answer.text
-    assert f'href="/people/{BEN}"' not in answer.text
+    assert f'href="/people/{ANNA}?purpose=service"' in answer.text
+    assert f"/people/{BEN}" not in answer.text
     town.world.audit.flush()
     assert [look.decision for look in looks(town.world.database, ANNA)] == ["listed"]
 

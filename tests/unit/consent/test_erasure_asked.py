@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 import consent.requests.store
 import consent.store
+from consent import kept
 from consent.erasure import asked
 from consent.erasure.asked import Door, follow, freeze_accepted, waiting
 from consent.erasure.book import STEPS, Book
@@ -62,6 +63,14 @@ def test_an_accepted_erasure_is_frozen_under_every_key(door: Door) -> None:
     assert door.overlay.denied(token(KEYS[2], "email", ANN), "service")
     assert freeze_accepted(door, AT + timedelta(hours=1)) == ()
     assert waiting(door, AT) == (request.id,)
+
+
+def test_who_is_frozen_stands_in_the_second_copy_too(door: Door, tmp_path: Path) -> None:
+    wish(door)
+    freeze_accepted(replace(door, root=tmp_path), AT)
+    told = (tmp_path / kept.FILE).read_text()
+    assert all(token(key, "email", ANN) in told for key in KEYS.values())
+    assert ANN not in told
 
 
 def test_whose_value_is_not_known_is_frozen_by_the_token_alone(door: Door) -> None:
