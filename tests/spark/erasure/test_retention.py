@@ -1,0 +1,174 @@
+"""After a maintenance the lake is as one in which what was past had never been, and what comes again stays away."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(2_400)]
+KAY, LEO = 10, 11
+OLD = (KAY, LEO)
+RETENTION = """rules:
+- {table: events, keep: 1y, counted_from: last_activity, because: "Until a year after the last sign of life"}
+- {table: events, source: tills, keep: 31d, counted_from: occurred, because: "Receipts, for a month"}
+- {table: records, keep: 1y, counted_from: last_activity, because: "Until a year after the last sign of life"}
+- {table: quarantine, keep: 1d, counted_from: received, because: "To be mended within a day"}
+"""
+# What stays: words of consent, models, what tells of rows that went, how much each run resolved.
+EXCEPTIONS = ("model_registry", "tf_snapshot", "consent_event", "consent_inbox", "verdicts", "let_go", "resolution")
+LEARNT = ("weight_micro", "conflict_micro", "confidence", "weakest_micro", "density", "negative_share", "reasons",
+          "model_version", "edges", "identity_version")  # fmt: skip
+DATED_CRM = (
+    "source: crm\nconnector: {type: files, path: 'data/crm/*.csv', format: csv}\nrecord: person\nkey: id\n"
+    "observed_at: seen\nfields: {given_name: first, family_name: last, birth_date: born, street: street, postcode: zip}\n"
+    "identifiers: {email: email, phone: phone, customer: id}\n"
+    "contract: {born: {type: date, max: today}}\non_violation: quarantine\n"
+)
+
+
+def aged(town: Any, *, never: bool) -> None:
+    """Write the town's files with two people last seen in 2024; `never` without all that the rules will let go."""
+    names = ("data/crm/1.csv", "data/tills/1.csv", "data/web/1.ndjson")
+    crm, tills, web = ((town.root / name).read_text().splitlines() for name in names)
+    old = [f"C77{n:02d}88{n:02d}" for n in OLD]
+    seen = ["2024-01-05" if any(o in row for o in old) else "2026-10-20" for row in crm]
+    crm = [f"{row},{'seen' if number == 0 else at}" for number, (row, at) in enumerate(zip(crm, seen, strict=True))]
+    tills = [row.replace("2026-10-0", "2024-01-0") if any(o in row for o in old) else row for row in tills]
+    web = [
+        row.replace("2026-10-05", "2024-01-05") if any(f"number-{n:02d}" in row for n in OLD) else row for row in web
+    ]
+    if never:
+        leo = (f"C77{LEO}88{LEO}", f"cookie-of-number-{LEO}")
+        crm, tills, web = ([row for row in rows if not any(one in row for one in leo)] for rows in (crm, tills, web))
+        crm = [row for row in crm if not row.startswith(("C77028802X", "C77068806X"))]
+        tills = [row for row in tills if not row.startswith(tuple(f"R{n}-1," for n in range(KAY)))]
+    files = {name: "\n".join(rows) + "\n" for name, rows in zip(names, (crm, tills, web), strict=True)}
+    town.write({**files, "sources/crm.yaml": DATED_CRM})
+
+
+def hashes(town: Any) -> Mapping[str, str]:
+    from api.cli.tables import TABLES
+    from profiles.digest import state_hashes
+
+    compared = [table for table in TABLES if table.name not in EXCEPTIONS]
+    return state_hashes(town.world.workspace.lake_path, compared, ignore=LEARNT)
+
+
+def served(town: Any) -> Mapping[bytes, bytes]:
+    from infra.keyvalue import Generations
+    from profiles.serving import FOLDER, MANIFEST
+
+    found = Generations(town.world.workspace.serving_path / FOLDER).current().items(b"")
+    return {key: value for key, value in found if key != MANIFEST and key[:2] in (b"k|", b"t|", b"l|", b"s|")}
+
+
+def held(town: Any, value: str) -> None:
+    from api.cli.persons import Gallery
+    from consent.erasure import holds
+    from consent.erasure.holds import Hold
+    from consent.officer import token_of
+    from infra.clock import system_clock
+
+    gallery = Gallery.open(town.world)
+    token = token_of(gallery.desk, "email", value)
+    gallery.desk.overlay.close()
+    one = Hold(id="h1", ground="a lawsuit", article="GDPR 17(3)(e)", actor="officer", made_at=system_clock())
+    holds.hold(town.world.database, [token], one)
+
+
+def towns(town_of: Callable[..., Any]) -> tuple[Any, Any]:
+    """Return a town in which something will be past, two days after it all came, and one in which that never was."""
+    made = town_of("town"), town_of("never")
+    for one in made:
+        aged(one, never=one.root.name == "never")
+        one.job("run")
+        one.number += 48
+    made[0].write({"consent/retention.yaml": RETENTION})
+    held(made[0], "kay.moss@example.org")
+    return made
+
+
+def counts(told: Any) -> dict[str, tuple[int, int]]:
+    return {one["table"]: (one["past"], one["held"]) for one in told["find"]["tables"]}
+
+
+def touched(town: Any) -> None:
+    for name in ("data/crm/1.csv", "data/tills/1.csv", "data/web/1.ndjson"):
+        file = town.root / name
+        file.write_text(file.read_text() + "\n")
+
+
+def test_what_is_past_goes_everywhere_and_stays_away(town_of: Callable[..., Any]) -> None:
+    from consent.retention.record import check_record
+    from infra.errors import Refused
+    from ingestion.tables import EVENTS
+
+    town, never = towns(town_of)
+    looked = town.job("maintain", dry_run="yes")
+    never.number += 1
+    with pytest.raises(Refused, match="quarantine: 2 of 3"):
+        town.job("maintain")
+    never.number += 1
+    told = town.job("maintain", at_once="yes", anyway="yes")
+    # of Leo and Kay two receipts each and three views of a page; a receipt of each of the other ten
+    assert counts(told) == {"events": (20, 5), "records": (2, 1), "quarantine": (3, 1), "recovered": (0, 0)}
+    assert looked["look"]["tables"] == told["find"]["tables"]
+    document = told["record"]["record"]
+    assert check_record(document, town.world.workspace.signer().public) == ()
+    assert "a lawsuit (GDPR 17(3)(e))" in document["holds"][0]
+    assert {one["hits_after"] for one in document["stores"]} == {0}
+    assert len(document["stores"]) > 20
+    assert not list((town.root / "state/work").glob("maintain*"))
+    never.job("run", full="yes")
+    assert hashes(town) == hashes(never)
+    assert served(town) == served(never)
+    # the sources say all of it once more
+    for one in (town, never):
+        touched(one)
+    sources = town.job("run")["ingest"]["sources"]
+    never.job("run")
+    assert {name: (one["expired"], one["accepted"]) for name, one in sources.items() if name != "consents"} == {
+        "crm": (3, 0), "tills": (14, 0), "web": (3, 0)
+    }  # fmt: skip
+    for one in (town, never):
+        one.job("run", full="yes")
+    assert hashes(town) == hashes(never)
+    assert served(town) == served(never)
+    assert town.job("maintain")["find"]["tables"][0] == {"table": EVENTS.name, "past": 5, "held": 5, "rows": 45}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("at", ["announced", "half gone", "resolving", "forgotten"])
+def test_killed_anywhere_the_next_run_ends_it(
+    town_of: Callable[..., Any], at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from api.cli import maintaining, pipeline
+    from infra import upkeep
+
+    class Killed(BaseException):
+        """A kill -9: nothing catches it."""
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    town, never = towns(town_of)
+    with monkeypatch.context() as patch:
+        if at == "announced":
+            patch.setattr(maintaining.Aging, "let_go", dies)
+        elif at == "half gone":
+            erase, gone = upkeep.erase, iter([upkeep.erase])
+            patch.setattr(upkeep, "erase", lambda *told: next(gone, dies)(*told))
+            assert upkeep.erase is not erase
+        elif at == "resolving":
+            patch.setattr(pipeline, "_PERSONS", (("resolve", dies), *pipeline._PERSONS[1:]))
+        else:
+            patch.setattr(maintaining.shutil, "rmtree", dies)
+        with pytest.raises(Killed):
+            town.job("maintain", anyway="yes")
+    # another run, though it was asked for something else; or the same one
+    town.job("maintain" if at == "half gone" else "run", resume=at == "half gone", anyway="yes")
+    for one in (town, never):
+        one.number = max(town.number, never.number)
+        one.job("run", full="yes")
+    assert hashes(town) == hashes(never)
+    assert served(town) == served(never)
