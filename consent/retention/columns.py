@@ -9,7 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as f
 
 from consent.retention.model import Moment, Rule
-from consent.retention.rule import keepers, ranked
+from consent.retention.rule import SERVING, keepers, ranked
 from infra.ids import Purpose
 
 Moments = Mapping[Moment, Column]
@@ -31,14 +31,18 @@ def past(
 def withheld(
     rules: Iterable[Rule], table: str, purposes: Collection[Purpose], at: datetime, moments: Moments
 ) -> Column:
-    """Return the purposes that may not use a row any longer, as a list."""
-    told = tuple(rules)
-    ended = [f.when(_over(ranked(told, table, one), at, moments, None), f.lit(one)) for one in sorted(purposes)]
+    """Return the purposes that by a rule of their own may not use a row any longer, as a list."""
+    told, asked = tuple(rules), sorted(one for one in purposes if one != SERVING)
+    rankings = {one: ranked(told, table, one) for one in asked}
+    ended = [f.when(_over(ranking, at, moments, None, own=True), f.lit(one)) for one, ranking in rankings.items()]
     return f.array_compact(f.array(*ended, f.lit(None).cast("string")))
 
 
-def _over(ranking: Sequence[Rule], at: datetime, moments: Moments, kind: Column | None) -> Column:
-    """Return whether the narrowest rule that speaks of a row says that its period is over."""
+def _over(ranking: Sequence[Rule], at: datetime, moments: Moments, kind: Column | None, *, own: bool = False) -> Column:
+    """Return whether the narrowest rule that speaks of a row says that its period is over.
+
+    With `own` only a rule that names a purpose counts.
+    """
     told = f.lit(False)
     for rule in reversed(ranking):  # the broadest first: each narrower one goes before what is said so far
         here = f.lit(True)
@@ -48,5 +52,7 @@ def _over(ranking: Sequence[Rule], at: datetime, moments: Moments, kind: Column 
             here &= f.coalesce(kind == rule.type, f.lit(False))
         moment = moments.get(rule.counted_from, f.lit(None).cast("timestamp"))
         gone = f.coalesce(moment < f.lit(rule.keep.before(at)), f.lit(False))
+        if own and rule.purpose is None:
+            gone = f.lit(False)
         told = f.when(here, gone).otherwise(told)
     return told

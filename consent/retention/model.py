@@ -10,8 +10,8 @@ from infra.ids import Purpose
 
 # occurred: the row's own time; received: when it came; last_activity: the newest moment of its person.
 Moment = Literal["occurred", "received", "last_activity"]
-_PERIOD: Final = re.compile(r"([1-9]\d{0,4})([dy])")
-_LEAP = (2, 29)
+_PERIOD: Final = re.compile(r"([1-9][0-9]{0,4})([dy])")
+_MOST_YEARS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +25,23 @@ class Period:
     def of(cls, text: str) -> Self:
         """Return the period that a text such as `730d` or `3y` means; raise `ValueError` for any other."""
         found = _PERIOD.fullmatch(text)
-        if found is None or (found[2] == "y" and int(found[1]) > 200):
+        if found is None or (found[2] == "y" and int(found[1]) > _MOST_YEARS):
             raise ValueError("write a period as whole days or years, for example 730d or 3y")
         return cls(days=int(found[1])) if found[2] == "d" else cls(years=int(found[1]))
 
     def before(self, at: datetime) -> datetime:
         """Return the moment from which on rows are kept at `at`; what is older is past. Days are counted in UTC.
 
-        A year before 29 February is 28 February: what is kept a day longer is kept, not lost.
+        A year before any time of 29 February is the end of 28 February, so that what is past stays past.
         """
         moment = at.astimezone(UTC)
         if not self.years:
             return moment - timedelta(days=self.days)
-        day = 28 if (moment.month, moment.day) == _LEAP else moment.day
-        return moment.replace(year=max(moment.year - self.years, 1), day=day)
+        try:
+            return moment.replace(year=moment.year - self.years)
+        except ValueError:
+            end = moment.replace(month=3, day=1, hour=0, minute=0, second=0, microsecond=0)
+            return end.replace(year=moment.year - self.years) - timedelta(microseconds=1)
 
     def __str__(self) -> str:
         """Return the period as it is written."""

@@ -51,9 +51,20 @@ def past(rules: Iterable[Rule], table: str, row: Row, purposes: Collection[Purpo
 
 
 def withheld(
-    rules: Iterable[Rule], table: str, row: Row, purposes: Collection[Purpose], at: datetime
+    rules: Sequence[Rule], table: str, row: Row, purposes: Collection[Purpose], at: datetime
 ) -> frozenset[Purpose]:
-    """Return the purposes that may not use a row any longer, though others may keep it."""
-    rules = tuple(rules)
-    ended = (one for one in purposes if over(counting(ranked(rules, table, one), row), row, at))
-    return frozenset(one for one in ended if one != SERVING)
+    """Return the purposes that by a rule of their own may not use a row any longer, though others may keep it."""
+    counted = {one: counting(ranked(rules, table, one), row) for one in purposes if one != SERVING}
+    return frozenset(one for one, rule in counted.items() if rule and rule.purpose and over(rule, row, at))
+
+
+def told(rules: Iterable[Rule], table: str, purpose: Purpose | None = None) -> str | None:
+    """Return in words how long rows of a table are kept (for a purpose), the broadest rule first; None: no rule."""
+    mine = sorted((r for r in rules if r.table == table and r.purpose in (None, purpose)), key=lambda r: r.narrowness)
+    return "; ".join(_narrowed(rule) for rule in mine) or None
+
+
+def _narrowed(rule: Rule) -> str:
+    names = [f"of {rule.source}" if rule.source else "", f"of type {rule.type}" if rule.type else ""]
+    narrow = " ".join(filter(None, names))
+    return f"{narrow}: {rule}" if narrow else str(rule)

@@ -20,7 +20,8 @@ LEARNT = ("weight_micro", "conflict_micro", "confidence", "weakest_micro", "dens
           "model_version", "edges", "identity_version")  # fmt: skip
 DATED_CRM = (
     "source: crm\nconnector: {type: files, path: 'data/crm/*.csv', format: csv}\nrecord: person\nkey: id\n"
-    "observed_at: seen\nfields: {given_name: first, family_name: last, birth_date: born, street: street, postcode: zip}\n"
+    "observed_at: seen\n"
+    "fields: {given_name: first, family_name: last, birth_date: born, street: street, postcode: zip}\n"
     "identifiers: {email: email, phone: phone, customer: id}\n"
     "contract: {born: {type: date, max: today}}\non_violation: quarantine\n"
 )
@@ -137,6 +138,15 @@ def test_what_is_past_goes_everywhere_and_stays_away(town_of: Callable[..., Any]
     assert town.job("maintain")["find"]["tables"][0] == {"table": EVENTS.name, "past": 5, "held": 5, "rows": 45}
 
 
+def once(whole: Callable[..., None], then: Callable[..., None]) -> Callable[..., None]:
+    left = iter([whole])
+
+    def act(*told: Any) -> None:
+        next(left, then)(*told)
+
+    return act
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("at", ["announced", "half gone", "resolving", "forgotten"])
 def test_killed_anywhere_the_next_run_ends_it(
@@ -156,9 +166,7 @@ def test_killed_anywhere_the_next_run_ends_it(
         if at == "announced":
             patch.setattr(maintaining.Aging, "let_go", dies)
         elif at == "half gone":
-            erase, gone = upkeep.erase, iter([upkeep.erase])
-            patch.setattr(upkeep, "erase", lambda *told: next(gone, dies)(*told))
-            assert upkeep.erase is not erase
+            patch.setattr(upkeep, "erase", once(upkeep.erase, dies))
         elif at == "resolving":
             patch.setattr(pipeline, "_PERSONS", (("resolve", dies), *pipeline._PERSONS[1:]))
         else:
