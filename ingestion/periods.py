@@ -37,7 +37,7 @@ class Periods:
     secret: str = field(default="", repr=False)
 
     def __bool__(self) -> bool:
-        return bool(self.rules) or self.remembered
+        return bool(self.rules)
 
     def facts(self) -> list[dict[str, Any]]:
         """Return the rules as data."""
@@ -48,6 +48,7 @@ def periods(workspace: Workspace, at: int | None) -> Periods:
     """Return how long rows are kept: by the rules, and by what a version of the lake remembers of rows that went."""
     rules = load_retention(workspace)
     purposes = tuple(load_policy(workspace).purposes) if rules else ()
-    remembered = at is not None and shelf.count(workspace.lake_path, LET_GO, at) > 0
+    # without any rule, what went may come again
+    remembered = bool(rules) and at is not None and shelf.count(workspace.lake_path, LET_GO, at) > 0
     secret = hmac.digest(workspace.token_key(), b"retention", "sha256").hex()
     return Periods(rules, purposes, remembered, secret)

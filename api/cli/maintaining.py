@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import identity.erasure
@@ -105,7 +107,7 @@ def announce(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object
     """Tell the ledger what is about to go: rules and numbers, and nobody."""
     told = _summary(runtime, "find")
     folder = _folder(runtime.workspace, _BEGUN)
-    if not any(one["past"] for one in told["tables"]):
+    if all(one["past"] == one["held"] for one in told["tables"]):
         if not is_begun(runtime.workspace):
             shutil.rmtree(folder, ignore_errors=True)
         return {}
@@ -250,8 +252,10 @@ def _needles(runtime: Runtime, done: Path) -> Needles:
     standing: set[str] = set()
     for table, column in ((RECORDS, "key"), (EVENTS, "message_id")):
         for batch in shelf.batches(lake, table, columns=[column, "identifiers"]):
-            standing |= keys.intersection(batch.column(column).to_pylist())
-            standing |= {one["value"] for told in batch.column("identifiers").to_pylist() for one in told or ()} & keys
+            values = pc.struct_field(pc.list_flatten(batch.column("identifiers")), "value")
+            for told in (batch.column(column), values):
+                wanted = pa.array(sorted(keys), type=told.type)
+                standing.update(told.filter(pc.is_in(told, value_set=wanted)).to_pylist())
     ids = [one for part in _ids(done / "nobody") for one in part][:_NEEDLES]
     return Needles.of(sorted(keys - standing), ids=ids)
 

@@ -57,7 +57,8 @@ def run(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     runs = Runs(runtime.database, system_clock)
     now = fingerprint(runtime, TABLES)
     last = runs.newest_manifest()
-    if last is not None and last.fingerprint == now and arguments.get("full") != "yes":
+    same = last is not None and last.fingerprint == now and not maintaining.is_begun(runtime.workspace)
+    if same and arguments.get("full") != "yes":
         runtime.say("nothing has changed since the last run; what is served stays")
         return summary | _linted(runtime)
     return summary | _derive(runtime, arguments, now, summary)

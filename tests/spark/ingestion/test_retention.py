@@ -72,7 +72,7 @@ def test_what_is_past_goes_is_not_taken_in_again_and_what_is_new_is(world: Any) 
     shop = world("crm", "guests", "web")
     laid(shop)
     shop.run()
-    assert state(shop)["records"] == ["1", "2", "C1", "C2", "C2", "ann@example.org", "cid@example.org"]
+    assert state(shop)["records"] == ["1", "2", "C1", "C2", "C2", "email:ann@example.org", "email:cid@example.org"]
     shop.number += 48
     (shop.root / "consent/retention.yaml").write_text(RULES)
     (ben,) = {row["record_key"] for row in shop.read(RECORDS).where("key = '2'").collect()}
@@ -89,9 +89,9 @@ def test_what_is_past_goes_is_not_taken_in_again_and_what_is_new_is(world: Any) 
     for _ in range(2):
         work.let_go()
     assert set(work.left().values()) == {0}
-    gone = {"records": ["2", "C2", "ann@example.org"], "events": ["m2"], "quarantine": []}
+    gone = {"records": ["2", "C2", "email:ann@example.org"], "events": ["m2"], "quarantine": []}
     assert state(shop) == gone
-    (ann,) = shop.read(RECORDS).where("key = 'ann@example.org'").collect()
+    (ann,) = shop.read(RECORDS).where("key = 'email:ann@example.org'").collect()
     assert [one["value"] for one in ann["identifiers"]] == ["c2", "ann@example.org"]
     assert shop.read(RECORDS).where("key = 'C2'").first()["attributes"] == {"given_name": "Benno"}
     # of a guest and a rejected row their words do not tell the age; of the others they do
