@@ -127,8 +127,8 @@ def test_accounts_of_an_older_release_gain_the_rows_that_expired(tmp_path: Path)
     old = sa.create_engine(url)
     with old.begin() as connection:
         connection.exec_driver_sql(
-            "CREATE TABLE run_account (run_id TEXT, source TEXT, file TEXT, read BIGINT, accepted BIGINT, changed BIGINT, "
-            "duplicate BIGINT, quarantined BIGINT, suppressed BIGINT, consent_filtered BIGINT, "
+            "CREATE TABLE run_account (run_id TEXT, source TEXT, file TEXT, read BIGINT, accepted BIGINT, "
+            "changed BIGINT, duplicate BIGINT, quarantined BIGINT, suppressed BIGINT, consent_filtered BIGINT, "
             "PRIMARY KEY (run_id, source, file))"
         )
         connection.exec_driver_sql("INSERT INTO run_account VALUES ('r', 'crm', 'a.csv', 1, 1, 0, 0, 0, 0, 0)")
