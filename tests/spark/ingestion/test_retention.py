@@ -128,6 +128,34 @@ def test_other_rules_or_holds_in_the_meantime_are_asked_anew(world: Any) -> None
     assert len(state(shop)["records"]) == 2
 
 
+def test_killed_between_two_tables_another_run_ends_it(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from infra import upkeep
+
+    class Killed(BaseException):
+        """A kill -9: nothing catches it."""
+
+    def dies(*_: Any) -> None:
+        raise Killed
+
+    shop = world("crm", "guests", "web")
+    laid(shop)
+    shop.run()
+    shop.number += 48
+    (shop.root / "consent/retention.yaml").write_text(RULES)
+    aging(shop, "work").find()
+    with monkeypatch.context() as patch:
+        left = iter([upkeep.erase])
+        patch.setattr(upkeep, "erase", lambda *told: next(left, dies)(*told))  # noqa: PLW0108 - one after the other
+        with pytest.raises(Killed):
+            aging(shop, "work").let_go()
+    work = aging(shop, "work")
+    assert sum(work.left().values()) > 0
+    work.let_go()
+    assert set(work.left().values()) == {0}
+    assert state(shop) == {"records": ["C2", "email:ann@example.org"], "events": ["m2"], "quarantine": []}
+    assert shop.read(LET_GO).select("token").distinct().count() == 3
+
+
 def rules_drawn(chance: random.Random) -> list[Rule]:
     found = {}
     for _ in range(chance.randint(1, 6)):

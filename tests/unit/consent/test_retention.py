@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from api.cli.retained import STORES, checked
+from consent.config import LABELS_FILE, LabelsConfig
+from consent.model import Policy
+from consent.processing import Controller, record_of_processing
 from consent.residue.model import Hit, PlaceReport, ScanReport
 from consent.retention.config import FILE, check_retention, load_retention
 from consent.retention.model import Period, Rule
@@ -87,6 +90,22 @@ def test_rules_are_told_in_words_the_broadest_first() -> None:
     )
     assert told(rules, "records") is None
     assert told(rules, "records", Purpose("analytics")) == "1 year after it happened: a test"
+
+
+def test_the_record_of_processing_tells_the_rules_and_only_without_any_the_words(
+    policy: Policy, workspace: Workspace
+) -> None:
+    labels = workspace.load(LABELS_FILE, LabelsConfig)
+    said = Controller.model_validate({"name": "Shop", "retention": {"service": "for ever", "analytics": "a year"}})
+    rules = [replace(RULE, table="records", purpose=Purpose("analytics"))]
+    record = record_of_processing(said, policy, labels, (), (), rules)
+    kept = {one.purpose: one.retention for one in record.activities}
+    assert kept["analytics"] == "records 1 year after it happened: a test"
+    assert kept["service"] == "for ever"
+    both = record_of_processing(said, policy, labels, (), (), [*rules, RULE])
+    kept = {one.purpose: one.retention for one in both.activities}
+    assert kept["service"] == "events 1 year after it happened: a test"
+    assert kept["analytics"] == "records 1 year after it happened: a test; events 1 year after it happened: a test"
 
 
 def facts(**more: Any) -> RecordFacts:
