@@ -59,7 +59,15 @@ _TOLD: Final = "told"
 _AT_ONCE: Final = 500
 # As many keys are looked for in every byte; all of them are looked for in the tables.
 _NEEDLES: Final = 400
+# What is not searched, and why something may stand there.
 _WAITS: Final = "rows as they came, kept for a replay for seven days"
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "log": _WAITS,
+    "landing": _WAITS,
+    "corrections": "what people asked to be corrected, which an erasure takes out",
+    "destinations": "files that recipients were handed, who are told to remove whom no audience holds",
+    "lake: the log's statistics": IDS_IN_LOGS,
+}
 
 
 def is_begun(workspace: Workspace) -> bool:
@@ -113,11 +121,15 @@ def announce(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object
         return {}
     rules = [rule.facts() for rule in load_retention(runtime.workspace)]
     facts = {"run": runtime.run.id, "as_of": runtime.run.started_at.isoformat(), "rules": rules}
-    facts |= {"tables": told["tables"], "holds": told["holds"]}
-    digest = content_digest([KIND, runtime.run.id])
+    # of a hold only its id: grounds are somebody's words, and the ledger keeps what it is told for ever
+    facts |= {"tables": told["tables"], "holds": [words.partition(":")[0] for words in told["holds"]]}
+    digest = content_digest([KIND, facts])
     note = append_note(runtime.database, KIND, facts, runtime.run.started_at, note_id=digest)
-    if folder.exists():
+    books = {book.STORE.table for book in BOOKS}
+    if any(one["past"] > one["held"] for one in told["tables"] if one["table"] not in books):
         (folder / _TOLD).touch()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     return {"note": note}
 
 
@@ -196,11 +208,7 @@ def record(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
         return {}
     search = _searched(runtime, done) if at_once and done.exists() else None
     told = [{**one, "let_go": one["past"] - one["held"], "left": 0} for one in found["tables"]]
-    exclusions = (
-        Exclusion(store="log", reason=_WAITS, ground=_WAITS),
-        Exclusion(store="landing", reason=_WAITS, ground=_WAITS),
-        Exclusion(store="lake: the log's statistics", reason=IDS_IN_LOGS, ground=IDS_IN_LOGS),
-    )
+    exclusions = tuple(Exclusion(store=store, reason=why, ground=why) for store, why in _ELSEWHERE.items())
     facts = RecordFacts(
         record_id=runtime.run.id,
         controller=load_policy(workspace).controller,
@@ -235,7 +243,7 @@ def _searched(runtime: Runtime, done: Path) -> ScanReport:
         place
         for store in stores(runtime, KIND, {}, at_once=True)
         for place in store.places().scanned
-        if place.kind != "spool"
+        if place.kind != "spool" and place.store.partition(".")[0] not in {"corrections", "destination"}
     ]
     report = without_ids_in_the_log(scan(places, needles))
     left = sorted({f"{hit.store}/{hit.file} ({hit.where})" for hit in report.hits})
