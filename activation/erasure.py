@@ -1,13 +1,13 @@
 """Erasure of a person from activation: audiences and learning without them, and destinations told to do the same."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import delete, func, select
+from sqlalchemy import Engine, delete
 
 from activation import feed
 from activation.declarations import Destination
@@ -94,7 +94,7 @@ class Activated:
 
     def delete(self, subject: Subject) -> Mapping[str, Any]:
         """Forget decisions about the person, work all out without them, tell destinations to let go of them."""
-        decided = self._forget(subject.ids)
+        decided = forget_decisions(self._runtime.database, subject.ids)
         before = {one.destination: self._knows(one, subject) for one in self._all()}
         for job in (recommend, audiences, outcomes, sync):
             job(self._runtime, self._arguments)
@@ -201,14 +201,15 @@ class Activated:
             for table in (SYNC_CHANGE, SYNC_STATE):
                 upkeep.erase(self._runtime.lake, table, gone, ("match_key",))
 
-    def _forget(self, ids: tuple[str, ...]) -> int:
-        gone = 0
-        with writing(self._runtime.database) as connection:
-            for start in range(0, len(ids), _AT_ONCE):
-                mine = DECISION_EVENT.c.profile_id.in_(ids[start : start + _AT_ONCE])
-                gone += connection.execute(select(func.count()).select_from(DECISION_EVENT).where(mine)).scalar_one()
-                connection.execute(delete(DECISION_EVENT).where(mine))
-        return gone
+
+def forget_decisions(database: Engine, ids: Sequence[str]) -> int:
+    """Take out the decisions that were made about the ids, and return how many."""
+    gone = 0
+    with writing(database) as connection:
+        for start in range(0, len(ids), _AT_ONCE):
+            mine = DECISION_EVENT.c.profile_id.in_(ids[start : start + _AT_ONCE])
+            gone += connection.execute(delete(DECISION_EVENT).where(mine)).rowcount
+    return gone
 
 
 def _keys(one: Destination, subject: Subject) -> frozenset[str]:

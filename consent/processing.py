@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from consent.config import LabelsConfig
 from consent.model import MatrixRow, Policy
+from consent.retention.model import Rule
+from consent.retention.rule import told
 from infra.ids import Purpose
 from infra.workspace import Workspace
 
@@ -119,10 +121,18 @@ def load_controller(workspace: Workspace) -> Controller:
 
 
 def record_of_processing(
-    controller: Controller, policy: Policy, labels: LabelsConfig, feeds: Sequence[Feed], outlets: Sequence[Outlet]
+    controller: Controller,
+    policy: Policy,
+    labels: LabelsConfig,
+    feeds: Sequence[Feed],
+    outlets: Sequence[Outlet],
+    rules: Sequence[Rule] = (),
 ) -> Processing:
-    """Return the record of everything that the policy lets be done; purposes without a row are told as unused."""
-    activities = (_activity(purpose, controller, policy, labels, feeds, outlets) for purpose in policy.purposes)
+    """Return the record of everything that the policy lets be done; purposes without a row are told as unused.
+
+    How long data are kept is told by the rules that are carried out, and only without any in the controller's words.
+    """
+    activities = (_activity(purpose, controller, policy, labels, feeds, outlets, rules) for purpose in policy.purposes)
     return Processing(controller, policy.version, tuple(activities), (*MEASURES, *controller.security))
 
 
@@ -133,6 +143,7 @@ def _activity(
     labels: LabelsConfig,
     feeds: Sequence[Feed],
     outlets: Sequence[Outlet],
+    rules: Sequence[Rule],
 ) -> Activity:
     terms, rows = policy.purposes[purpose], [row for row in policy.rows if row.purpose == purpose]
     held = {name for feed in feeds for name in feed.fields}
@@ -154,7 +165,7 @@ def _activity(
             for one in controller.transfers
             if one.recipient in recipients
         ),
-        retention=controller.retention.get(purpose) or _kept(rows),
+        retention=_carried_out(rules, purpose) or controller.retention.get(purpose) or _kept(rows),
     )
 
 
@@ -175,6 +186,12 @@ def _categories(labels: LabelsConfig, fields: set[str]) -> Iterator[str]:
             yield f"{label.description or name}: {', '.join(here)}"
     if rest := sorted(fields - told):
         yield f"{OTHER}: {', '.join(rest)}"
+
+
+def _carried_out(rules: Sequence[Rule], purpose: Purpose) -> str:
+    tables = dict.fromkeys(rule.table for rule in rules)
+    found = ((table, told(rules, table, purpose)) for table in tables)
+    return "; ".join(f"{table} {words}" for table, words in found if words)
 
 
 def _kept(rows: Iterable[MatrixRow]) -> str:

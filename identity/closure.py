@@ -31,6 +31,18 @@ def closure(workspace: Workspace, tokens: Sequence[Token]) -> Subject:
     An identifier that somebody else's records carry too is shared: it is named, and is not the person's alone. Raise
     `SharedIdentifier` where the tokens lead to several known people.
     """
+    return _closed(workspace, tokens)
+
+
+def everybody(workspace: Workspace, tokens: Sequence[Token]) -> Subject:
+    """Return all people whom the tokens lead to as one subject, with what is shared with others too.
+
+    For what must be kept: better more than they have than less.
+    """
+    return _closed(workspace, tokens, several=True)
+
+
+def _closed(workspace: Workspace, tokens: Sequence[Token], *, several: bool = False) -> Subject:
     with workbench(workspace) as connection:
         _load(connection, workspace)
         connection.register("asked", pa.table({"token": pa.array([str(t) for t in tokens], pa.string())}))
@@ -38,7 +50,8 @@ def closure(workspace: Workspace, tokens: Sequence[Token]) -> Subject:
             "CREATE TABLE person AS SELECT DISTINCT m.profile_id FROM holding h JOIN membership m USING (record_key) "
             "WHERE h.token IN (SELECT token FROM asked)"
         )
-        _one_person(connection)
+        if not several:
+            _one_person(connection)
         connection.execute(
             "CREATE TABLE mine AS SELECT record_key FROM membership WHERE profile_id IN (SELECT profile_id FROM person) "
             "UNION SELECT record_key FROM holding WHERE token IN (SELECT token FROM asked) "
@@ -47,7 +60,7 @@ def closure(workspace: Workspace, tokens: Sequence[Token]) -> Subject:
         for _ in range(_ROUNDS):
             if not _grown(connection):
                 break
-        return _subject(connection, tokens)
+        return _subject(connection, tokens, alone=not several)
 
 
 def _load(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
@@ -122,10 +135,12 @@ def _grown(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(grown)
 
 
-def _subject(connection: duckdb.DuckDBPyConnection, tokens: Sequence[Token]) -> Subject:
+def _subject(connection: duckdb.DuckDBPyConnection, tokens: Sequence[Token], *, alone: bool) -> Subject:
     def column(query: str) -> list[str]:
         return [str(value) for (value,) in connection.execute(query).fetchall()]
 
+    if not alone:
+        connection.execute("DELETE FROM shared")
     shared = column("SELECT token FROM shared ORDER BY token")
     own = column("SELECT token FROM carried WHERE token NOT IN (SELECT token FROM shared) ORDER BY token")
     ids = column(

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
+from sqlalchemy import Engine, delete, or_, select
 from sqlalchemy import Table as DatabaseTable
-from sqlalchemy import delete, or_, select
 
 from consent.erasure.ports import Places, Plan, Subject, folder_of
 from consent.residue.model import Place
@@ -38,6 +38,7 @@ from identity.tables import (
 )
 from infra import shelf, upkeep
 from infra.database import writing
+from infra.lake import Lake
 from infra.runtime import Runtime
 from infra.tables import Table
 
@@ -101,13 +102,15 @@ class Identities:
                 for column in columns[1:]:
                     wanted |= pc.field(column).isin(ids)
                 rows[table.name] = shelf.lookup(lake, table, wanted, columns=[columns[0]]).num_rows
-        rows |= {table.name: len(self._found(table, columns, subject.ids)) for table, columns in _STEWARDS}
+        rows |= {
+            table.name: len(_found(self._runtime.database, table, columns, subject.ids)) for table, columns in _STEWARDS
+        }
         kept = {name: why for name, why in _WITHOUT.items() if name != RESOLUTION.name}
         return Plan(store=self.name, rows=rows, stays=kept)
 
     def delete(self, subject: Subject) -> Mapping[str, Any]:
         """Forget stewards' words, resolve without the person's records, then take out every row that names an id."""
-        words = self._forget_words(subject.ids)
+        words = forget_words(self._runtime.database, subject.ids)
         told = resolve(self._runtime, {**self._arguments, "erased": str(self._folder)})
         ids = self._ids(subject)
         for table, columns in _IDS:
@@ -134,22 +137,34 @@ class Identities:
         lake = self._runtime.workspace.lake_path
         return bool(shelf.lookup(lake, table, pc.field(column).isin(list(ids)), columns=[column]).num_rows)
 
-    def _found(self, table: DatabaseTable, columns: Iterable[str], ids: Sequence[str]) -> list[str]:
-        found: set[str] = set()
-        with self._runtime.database.connect() as connection:
-            for start in range(0, len(ids), _AT_ONCE):
-                part = ids[start : start + _AT_ONCE]
-                wanted = or_(*(table.c[column].in_(part) for column in columns))
-                found.update(connection.execute(select(table.c.id).where(wanted)).scalars())
-        return sorted(found)
 
-    def _forget_words(self, ids: Sequence[str]) -> int:
-        gone = {table.name: self._found(table, columns, ids) for table, columns in _STEWARDS}
-        with writing(self._runtime.database) as connection:
-            for answers, column, table in _ANSWERS:
-                for one in gone[table.name]:
-                    connection.execute(delete(answers).where(answers.c[column] == one))
-            for table, _ in _STEWARDS:
-                for one in gone[table.name]:
-                    connection.execute(delete(table).where(table.c.id == one))
-        return sum(map(len, gone.values()))
+def forget_ids(lake: Lake, ids: DataFrame) -> None:
+    """Take every row out that names one of the ids (`id`), where what changed them has not done so already."""
+    for table, columns in _IDS:
+        for column in columns:
+            named = ids.withColumnRenamed("id", column)
+            if not lake.read(table).join(named, column, "left_semi").isEmpty():
+                upkeep.erase(lake, table, named, (column,))
+
+
+def forget_words(database: Engine, ids: Sequence[str]) -> int:
+    """Forget what stewards said of the ids, and return how much that was."""
+    gone = {table.name: _found(database, table, columns, ids) for table, columns in _STEWARDS}
+    with writing(database) as connection:
+        for answers, column, table in _ANSWERS:
+            for one in gone[table.name]:
+                connection.execute(delete(answers).where(answers.c[column] == one))
+        for table, _ in _STEWARDS:
+            for one in gone[table.name]:
+                connection.execute(delete(table).where(table.c.id == one))
+    return sum(map(len, gone.values()))
+
+
+def _found(database: Engine, table: DatabaseTable, columns: Iterable[str], ids: Sequence[str]) -> list[str]:
+    found: set[str] = set()
+    with database.connect() as connection:
+        for start in range(0, len(ids), _AT_ONCE):
+            part = ids[start : start + _AT_ONCE]
+            wanted = or_(*(table.c[column].in_(part) for column in columns))
+            found.update(connection.execute(select(table.c.id).where(wanted)).scalars())
+    return sorted(found)

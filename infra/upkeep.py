@@ -1,14 +1,15 @@
-"""What an erasure does to the lake's files: rows out by keys, no deleted row left in a file, no old file left on disk.
+"""What erasure and retention do to the lake's files: rows out by keys, no deleted row in a file, no old file on disk.
 
 Values never stand in a statement: rows are named by a frame of keys, and Delta writes only the names of columns into
 its log (docs/adr/0003). Commits made here are marked, so that nobody takes them for the writes of a run.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -56,6 +57,28 @@ def purge(lake: Lake, tables: Iterable[Table]) -> None:
 
 def _reorganise(lake: Lake, table: Table) -> None:
     lake.spark.sql(f"REORG TABLE delta.`{lake.path(table)}` APPLY (PURGE)")
+
+
+def checkpoint(lake: Lake, tables: Iterable[Table]) -> int:
+    """Write a checkpoint of every table that changed since its last one, and return how many.
+
+    Delta deletes what its log has kept long enough only when it writes one.
+    """
+    due = [t for t in tables if shelf.exists(lake.root, t) and shelf.version(lake.root, t) > _checked(lake.root, t)]
+    together(*(partial(_checkpoint, lake, table) for table in due))
+    return len(due)
+
+
+def _checkpoint(lake: Lake, table: Table) -> None:
+    jvm: Any = lake.spark._jvm  # noqa: SLF001 - Delta says it to its own engine alone
+    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(lake.spark._jsparkSession, lake.path(table))  # noqa: SLF001
+    log.checkpoint()
+
+
+def _checked(root: Path, table: Table) -> int:
+    """Return the version of a table's last checkpoint, -1 where it has none."""
+    file = root / table.name / _LOG / "_last_checkpoint"
+    return int(json.loads(file.read_bytes())["version"]) if file.is_file() else -1
 
 
 def expire(lake: Lake, tables: Iterable[Table], hours: int | None = None) -> None:

@@ -21,6 +21,7 @@ LEFT_OUT: Final = {
     "recovered": "what became of such rows, without their content",
     "verdicts": "that a row came and was not taken in, under a token, without its content",
     "repeated": "that an event came twice, under a token; the event itself is told",
+    "let_go": "that a row was let go by its age, as a keyed digest that nothing leads to",
     "landed": "copies of rows on their way in; what was taken in is told",
 }
 

@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from infra.columns import birth_id
+from ingestion.periods import EXPIRED
 from ingestion.read import UNKEPT, UNSTORED
 
 # Versions of one run lie within one stride of sequence numbers.
@@ -147,7 +148,7 @@ def contradictions(judged: DataFrame, told: DataFrame) -> DataFrame:
 def is_untold() -> Column:
     """Say of judged rows whether no other table tells: not stored, or a repetition of a key that comes once."""
     again = (f.col("once") | f.col("first").isNotNull()) & (f.col("verdict") == "duplicate")
-    return _unkept() | again | f.col("verdict").isin(*UNSTORED)
+    return _unkept() | again | f.col("verdict").isin(*UNSTORED, EXPIRED)
 
 
 def _unkept() -> Column:

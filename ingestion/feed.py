@@ -18,6 +18,7 @@ from infra.runtime import Runtime
 from infra.tables import Table
 from infra.together import together
 from ingestion import facts
+from ingestion.aged import gone_before, too_old
 from ingestion.connectors.streamed import landed_rows
 from ingestion.drift import reference
 from ingestion.drift.gate import Gate
@@ -25,12 +26,13 @@ from ingestion.errors import BooksDoNotBalance, SourceUnreadable, TablesDoNotBal
 from ingestion.flow import SEEN, Flow, Seen, gaps, moment, owed
 from ingestion.gained import Gains, gained
 from ingestion.intake import Intake
-from ingestion.model import REJECTED, Account, Note
+from ingestion.model import COUNTS, REJECTED, Account, Note
+from ingestion.periods import Periods
 from ingestion.pii import Screen
 from ingestion.renewed import renewed
 from ingestion.rows import raw_rows
 from ingestion.subjects import subject_versions, subjects
-from ingestion.tables import CATALOGUE, EVENTS, QUARANTINE, RECORDS, REPEATED, VERDICTS
+from ingestion.tables import CATALOGUE, EVENTS, LET_GO, QUARANTINE, RECORDS, REPEATED, VERDICTS
 from ingestion.transforms import content_hash, current_records, settled, understood
 from ingestion.versions import exceptions, fresh_lines, known_lines, near, rejected_lines, shared_slots, verdicts
 from ingestion.windows import repeated, unheard
@@ -49,6 +51,7 @@ class Feed:
         self._runtime, self._lake, self._gate = runtime, runtime.lake, gate
         stopped = gate.stopped if gate else ()
         self._intakes = [one for one in intakes if one.taken.fresh and one.source.source not in stopped]
+        self._periods = intakes[0].periods if intakes else Periods()
         self._persisted: list[DataFrame] = []
         self._stamp = facts.Stamp(runtime.run.number, runtime.run.started_at, runtime.run.salt)
         self._seen: dict[str, Seen] = {}
@@ -64,7 +67,7 @@ class Feed:
             return (), ()
         began = monotonic()
         with self._reading():
-            rows = self._kept(self._rows())
+            rows = self._kept(self._remembered(self._rows()))
             judged, accounts = self._told_apart(rows)
             self._say("judged", accounts, began)
             newest = {name: at for name, seen in self._seen.items() if (at := moment(seen.told))}
@@ -119,7 +122,16 @@ class Feed:
         return reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), frames)
 
     def _source_rows(self, intake: Intake) -> DataFrame:
-        return settled(_screened(understood(self._raw(intake), intake.reading), intake.screen), intake.source)
+        rows = settled(_screened(understood(self._raw(intake), intake.reading), intake.screen), intake.source)
+        return too_old(rows, intake.source.record, intake.periods, self._stamp.received_at)
+
+    def _remembered(self, rows: DataFrame) -> DataFrame:
+        """Return the rows with those marked that retention let go before."""
+        if not self._periods.remembered:
+            return rows
+        secret = self._lake.spark.createDataFrame([(self._periods.secret,)], "secret string")
+        keys = [known.select("source", f.col(key).alias("key")) for known, key, _ in self._known()]
+        return gone_before(rows, self._mine(LET_GO), reduce(DataFrame.unionByName, keys), secret)
 
     def _referred(self, rows: DataFrame) -> DataFrame:
         """Return the rows with those rejected or flagged that refer to keys which nobody has."""
@@ -203,7 +215,7 @@ class Feed:
 
     def _accounts(self, judged: DataFrame) -> tuple[Account, ...]:
         """Return the fate of every row, file by file; raise where a line of a file has no verdict."""
-        names = ("accepted", "duplicate", "quarantined", "suppressed", "consent_filtered")
+        names = COUNTS[1:2] + COUNTS[3:]
         # What is told of the future, by a wrong clock, makes nothing fresh.
         told = f.col("dated") & (f.col("verdict") == "accepted") & (f.col("at") <= self._stamp.received)
         self._seen = {}

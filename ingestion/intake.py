@@ -22,6 +22,7 @@ from ingestion.expected import Evolution
 from ingestion.identify import Naming
 from ingestion.judge import Reading
 from ingestion.model import Account, Note, SourceFile
+from ingestion.periods import Periods
 from ingestion.pii import Screen
 from ingestion.precaution import alarms, found_by, watch
 from ingestion.rows import columns_of, natives_of
@@ -35,16 +36,22 @@ _RULES = 3
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for all sources of a run: identifier types, the words of consent, who may not be taken in."""
+    """What holds for all sources of a run: identifier types, words of consent, who and what may not be taken in."""
 
     kinds: Mapping[str, IdentifierType]
     words: Mapping[str, tuple[str, ...]]
     restricted: frozenset[str] = field(repr=False)
     kept_out: KeptOut = field(default_factory=KeptOut, repr=False)
+    periods: Periods = field(default_factory=Periods)
+
+    def keeps_out(self) -> bool:
+        """Say whether anybody or anything may not be stored."""
+        return bool(self.restricted or self.kept_out or self.periods)
 
     def restrictions(self) -> str:
-        """Return the digest of the list of those who may not be stored: restricted people and those kept out."""
-        return content_digest(sorted(self.restricted | self.kept_out.tokens))
+        """Return the digest of what may not be stored: restricted people, those kept out, rows older than a period."""
+        people = sorted(self.restricted | self.kept_out.tokens)
+        return content_digest([people, *self.periods.facts()] if self.periods.rules else people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class Intake:
     landed: bool = False
     alarms: tuple[Note, ...] = ()
     look: Look | None = None
+    periods: Periods = field(default_factory=Periods)
 
 
 def intake(runtime: Runtime, source: Source, terms: Terms, books: Books, *, anyway: bool = False) -> Intake:
@@ -142,6 +150,7 @@ def prepared(
         naming=_naming(runtime, reading, terms, region),
         screen=Screen(tuple(source.free_text.items()), region, watched) if source.free_text or watched else None,
         look=seen,
+        periods=terms.periods,
     )
 
 
@@ -195,7 +204,12 @@ def _naming(runtime: Runtime, reading: Reading, terms: Terms, region: str) -> Na
         kept_out=terms.kept_out,
         keys=key if source.record == "person" else (),
         told=key
-        if source.once or source.duplicates.within or source.consent_gate or terms.restricted or terms.kept_out
+        if source.once
+        or source.duplicates.within
+        or source.consent_gate
+        or terms.restricted
+        or terms.kept_out
+        or terms.periods
         else (),
         known_first=source.record != "consent",
         soft={_place(reading, c): tuple(k for k in dropping if k.column == c) for c in sorted(dropped)},

@@ -25,11 +25,12 @@ from ingestion.drift.gate import Gate
 from ingestion.errors import UnknownSource
 from ingestion.feed import Feed
 from ingestion.intake import Intake, Terms, intake
+from ingestion.periods import periods
 from ingestion.quarantine.replay import Return, replay_of
 from ingestion.quarantine.store import load
 from ingestion.report import summary, table
 from ingestion.store import Books, Taken, taken_paths
-from ingestion.tables import LANDED, TABLES
+from ingestion.tables import LANDED, LET_GO, TABLES
 
 # How long segments of the log and landed files are kept for a replay once the lake has what they say.
 _KEPT = timedelta(days=7)
@@ -157,4 +158,7 @@ def _chosen(runtime: Runtime, arguments: Mapping[str, str]) -> tuple[Source, ...
 def _terms(runtime: Runtime) -> Terms:
     words = consent_words(load_policy(runtime.workspace))
     kinds, restricted = load_identifier_types(runtime.workspace), restricted_tokens(runtime.database)
-    return Terms(kinds, words, frozenset(restricted), kept_out(runtime.database, runtime.workspace.token_keys()))
+    out = kept_out(runtime.database, runtime.workspace.token_keys())
+    return Terms(
+        kinds, words, frozenset(restricted), out, periods(runtime.workspace, runtime.run.base.get(LET_GO.name))
+    )

@@ -45,11 +45,12 @@ class Account:
     quarantined: int = 0
     suppressed: int = 0
     consent_filtered: int = 0
+    expired: int = 0
 
     @property
     def judged(self) -> int:
         """How many rows have a verdict."""
-        return self.accepted + self.duplicate + self.quarantined + self.suppressed + self.consent_filtered
+        return sum(getattr(self, name) for name in COUNTS if name not in ("read", "changed"))
 
     def __add__(self, other: "Account") -> "Account":
         """Return both accounts as one, under this one's name."""
@@ -62,7 +63,7 @@ SAMPLED = "(by a sample)"
 REJECTED = "(quarantined)"
 # What a note is about that is told of a load as a whole.
 LOADED = "load"
-COUNTS = ("read", "accepted", "changed", "duplicate", "quarantined", "suppressed", "consent_filtered")
+COUNTS = ("read", "accepted", "changed", "duplicate", "quarantined", "suppressed", "consent_filtered", "expired")
 
 
 @dataclass(frozen=True, slots=True)

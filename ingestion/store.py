@@ -13,8 +13,8 @@ from ingestion.model import COUNTS, Account, Note, SourceFile
 
 METADATA = sa.MetaData()
 
-# A file counts as taken in as long as its bytes, its source's declaration and, where rows were suppressed, the list
-# of restricted people are what they were.
+# A file counts as taken in as long as its bytes, its source's declaration and, where rows were suppressed or older than
+# they may be kept, the list of restricted people and the periods are what they were.
 INGESTED = sa.Table(
     "ingested_file",
     METADATA,
@@ -42,7 +42,7 @@ ACCOUNT = sa.Table(
     sa.Column("run_id", sa.Text, primary_key=True),
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("file", sa.Text, primary_key=True),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+    *(sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in COUNTS),
 )
 _NOTE = sa.Table(
     "run_note",
@@ -260,7 +260,7 @@ class Books:
                     own = {"run_id": self._run_id, "source": account.source, "file": account.file}
                     connection.execute(ACCOUNT.insert().values(**own, **counts))
                 for file, account in zip(source.fresh, fresh, strict=True):
-                    limits = restrictions if account.suppressed else ""
+                    limits = restrictions if account.suppressed or account.expired else ""
                     self._remember(connection, source, file, rows=account.read, restrictions=limits, ingested_at=at)
             for note in notes:
                 connection.execute(_NOTE.insert().values(run_id=self._run_id, **asdict(note)))

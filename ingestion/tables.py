@@ -160,6 +160,19 @@ class Landed:
     landed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """A row that was older than it may be kept and is known again by a keyed digest alone: of source, key and content.
+
+    Only rows whose own words do not tell their age are remembered.
+    """
+
+    source: str
+    token: Annotated[str, PERSONAL]
+    let_go_at: datetime
+    batch: int
+
+
 RECORDS = Table("records", Record, keys=("record_key", "sequence"))
 EVENTS = Table("events", Event, keys=("source", "message_id", "version"))
 CATALOGUE = Table("catalogue", Entry, keys=("source", "key", "sequence"))
@@ -169,4 +182,6 @@ VERDICTS = Table("verdicts", Verdict, keys=("source", "token", "received_at"))
 REPEATED = Table("repeated", Repeated, keys=("source", "token", "received_at"))
 LANDED = Table("landed", Landed, keys=("source", "epoch", "part", "place"), merged=True)
 
-TABLES = (RECORDS, EVENTS, CATALOGUE, QUARANTINE, RECOVERED, VERDICTS, REPEATED, LANDED)
+LET_GO = Table("let_go", LetGo, keys=("source", "token"))
+
+TABLES = (RECORDS, EVENTS, CATALOGUE, QUARANTINE, RECOVERED, VERDICTS, REPEATED, LANDED, LET_GO)

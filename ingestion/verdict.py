@@ -23,6 +23,7 @@ from ingestion.config import Source, load_sources
 from ingestion.connectors.collected import waiting
 from ingestion.connectors.declared import Collector
 from ingestion.errors import UnknownSource
+from ingestion.periods import BECAUSE, EXPIRED
 from ingestion.quarantine.payload import parsed, text_at
 from ingestion.store import taken_paths
 from ingestion.tables import CATALOGUE, EVENTS, QUARANTINE, RECORDS, REPEATED, VERDICTS
@@ -107,7 +108,8 @@ def _untold(lake: Path, source: Source, token: str) -> Iterator[Verdict]:
     for row in _rows(lake, VERDICTS, mine):
         if row["verdict"] != "quarantined":  # told by the quarantine, with its reason
             of = first.get(row["received_at"]) if row["verdict"] == "duplicate" else None
-            yield Verdict(source.source, row["verdict"], _LAKE, row["received_at"], row["batch"], first=of)
+            why = BECAUSE if row["verdict"] == EXPIRED else None
+            yield Verdict(source.source, row["verdict"], _LAKE, row["received_at"], row["batch"], because=why, first=of)
 
 
 def _on_its_way(

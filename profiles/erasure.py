@@ -4,14 +4,17 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import or_
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.compute as pc
+from pyspark.sql import DataFrame
 
 from consent.erasure.ports import Places, Plan, Subject
 from consent.residue.model import Place
 from infra import shelf, upkeep
 from infra.keyvalue import Generations
+from infra.lake import Lake
 from infra.runtime import Runtime
 from profiles.jobs import build
 from profiles.serving import FOLDER
@@ -24,6 +27,15 @@ _KEPT: Final[Mapping[str, tuple[str, ...]]] = {
     BORROWED_REFUSALS.name: ("record_key", "profile_id"),
     CONSENT_CHANGES.name: ("profile_id", "was", "left_key", "right_key"),
 }
+
+
+def forget_ids(lake: Lake, ids: DataFrame) -> None:
+    """Take every row out of what outlives a build that names one of the ids (`id`)."""
+    for table in _LASTING:
+        for column in _KEPT[table.name]:
+            named = ids.withColumnRenamed("id", column)
+            if not lake.read(table).join(named, column, "left_semi").isEmpty():
+                upkeep.erase(lake, table, named, (column,))
 
 
 class Golden:
@@ -93,11 +105,17 @@ class Served:
 
     def purge(self, subject: Subject) -> None:  # noqa: ARG002 - every store's shape
         """Remove every generation but the served one, the one kept for rollback too."""
-        generations = Generations(self._runtime.workspace.serving_path / FOLDER)
-        served = generations.name()
-        for path in sorted(generations.root.iterdir()):
-            if path.is_dir() and path.name != served:
-                shutil.rmtree(path)
+        remove_older(self._runtime.workspace.serving_path)
 
     def expire(self, subject: Subject) -> None:
         """Do nothing: what is removed is gone."""
+
+
+def remove_older(serving: Path) -> int:
+    """Remove every generation but the served one, and return how many that were."""
+    generations = Generations(serving / FOLDER)
+    served = generations.name()
+    older = [path for path in sorted(generations.root.iterdir()) if path.is_dir() and path.name != served]
+    for path in older:
+        shutil.rmtree(path)
+    return len(older)

@@ -24,6 +24,7 @@ from profiles.config import ProfileSettings, load_settings
 from profiles.feed import Facts, facts, newest_moment
 from profiles.partings import Parting
 from profiles.publish import Edition, Filler, is_published, publish_edition, run_facts
+from profiles.retention import withheld
 from profiles.rulebook import Rulebook
 from profiles.serving import STALENESS_SECONDS
 from profiles.tables import (
@@ -117,9 +118,10 @@ def _decide(work: _Work, linked: DataFrame, named: DataFrame) -> None:
 
 def _usable(work: _Work, linked: DataFrame) -> DataFrame:
     decided = work.runtime.lake.read(PROFILE_CONSENT)
-    return scopes.usable(
-        linked, work.facts.record_consent, decided, work.rules.readable(), work.rules.purposes("person")
-    )
+    readable, by_person = work.rules.readable(), work.rules.purposes("person")
+    may = scopes.usable(linked, work.facts.record_consent, decided, readable, by_person)
+    ended = withheld(work.runtime, work.rules.policy)
+    return may if ended is None else may.join(ended, ["record_key", "purpose"], "left_anti")
 
 
 def _portray(work: _Work, usable: DataFrame, named: DataFrame) -> None:

@@ -12,6 +12,8 @@ from consent.residue.certificate import check, read
 from consent.residue.model import ScanReport
 from consent.residue.needles import Needles
 from consent.residue.places import workspace_places
+from consent.retention.record import KIND as RECORD
+from consent.retention.record import check_record, summary
 from infra.errors import Broken, Malformed, Missing
 from infra.identifiers import load_identifier_types, normalise, token
 from infra.signing import decoded
@@ -33,8 +35,16 @@ def verify(
     workspace: WorkspaceOption = Path(),
     json: JsonOption = False,
 ) -> None:
-    """Check a certificate of erasure offline: its signature, its sense, whose it is; with --again also the stores."""
+    """Check a certificate of erasure offline: its signature, its sense, whose it is; with --again also the stores.
+
+    A record of retention is checked with its signature and its sense.
+    """
     with reporting():
+        if (recorded := _document(certificate)).get("kind") == RECORD:
+            if identifier or nonce or again:
+                raise Malformed("a record of retention is about nobody; leave --identifier, --nonce and --again out")
+            _verify_record(recorded, None if public_key is None else _public(public_key), json=json)
+            return
         wanted = [_identifier(one) for one in identifier or ()]
         if again and not wanted:
             raise Malformed("--again searches for identifiers: add --identifier, for example email:ann@example.org")
@@ -59,6 +69,22 @@ def verify(
             raise Broken(f"the certificate does not hold: {len(faults)} faults")
         if found is not None and not found.clean:
             raise Broken("the stores of the certificate are not clean; see above")
+
+
+def _verify_record(document: dict[str, Any], public: bytes | None, *, json: bool) -> None:
+    faults = check_record(document, public)
+    if json:
+        as_json({"faults": [(one.where, one.wrong) for one in faults]})
+    else:
+        for line in () if faults else summary(document):
+            say(line)
+        for fault in faults:
+            say(f"wrong: {fault.where} {fault.wrong}")
+        if not faults:
+            named = "the controller's key" if public else f"key {document['key_id']}; ask the controller for theirs"
+            say(f"holds: signed with {named}; nothing in it was changed")
+    if faults:
+        raise Broken(f"the record does not hold: {len(faults)} faults")
 
 
 def _document(path: Path) -> dict[str, Any]:

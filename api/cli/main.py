@@ -35,6 +35,7 @@ from api.cli import (
     stewarding,
     tracking,
     trying,
+    upkeeping,
     verdict,
 )
 
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 _TOP = (
     *(scaffold, trying, discovering, drifting, jobs, running, sources, serving, persons, explaining, stewarding),
-    *(planning, replaying, looking, verdict, quality, demo_data),
+    *(planning, replaying, looking, verdict, quality, upkeeping, demo_data),
 )
 for part in _TOP:
     app.add_typer(part.app)

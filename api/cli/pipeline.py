@@ -10,7 +10,7 @@ import identity.jobs
 import identity.stewardship.asking
 import ingestion.jobs
 import profiles.jobs
-from api.cli import linting
+from api.cli import linting, maintaining
 from api.cli.erasable import house
 from api.cli.fingerprint import fingerprint
 from api.cli.obeying import obey
@@ -41,6 +41,12 @@ def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object
     return profiles.jobs.publish(runtime, arguments, (filler,))
 
 
+_PAST: tuple[tuple[str, Job], ...] = (
+    ("find", maintaining.find),
+    ("announce", maintaining.announce),
+    ("let_go", maintaining.let_go),
+)
+_TIDY: tuple[tuple[str, Job], ...] = (("tidy", maintaining.tidy), ("record", maintaining.record))
 _OUT: tuple[tuple[str, Job], ...] = (("publish", _publish), ("sync", activation.jobs.sync))
 
 
@@ -51,7 +57,8 @@ def run(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     runs = Runs(runtime.database, system_clock)
     now = fingerprint(runtime, TABLES)
     last = runs.newest_manifest()
-    if last is not None and last.fingerprint == now and arguments.get("full") != "yes":
+    same = last is not None and last.fingerprint == now and not maintaining.is_begun(runtime.workspace)
+    if same and arguments.get("full") != "yes":
         runtime.say("nothing has changed since the last run; what is served stays")
         return summary | _linted(runtime)
     return summary | _derive(runtime, arguments, now, summary)
@@ -64,8 +71,32 @@ def apply(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     return summary | _derive(runtime, arguments, fingerprint(runtime, TABLES), summary)
 
 
+def maintain(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    """Let go of what is older than the rules of retention let it be kept, and tidy the lake's files.
+
+    `dry_run` (yes) tells what would go; `at_once` keeps no older version of any file; `anyway` lets most of a table go.
+    """
+    if arguments.get("dry_run") == "yes":
+        return _steps(runtime, arguments, (("look", maintaining.look),))
+    obey(runtime)
+    summary = _steps(runtime, arguments, _PAST)
+    if maintaining.is_begun(runtime.workspace) or _has_derived(runtime):
+        summary |= _derive(runtime, arguments, fingerprint(runtime, TABLES), summary)
+    return summary | _steps(runtime, arguments, _TIDY) | _linted(runtime)
+
+
+def _has_derived(runtime: Runtime) -> bool:
+    """Say whether a run that was cut off had begun to derive: then it goes on to its end."""
+    begun = {step["name"] for step in Runs(runtime.database, system_clock).get(runtime.run.id).steps}
+    return not begun.isdisjoint(name for name, _ in (*_PERSONS, *_OUT))
+
+
 def _derive(runtime: Runtime, arguments: Mapping[str, str], now: str, facts: Mapping[str, object]) -> dict[str, object]:
-    summary = _steps(runtime, arguments, _PERSONS)
+    if maintaining.is_begun(runtime.workspace):  # by this run, or by one that failed
+        _steps(runtime, arguments, (("let_go", maintaining.let_go),))
+    summary = _steps(runtime, {**arguments, **maintaining.pending(runtime)}, _PERSONS)
+    if maintaining.is_begun(runtime.workspace):
+        _steps(runtime, arguments, (("forget", maintaining.forget),))
     versions = shelf.newest_versions(runtime.workspace.lake_path)
     manifest = {"run": runtime.run.number, "tables": versions, "counts": _counts({**facts, **summary})}
     Runs(runtime.database, system_clock).record_manifest(runtime.run.id, manifest, now)

@@ -9,6 +9,7 @@ import typer
 from activation.config import load_activation
 from api.cli.console import as_json, reporting, say
 from api.cli.options import JsonOption, WorkspaceOption
+from api.cli.retained import checked
 from consent.config import LABELS_FILE, LabelsConfig, load_policy
 from consent.processing import Feed, Outlet, Processing, load_controller, markdown, record_of_processing
 from infra.workspace import Workspace
@@ -41,6 +42,7 @@ def recorded(workspace: Workspace) -> Processing:
         workspace.load(LABELS_FILE, LabelsConfig),
         [feed for source in load_sources(workspace) if (feed := _feed(source)).fields],
         [Outlet(one.destination, one.purpose, (*one.match_keys, *one.traits)) for one in activation.destinations],
+        checked(workspace),
     )
 
 

@@ -13,7 +13,8 @@ from api.cli.world import World, open_world
 
 app = typer.Typer()
 _WAY = ("received", "as_they_were", "surveyed", "read", "accepted", "duplicate", "quarantined", "suppressed")
-_FILTERED = "consent_filtered"
+# What runs of before may not have counted yet.
+_LATER = ("consent_filtered", "expired")
 
 
 @app.command()
@@ -90,7 +91,7 @@ def _show(world: World, row: Row[Any], *, json: bool) -> None:
     for step in facts["steps"]:
         flow = step.get("flow", {})
         if flow:
-            columns = ["source", *(name.replace("_", " ") for name in (*_WAY, _FILTERED)), "written"]
+            columns = ["source", *(name.replace("_", " ") for name in (*_WAY, *_LATER)), "written"]
             table(f"{step['name']}: from files to tables", columns, _lines(flow), whole=True)
     wrote = [
         (step["name"], name, one["rows"], one["removed"], one["files"], one["version"])
@@ -104,4 +105,4 @@ def _show(world: World, row: Row[Any], *, json: bool) -> None:
 def _lines(flow: Mapping[str, Mapping[str, Any]]) -> Iterator[Sequence[object]]:
     for source, one in flow.items():
         written = ", ".join(f"{name} {rows:,}" for name, rows in one["written"].items())
-        yield (source, *(one[name] for name in (*_WAY, _FILTERED)), written)
+        yield (source, *(one.get(name, 0) for name in (*_WAY, *_LATER)), written)

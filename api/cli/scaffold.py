@@ -28,6 +28,7 @@ from api.cli.drifting import stale
 from api.cli.jobs import hand_over
 from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.replaying import asked, summary_of
+from api.cli.retained import checked
 from api.cli.world import open_world
 from consent.requests.opendsr.signing import Seal, Trust
 from infra.clock import system_clock
@@ -123,6 +124,7 @@ def validate(workspace: Workspace) -> str:
     if asked_of_us.opendsr is not None:
         Seal.load(workspace.root, asked_of_us.opendsr, system_clock())
         Trust.load(workspace.root, asked_of_us.opendsr)
+    rules = checked(workspace)
     profiles.config.load_settings(workspace)
     matchable = activation.config.matchable(kinds)
     found = activation.config.load_activation(workspace, policy.purposes, matchable, policy.masks)
@@ -133,6 +135,7 @@ def validate(workspace: Workspace) -> str:
         f"sound: {len(sources)} sources, {_plans(sources)}{len(kinds)} identifier types, "
         f"{len(policy.purposes)} purposes, "
         f"{len(found.audiences)} audiences, {len(found.destinations)} destinations"
+        f"{f', {len(rules)} rules of retention' if rules else ''}"
     )
 
 

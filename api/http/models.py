@@ -299,7 +299,7 @@ class VerdictOut(BaseModel):
     """One verdict: what was decided, when it came, by which run, and where it is now."""
 
     source: str
-    verdict: Literal["accepted", "duplicate", "quarantined", "suppressed", "consent_filtered", "too_large"]
+    verdict: Literal["accepted", "duplicate", "quarantined", "suppressed", "consent_filtered", "too_large", "expired"]
     where: Literal["log", "lake"]
     received_at: datetime | None
     table: str | None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Column, Engine, String, Table, delete, insert, select
+from sqlalchemy import Column, Engine, RowMapping, String, Table, delete, insert, select
 
 from consent.store import METADATA
 from infra.database import UtcDateTime, writing
@@ -60,6 +60,22 @@ def standing(database: Engine, tokens: Iterable[Token], at: datetime) -> tuple[s
     wanted = frozenset(tokens)
     with database.connect() as connection:
         rows = connection.execute(select(LEGAL_HOLD)).mappings().all()
-    found = [row for row in rows if row["token"] in wanted and (row["until"] is None or row["until"] > at)]
+    found = [row for row in rows if row["token"] in wanted and _stands(row, at)]
+    return tuple(dict.fromkeys(str(_hold(row)) for row in found))
+
+
+def tokens_held(database: Engine, at: datetime) -> tuple[frozenset[Token], tuple[str, ...]]:
+    """Return the tokens of everybody whose data must be kept at a moment, and the holds that say so, in words."""
+    with database.connect() as connection:
+        rows = [row for row in connection.execute(select(LEGAL_HOLD)).mappings() if _stands(row, at)]
+    told = sorted((str(row["id"]), f"{row['id']}: {_hold(row)}") for row in rows)
+    return frozenset(Token(row["token"]) for row in rows), tuple(dict.fromkeys(words for _, words in told))
+
+
+def _stands(row: RowMapping, at: datetime) -> bool:
+    return row["until"] is None or row["until"] > at
+
+
+def _hold(row: RowMapping) -> Hold:
     names = ("id", "ground", "article", "actor", "made_at", "until")
-    return tuple(dict.fromkeys(str(Hold(**{name: row[name] for name in names})) for row in found))
+    return Hold(**{name: row[name] for name in names})

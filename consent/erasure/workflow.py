@@ -247,10 +247,15 @@ def _places(house: House) -> list[Place]:
 def _searched(house: House, subject: Subject) -> ScanReport:
     """Search every store for the person's values, and for ids that were given out for them but in the lake's log."""
     report = house.scan(_places(house), Needles.of((value for _, value in subject.values), ids=subject.ids))
-    return replace(report, places=tuple(_without_ids_in_the_log(place) for place in report.places))
+    return without_ids_in_the_log(report)
 
 
-def _without_ids_in_the_log(place: PlaceReport) -> PlaceReport:
+def without_ids_in_the_log(report: ScanReport) -> ScanReport:
+    """Return a report without the ids that stand in the logs of tables, as ends of ranges."""
+    return replace(report, places=tuple(_without_ids(place) for place in report.places))
+
+
+def _without_ids(place: PlaceReport) -> PlaceReport:
     if place.kind != "delta":
         return place
     return replace(place, hits=tuple(h for h in place.hits if h.spelling != "id" or not h.file.startswith(_LOG)))

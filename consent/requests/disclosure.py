@@ -16,6 +16,8 @@ import orjson
 from consent.model import Policy
 from consent.requests.config import RequestsConfig
 from consent.requests.model import Request
+from consent.retention.model import Rule
+from consent.retention.rule import told
 from infra.ids import ProfileId, RecordKey, Token
 
 # given: the person told it; observed: they did it; derived: we concluded it; handling: what we did with it.
@@ -83,14 +85,19 @@ def answer(
     policy: Policy,
     config: RequestsConfig,
     at: datetime,
+    rules: Sequence[Rule] = (),
 ) -> dict[str, Any]:
-    """Return the answer as data, in one order for one state of the stores."""
-    told = [one for package in packages for one in package.sheets(person)]
+    """Return the answer as data, in one order for one state of the stores.
+
+    How long data are kept is told by the rules that are carried out, and only without any in words of ours.
+    """
+    found = [one for package in packages for one in package.sheets(person)]
     portable = request.right == "portability"
-    sheets = [one for one in told if isinstance(one, Sheet) and (not portable or one.origin in PORTABLE)]
-    data = [_sheet(one, config, person.portable if portable else None) for one in sheets]
+    sheets = [one for one in found if isinstance(one, Sheet) and (not portable or one.origin in PORTABLE)]
+    kept = {one.store: told(rules, one.store) or _kept(one.store, config) for one in sheets}
+    data = [_sheet(one, kept[one.store], person.portable if portable else None) for one in sheets]
     left_out: list[dict[str, Any]] = [
-        {"store": one.store, "because": one.because} for one in told if isinstance(one, LeftOut)
+        {"store": one.store, "because": one.because} for one in found if isinstance(one, LeftOut)
     ]
     if person.unsure:
         because = "held together with yours by links that are not sure; they may be somebody else's"
@@ -114,7 +121,11 @@ _RIGHTS: Final = (
 )
 
 
-def _sheet(sheet: Sheet, config: RequestsConfig, portable: frozenset[RecordKey] | None) -> dict[str, Any]:
+def _kept(store: str, config: RequestsConfig) -> str:
+    return config.retention.get(store) or config.retention.get("*") or "as long as you are a customer"
+
+
+def _sheet(sheet: Sheet, kept: str, portable: frozenset[RecordKey] | None) -> dict[str, Any]:
     rows = [dict(row) for row in sheet.rows]
     if portable is not None:
         rows = [row for row in rows if row.get("record_key") in portable]
@@ -123,7 +134,7 @@ def _sheet(sheet: Sheet, config: RequestsConfig, portable: frozenset[RecordKey] 
         "told": sheet.told,
         "origin": sheet.origin,
         "sources": sorted({str(row["source"]) for row in rows if row.get("source")}),
-        "retention": config.retention.get(sheet.store) or config.retention.get("*") or "as long as you are a customer",
+        "retention": kept,
         "rows": rows,
     }
 

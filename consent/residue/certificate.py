@@ -102,11 +102,11 @@ def certificate(facts: CertificateFacts, signer: Signer) -> dict[str, Any]:
             "too_short": facts.after.too_short,
             "milliseconds": round(facts.after.seconds * 1000),
         },
-        "stores": _stores(facts.before, facts.after),
-        "exclusions": [_told(one, "store", "reason", "ground", "expires_at") for one in facts.exclusions],
-        "recipients": [_told(one, "id", "notified_at", "acknowledged_at", "outcome") for one in facts.recipients],
+        "stores": stores_told(facts.before, facts.after),
+        "exclusions": [told(one, "store", "reason", "ground", "expires_at") for one in facts.exclusions],
+        "recipients": [told(one, "id", "notified_at", "acknowledged_at", "outcome") for one in facts.recipients],
         "keys_destroyed": list(facts.keys_destroyed),
-        "retained": [_told(one, "what", "article", "until") for one in facts.retained],
+        "retained": [told(one, "what", "article", "until") for one in facts.retained],
         "suppression_versions": list(facts.suppression_versions),
         "started_at": facts.started_at.isoformat(),
         "finished_at": facts.finished_at.isoformat(),
@@ -149,7 +149,7 @@ def check(
     With the controller's `public` key it is held to that key, else to the one that it names itself. With the person's
     `nonce` each of the `identifiers` (`type:value`) must be among its commitments.
     """
-    faults = [*_signature_faults(document, public)]
+    faults = [*signature_faults(document, public, _CONTEXT)]
     try:
         faults += _content_faults(document)
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -166,7 +166,8 @@ def check(
     return tuple(faults)
 
 
-def _signature_faults(document: Mapping[str, Any], public: bytes | None) -> Iterable[Fault]:
+def signature_faults(document: Mapping[str, Any], public: bytes | None, context: bytes) -> Iterable[Fault]:
+    """Yield what is wrong with the signature of a document of the kind that a context names."""
     try:
         named, signature = decoded(document["public_key"]), decoded(document["signature"])
         message = canonical({name: value for name, value in document.items() if name != "signature"})
@@ -179,7 +180,7 @@ def _signature_faults(document: Mapping[str, Any], public: bytes | None) -> Iter
         yield Fault("key_id", "does not name the key that is told")
     if public is not None and named != public:
         yield Fault("public_key", "is not the key that it should be signed with")
-    if not verified(named if public is None else public, signature, _CONTEXT + message):
+    if not verified(named if public is None else public, signature, context + message):
         yield Fault("signature", "is not of this document: something in it was changed, or somebody else signed it")
 
 
@@ -228,7 +229,7 @@ def _certifiable(facts: CertificateFacts) -> None:
         raise NotCertifiable(problems)
 
 
-def _stores(before: ScanReport, after: ScanReport) -> list[dict[str, Any]]:
+def stores_told(before: ScanReport, after: ScanReport) -> list[dict[str, Any]]:
     """Return what is told of each store; a store may be searched in several places."""
     found: dict[str, int] = Counter()
     for place in before.places:
@@ -256,6 +257,7 @@ def _store(name: str, places: Sequence[PlaceReport], before: int) -> dict[str, A
     }
 
 
-def _told(one: Any, *names: str) -> dict[str, Any]:
+def told(one: Any, *names: str) -> dict[str, Any]:
+    """Return some facts as a document has them: moments in ISO 8601."""
     values = {name: getattr(one, name) for name in names}
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}

@@ -13,6 +13,7 @@ from ingestion.again.span import Span
 from ingestion.config import Source
 from ingestion.errors import NothingCame
 from ingestion.intake import Terms
+from ingestion.periods import EXPIRED
 from ingestion.read import UNSTORED
 from ingestion.tables import QUARANTINE, VERDICTS
 
@@ -67,7 +68,7 @@ class Against(Again):
         return found.select(*_PLACE, f.col("told.field").alias("then_field"), f.col("told.rule").alias("then_rule"))
 
     def _unstored_then(self) -> DataFrame:
-        told = self._mine(VERDICTS).where(f.col("verdict").isin(*UNSTORED))
+        told = self._mine(VERDICTS).where(f.col("verdict").isin(*UNSTORED, EXPIRED))
         named = told.groupBy("source", f.col("token").alias("key_token"), f.col("received_at").alias(ARRIVED))
         return named.agg(f.min("verdict").alias("unstored"))
 

@@ -17,6 +17,7 @@ from ingestion.config import Source
 from ingestion.connectors.declared import Collector
 from ingestion.feed import Feed
 from ingestion.intake import Intake, Terms, personal, prepared
+from ingestion.periods import EXPIRED
 from ingestion.quarantine.replay import still_open, withhold
 from ingestion.rows import columns_of, natives_of
 from ingestion.store import Books, Taken
@@ -148,8 +149,8 @@ class InPlace(Again):
         entries = self._keep(still_open(self._mine(QUARANTINE), self._mine(RECOVERED)))
         settled = self._kept(self._settled(judged, entries))
         super()._write(judged)
-        filtered = settled.where("verdict = 'consent_filtered'").select("source", "content_hash")
-        if any(intake.source.consent_gate for intake in self._intakes):
+        filtered = settled.where(f.col("verdict").isin("consent_filtered", EXPIRED)).select("source", "content_hash")
+        if self._periods or any(intake.source.consent_gate for intake in self._intakes):
             withhold(self._lake, filtered, self._mine(RECOVERED))
         self._put(RECOVERED, settled)
 
@@ -161,7 +162,7 @@ class InPlace(Again):
         """
         outcome = (
             f.when(f.col("status") == "suppressed", f.lit(None).cast("string"))
-            .when(f.col("status") == "consent_filtered", "consent_filtered")
+            .when(f.col("status").isin("consent_filtered", EXPIRED), f.col("status"))
             .when(f.col("broken").isNotNull(), "quarantined")
             .otherwise(f.col("verdict"))
         )

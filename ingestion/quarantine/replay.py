@@ -23,6 +23,7 @@ from ingestion.config import Source
 from ingestion.feed import PART, Feed
 from ingestion.intake import Intake, Terms, prepared
 from ingestion.model import SourceFile
+from ingestion.periods import EXPIRED
 from ingestion.quarantine.again import Form, is_line
 from ingestion.quarantine.form import form_of
 from ingestion.quarantine.opened import Rejection, named, open_rejections
@@ -166,8 +167,8 @@ class Return(Feed):
     def _write(self, judged: DataFrame) -> None:
         super()._write(judged)
         lake = self._lake
-        if self._replay.intake.source.consent_gate:
-            filtered = judged.where("status = 'consent_filtered'")
+        if self._replay.intake.source.consent_gate or self._periods:
+            filtered = judged.where(f.col("status").isin("consent_filtered", EXPIRED))
             gone = filtered.select("source", f.col("was_hash").alias("content_hash"))
             withhold(lake, gone, self._mine(RECOVERED))
         lake.append(RECOVERED, self._recovered(judged), PART)
@@ -179,7 +180,7 @@ class Return(Feed):
         """
         outcome = (
             f.when(f.col("status") == "suppressed", f.lit(None).cast("string"))
-            .when(f.col("status") == "consent_filtered", "consent_filtered")
+            .when(f.col("status").isin("consent_filtered", EXPIRED), f.col("status"))
             .when(f.col("broken").isNotNull(), "quarantined")
             .otherwise(f.col("verdict"))
         )

@@ -13,6 +13,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 # Where rows may come to the driver, and why they are few: (file, function) -> reason.
 SMALL_ANSWERS = {
     ("identity/engine/distributed.py", "_spread"): "two numbers that tell one state of a graph from another",
+    ("identity/activity.py", "_resolved"): "one number",
     ("identity/jobs.py", "_summary"): "two sums, and a count for each kind of change",
     ("ingestion/again/against.py", "counted"): "a count for each verdict beside what was said then",
     ("ingestion/again/against.py", "_places"): "three places for each verdict that differs",
@@ -24,6 +25,7 @@ SMALL_ANSWERS = {
     ("ingestion/connectors/jdbc.py", "_end"): "the lowest or highest value of a column",
     ("ingestion/feed.py", "_accounts"): "a count for each file",
     ("ingestion/feed.py", "_notes"): "a count for each kind of note",
+    ("ingestion/retention.py", "find"): "two counts for each table",
     ("profiles/feed.py", "newest_moment"): "one moment",
 }
 GATHERING = {"collect", "toPandas", "toLocalIterator", "first", "take", "head", "toArrow"}

@@ -19,6 +19,7 @@ from consent.requests.desk import Desk, get, identifiers, locked, settled, write
 from consent.requests.disclosure import Disclosable, LeftOut, Person, Sheet
 from consent.requests.errors import NotNow
 from consent.requests.model import Request
+from consent.retention.model import Rule
 from consent.store import CONSENT_DECISION
 from infra.database import writing
 from profiles.serving import ProfileReader
@@ -75,6 +76,7 @@ class Answers:
     words: officer.Desk
     lake: Path
     reader: ProfileReader
+    rules: tuple[Rule, ...] = ()
 
     def packages(self) -> tuple[Disclosable, ...]:
         """Return every package that holds people."""
@@ -108,4 +110,4 @@ class Answers:
     def _answer(self, request: Request, at: datetime) -> dict[str, Any]:
         held = identifiers(self.desk, request.id)
         person = profiles.disclosure.person_of(self.lake, self.reader, [one.token for one in held])
-        return disclosure.answer(request, person, self.packages(), self.words.policy, self.desk.config, at)
+        return disclosure.answer(request, person, self.packages(), self.words.policy, self.desk.config, at, self.rules)

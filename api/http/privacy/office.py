@@ -30,6 +30,7 @@ from consent.requests.model import Claimed, Request, Wish
 from consent.requests.opendsr import wire
 from consent.requests.opendsr.signing import Seal, Trust
 from consent.requests.vault import VARIABLE
+from consent.retention.config import load_retention
 from infra.clock import Clock as Watch
 from infra.errors import ConfigurationError, KindredError
 from infra.settings import secret
@@ -81,7 +82,7 @@ class Office:
             root=workspace.root,
             tongue=Tongue(words.kinds, words.key, words.region),
             send=outbox.sender(desk.config),
-            answers=Answers(desk, words, workspace.lake_path, reader),
+            answers=Answers(desk, words, workspace.lake_path, reader, load_retention(workspace)),
             door=Door(
                 desk,
                 database,

@@ -25,6 +25,7 @@ from consent.model import MatrixRow, Policy, PurposeTerms
 from consent.requests.config import RequestsConfig
 from consent.requests.disclosure import _cell, answer, as_json, as_zip
 from consent.requests.model import Request
+from consent.retention.model import Period, Rule
 from infra.ids import Purpose
 from profiles.disclosure import person_of
 from profiles.serving import Header, Holding
@@ -152,6 +153,16 @@ def test_everything_that_is_surely_hers_and_nothing_else(lake: Path, packages: A
     assert left_out["records"]["records"] == 1
     assert "not surely" in left_out["recommendations_profile"]["because"]
     assert {"quarantine", "profile_graph", "sync_state"} <= set(left_out)
+
+
+def test_rules_that_are_carried_out_are_told_and_not_our_words(lake: Path, packages: Any) -> None:
+    person = person_of(lake, Reader(), ["1:ann"])  # type: ignore[arg-type, list-item]
+    config = RequestsConfig(retention={"records": "three years", "*": "a while"})
+    rule = Rule(table="records", keep=Period.of("3y"), counted_from="last_activity", because="for service")
+    document = answer(REQUEST, person, packages, POLICY, config, AT, (rule,))
+    kept = {one["store"]: one["retention"] for one in document["data"]}
+    assert kept["records"] == "3 years after the person's last activity: for service"
+    assert kept["events"] == "a while"
 
 
 def test_a_shared_identifier_opens_nobodys_records(lake: Path, packages: Any) -> None:

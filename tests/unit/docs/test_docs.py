@@ -112,6 +112,7 @@ def model_of(path: str) -> Any:
     import consent.config
     import consent.processing
     import consent.requests.config
+    import consent.retention.config
     import consent.signals.config
     import identity.config
     import ingestion.config
@@ -130,6 +131,7 @@ def model_of(path: str) -> Any:
         "consent/signals.yaml": consent.signals.config.SignalsConfig,
         "consent/labels.yaml": consent.config.LabelsConfig,
         "consent/requests.yaml": consent.requests.config.RequestsConfig,
+        "consent/retention.yaml": consent.retention.config.RetentionConfig,
         "consent/controller.yaml": consent.processing.Controller,
         "sources": ingestion.config.Source,
         "tracking": ingestion.tracking.declared.TrackingPlan,

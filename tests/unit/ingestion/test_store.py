@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -111,10 +112,27 @@ def test_the_table_shows_each_source_and_the_sum() -> None:
         "suppressed",
         "consent",
         "filtered",
+        "expired",
     ]
-    assert lines[1].split() == ["crm", "1,003", "2", "1", "1,000", "1", "0", "0"]
-    assert lines[3].split() == ["all", "1,005", "2", "1", "1,000", "1", "1", "1"]
+    assert lines[1].split() == ["crm", "1,003", "2", "1", "1,000", "1", "0", "0", "0"]
+    assert lines[3].split() == ["all", "1,005", "2", "1", "1,000", "1", "1", "1", "0"]
     assert lines[4] == "crm: identifier email: blocked in 2 accepted rows"
     assert len({len(line) for line in lines[:4]}) == 1
     assert summary(accounts, [], {})["total"]["read"] == 1_005  # type: ignore[index]
     assert list(table([], []))[1].split()[0] == "all"
+
+
+def test_accounts_of_an_older_release_gain_the_rows_that_expired(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old.db"
+    old = sa.create_engine(url)
+    with old.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE run_account (run_id TEXT, source TEXT, file TEXT, read BIGINT, accepted BIGINT, "
+            "changed BIGINT, duplicate BIGINT, quarantined BIGINT, suppressed BIGINT, consent_filtered BIGINT, "
+            "PRIMARY KEY (run_id, source, file))"
+        )
+        connection.exec_driver_sql("INSERT INTO run_account VALUES ('r', 'crm', 'a.csv', 1, 1, 0, 0, 0, 0, 0)")
+    old.dispose()
+    for _ in range(2):
+        (account,) = Books(open_database(url, METADATA), "r").accounts()
+        assert (account.accepted, account.expired) == (1, 0)
