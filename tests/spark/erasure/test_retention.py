@@ -107,6 +107,7 @@ def candidates(town: Any, value: str) -> int:
         gallery.desk.overlay.close()
 
 
+@pytest.mark.nightly  # by day tests/spark/ingestion/test_retention.py lets go
 def test_whoever_is_past_is_served_no_more_and_a_hold_wins(town_of: Callable[..., Any]) -> None:
     from consent.ledger.schema import LEDGER_NOTE
     from consent.retention.record import check_record

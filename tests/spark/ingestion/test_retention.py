@@ -115,6 +115,7 @@ def test_what_is_past_goes_is_not_taken_in_again_and_what_is_new_is(world: Any) 
     assert state(shop)["records"] == ["1", "1", *gone["records"]]
 
 
+@pytest.mark.nightly  # by day the two tests beside it
 def test_other_rules_or_holds_in_the_meantime_are_asked_anew(world: Any) -> None:
     shop = world("guests")
     shop.write("data/guests/1.csv", GUESTS)
