@@ -1,6 +1,8 @@
 """Fixtures that the whole suite shares."""
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,10 @@ time.tzset()
 # Made up, for workspaces that tests write without keys of their own; those that lack one take it out.
 os.environ.setdefault("KINDRED_SIGNING_KEY", "5" * 64)
 os.environ.setdefault("KINDRED_SUBJECT_KEY", "7" * 64)
+
+# A shell's background job hears no Ctrl-C, nor do its children; the commands under test must.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "ci", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
