@@ -36,6 +36,7 @@ GROUNDS = {
     ("api/cli/explaining.py", "_sources"): "which source a record is of, to draw what identity resolution did",
     ("api/cli/foreseeing.py", "_people"): "tokens and links, to ask another policy about every purpose",
     ("api/cli/foreseeing.py", "_places"): "jurisdictions, to ask another policy about every purpose",
+    ("activation/erasure.py", "_delivered"): "whether a destination was ever told of anybody",
     ("activation/erasure.py", "_knows"): "whether a destination must be told of an erasure",
     ("api/cli/linting.py", "_values"): "needles of the leak linter: looked for, never shown",
     ("api/cli/naming.py", "records_called"): "from a source's key to a record key, nothing else",

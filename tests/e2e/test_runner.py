@@ -165,14 +165,14 @@ def test_everybody_writes_beside_a_run_that_repeats_itself(shop: Shop) -> None:
     assert before[apart] == before[stays]
     # A steward and somebody else at the same time, the loop between them.
     split = begin(shop, "split", address(cast["six_records"]), "--record", apart, "--reason", "two customers")
-    resolve = begin(shop, "resolve")
+    other = begin(shop, "run")
     wait_for("work under way", lambda: newest(shop, "apply", "running", "succeeded") > 0, loop)
     refuses_a_second_runner(shop)
     obeys_a_withdrawal(shop, address(cast["three_views"]))
-    for command in (split, resolve):
+    for command in (split, other):
         code, told = ended(command)
         assert code == 0, told[-4000:]
-    # They published what was asked before the withdrawal; it stands nevertheless.
+    # What was asked before the withdrawal is published; it stands nevertheless.
     assert is_denied(shop, address(cast["three_views"]))
     after = assignments(shop)
     assert after[apart] != after[stays]
