@@ -157,7 +157,8 @@ def _tells_the_run(row: Any, lines: list[dict[str, Any]]) -> None:
     way = step["summary"]["flow"]["crm"]
     assert way == {
         "received": 2, "as_they_were": 0, "surveyed": 2, "read": 2, "accepted": 1, "changed": 0, "duplicate": 0,
-        "quarantined": 1, "suppressed": 0, "consent_filtered": 0, "expired": 0, "written": {"quarantine": 1, "records": 1},
+        "quarantined": 1, "suppressed": 0, "consent_filtered": 0, "expired": 0,
+        "written": {"quarantine": 1, "records": 1},
     }  # fmt: skip
     web = step["summary"]["flow"]["web"]
     assert web["written"] == {"events": 1, "quarantine": 1, "records (subjects)": 1}
