@@ -71,7 +71,12 @@ def test_labels_are_written_once_and_the_policy_still_reads(shop: Path) -> None:
     told = run(shop, "--write")
     assert "every column that looks personal is declared as such" in told
     assert (shop / "consent/labels.yaml").read_text() == after
-    assert sorted(p.name for p in (shop / "consent").iterdir()) == ["labels.yaml", "policy.yaml", "signals.yaml"]
+    assert sorted(p.name for p in (shop / "consent").iterdir()) == [
+        "labels.yaml",
+        "policy.yaml",
+        "retention.yaml",
+        "signals.yaml",
+    ]
 
 
 def test_a_source_that_is_not_there_is_named_with_those_that_are(shop: Path) -> None:
