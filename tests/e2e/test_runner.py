@@ -155,6 +155,7 @@ def ends_without_fault(loop: "subprocess.Popen[str]", number: signal.Signals) ->
     assert told.strip().endswith("ended; a run that is under way goes on in the job runner")
 
 
+@pytest.mark.nightly  # by day test_demo.py has the runner at work
 @pytest.mark.timeout(1800)
 def test_everybody_writes_beside_a_run_that_repeats_itself(shop: Shop) -> None:
     loop = begin(shop, "run", "--every", "5s")

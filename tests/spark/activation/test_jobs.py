@@ -175,6 +175,7 @@ def test_a_sync_that_was_killed_ends_as_if_it_had_not_been(shop: Any, as_person:
     assert set(told(out)["mail-00000011.csv"]) == {f"remove,{kind},{ann}" for kind in ("email", "email_canonical")}
 
 
+@pytest.mark.nightly  # by day test_demo.py measures
 def test_recommendations_are_learned_under_consent_and_measured(shop: Any, as_person: Maker, as_line: Maker) -> None:
     from activation import jobs, serving
     from activation.tables import CAMPAIGNS, HABITS, ITEM_PAIRS, QUALITY

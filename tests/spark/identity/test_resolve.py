@@ -88,6 +88,7 @@ def cookies_belong_to_logins_while_they_last(runtime: Any, events: list[Any]) ->
     assert found[owner["alone-5-None"]] == owner["alone-5-None"]
 
 
+@pytest.mark.nightly  # by day test_ids_laws.py
 def test_a_steward_merges_and_a_split_brings_the_old_id_back(street: Callable[..., Any]) -> None:
     from identity.config import load_identity, rules
     from identity.jobs import resolve

@@ -13,6 +13,7 @@ from infra import shelf
 pytestmark = pytest.mark.spark
 
 
+@pytest.mark.nightly  # by day test_demo.py trains
 def test_training_tells_what_it_learnt_and_keeps_its_charts(street: Callable[..., Any], tmp_path: Path) -> None:
     from identity.jobs import resolve, train
     from identity.tables import MEMBERSHIP, MODEL_REGISTRY

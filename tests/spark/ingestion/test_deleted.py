@@ -81,6 +81,7 @@ def test_deletions_of_a_change_stream_end_records(shop: Any) -> None:
     assert keys == 1, "it is the same record"
 
 
+@pytest.mark.nightly  # by day a change stream does
 def test_a_column_of_any_source_may_say_it(shop: Any) -> None:
     shop.declare("crm", FLAGGED)
     head = "id,name,email,status\n"
@@ -95,6 +96,7 @@ def test_a_column_of_any_source_may_say_it(shop: Any) -> None:
     assert alive(shop) == {"1": "Ann", "2": "Bob"}
 
 
+@pytest.mark.nightly  # by day a change stream does
 def test_what_happened_is_not_deleted_but_told(shop: Any) -> None:
     shop.declare("orders", ORDERS)
     shop.lines("data/orders.ndjson", change("c", 1, 0), change("d", 1, 5), change("u", 1, 5, name="other"))

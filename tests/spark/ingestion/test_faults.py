@@ -71,6 +71,7 @@ def content(shop: Any, table: Table) -> list[str]:
     return sorted(json.dumps(row.asDict(recursive=True), default=str) for row in shop.read(table).collect())
 
 
+@pytest.mark.nightly  # by day test_drift.py
 def test_thousands_of_columns_and_names_of_attackers_become_no_columns_of_the_lake(world: Callable[..., Any]) -> None:
     """F37: what a file calls its columns is data; the lake's own are declared."""
     shop = world("products", "web")

@@ -62,6 +62,7 @@ def shop(shop: Any) -> Any:
     return shop
 
 
+@pytest.mark.nightly  # by day test_tracking_laws.py
 def test_a_plan_rejects_drops_flags_and_counts_and_what_it_rejected_can_be_mended(shop: Any) -> None:
     folder = Workspace.open(shop.root).log_path / "web"
     folder.mkdir(parents=True)

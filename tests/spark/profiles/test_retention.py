@@ -15,6 +15,7 @@ RULES = """rules:
 """
 
 
+@pytest.mark.nightly  # by day test_retention_laws.py
 def test_a_record_is_withheld_from_the_purpose_whose_period_is_over(shop: Callable[..., Any]) -> None:
     from consent.config import load_policy
     from identity.tables import RESOLUTION
