@@ -1,12 +1,13 @@
 """The one Spark session of a process, tuned for small Delta tables on one machine; a cluster serves as well."""
 
-import gc
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from gc import collect as collect_garbage
 from pathlib import Path
+from typing import Any
 
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
@@ -15,7 +16,7 @@ from infra.jars import IVY_SETTINGS, NOT_FOR_THE_SESSION, SESSION, java
 from infra.settings import EngineSettings
 
 _KNOWN_DEAD_WITHIN = 0.5
-_LET_GO_WITHIN = 20.0
+_RELEASED_WITHIN = 20.0
 
 
 def _configuration(engine: EngineSettings, work: Path) -> Mapping[str, str]:
@@ -90,19 +91,18 @@ def is_alive(spark: SparkSession) -> bool:
     return False
 
 
-def let_go(spark: SparkSession, work: Path) -> None:
+def release(spark: SparkSession, work: Path) -> None:
     """Have Spark forget what plans that are done left behind, such as rows that were handed to every task.
 
     What memory had no room for lies below `work`, for as long as anything names it: a cache, a table's last state, an
     object of Python. Spark deletes it when the JVM's collector says that nothing does.
     """
     spark.catalog.clearCache()
-    jvm = spark._jvm  # noqa: SLF001 - PySpark has no other way to Delta's cache and to the collector
-    assert jvm is not None  # noqa: S101 - only a session over Spark Connect has none
+    jvm: Any = spark._jvm  # noqa: SLF001 - PySpark has no other way to Delta's cache and to the collector
     jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
-    until = time.monotonic() + _LET_GO_WITHIN
+    until = time.monotonic() + _RELEASED_WITHIN
     while time.monotonic() < until:
-        gc.collect()
+        collect_garbage()
         jvm.System.gc()
         if next(work.rglob("broadcast_*"), None) is None:
             return

@@ -32,7 +32,7 @@ from infra.clock import Clock
 from infra.identifiers import IdentifierType, load_identifier_types, record_token
 from infra.ids import Sid, Token
 from infra.runtime import Runtime
-from infra.spark import let_go
+from infra.spark import release
 from infra.workspace import Workspace
 from ingestion.erasure import Facts as IngestedFacts
 from profiles.erasure import Golden, Served
@@ -76,7 +76,7 @@ def house(runtime: Runtime, request_id: str, arguments: Mapping[str, str], clock
         return destroy(workspace.state_path, request_id, database, sids)
 
     def searched(places: Sequence[Place], needles: Needles) -> ScanReport:
-        let_go(runtime.lake.spark, workspace.state_path / "work")
+        release(runtime.lake.spark, workspace.state_path / "work")
         drop_scratch(workspace.state_path / "work")
         return scan(places, needles)
 
