@@ -171,17 +171,18 @@ class Activated:
                 yield path
 
     def _delivered(self, name: str) -> bool:
-        lake = self._runtime.workspace.lake_path
-        mine = pc.field("destination") == name
-        there = shelf.exists(lake, SYNC_STATE)
-        return there and bool(shelf.lookup(lake, SYNC_STATE, mine, columns=["destination"]).num_rows)
+        """Say whether a destination was ever told of anybody."""
+        return self._in_state(pc.field("destination") == name)
 
     def _knows(self, one: Destination, subject: Subject) -> bool:
         """Say whether a destination was told of the person: by its state, or by any file that is still there."""
-        lake, keys = self._runtime.workspace.lake_path, sorted(_keys(one, subject))
-        if next(self._telling(one, subject), None) is not None:
-            return True
-        wanted = (pc.field("destination") == one.destination) & pc.field("match_key").isin(pa.array(keys, pa.string()))
+        keys = pa.array(sorted(_keys(one, subject)), pa.string())
+        return next(self._telling(one, subject), None) is not None or self._in_state(
+            (pc.field("destination") == one.destination) & pc.field("match_key").isin(keys)
+        )
+
+    def _in_state(self, wanted: pc.Expression) -> bool:
+        lake = self._runtime.workspace.lake_path
         there = shelf.exists(lake, SYNC_STATE)
         return there and bool(shelf.lookup(lake, SYNC_STATE, wanted, columns=["destination"]).num_rows)
 
