@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy import Engine
 from consent.config import load_policy
 from consent.ledger.vault import keys_of
 from consent.model import ConsentEntry, Policy
+from consent.officer import Desk
 from consent.store import METADATA
 from infra.database import open_database
 from infra.ids import Purpose, Sid
@@ -113,3 +115,12 @@ def said(moment: Callable[[str], datetime]) -> Callable[..., tuple[ConsentEntry,
         return tuple(entries)
 
     return parse
+
+
+@pytest.fixture
+def desk(workspace: Workspace, database: Engine) -> Iterator[Desk]:
+    """The officer's desk over the workspace, whose entries are numbered."""
+    numbers = count(1)
+    desk = replace(Desk.open(workspace, database), mint=lambda: f"id{next(numbers)}")
+    yield desk
+    desk.overlay.close()

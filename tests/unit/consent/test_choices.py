@@ -1,27 +1,15 @@
 """What a person is offered, and that the offered words do what they say."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import pytest
-from sqlalchemy import Engine
 
 from consent.choices import Choice, choices
 from consent.officer import Desk, Statement, record, token_of
 from infra.ids import Token
-from infra.workspace import Workspace
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def desk(workspace: Workspace, database: Engine) -> Iterator[Desk]:
-    numbers = count(1)
-    desk = replace(Desk.open(workspace, database), mint=lambda: f"id{next(numbers)}")
-    yield desk
-    desk.overlay.close()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import pytest
@@ -16,14 +14,6 @@ from infra.workspace import Workspace
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 LATER = AT + timedelta(days=1)
-
-
-@pytest.fixture
-def desk(workspace: Workspace, database: Engine) -> Iterator[Desk]:
-    numbers = count(1)
-    desk = replace(Desk.open(workspace, database), mint=lambda: f"id{next(numbers)}")
-    yield desk
-    desk.overlay.close()
 
 
 @pytest.fixture

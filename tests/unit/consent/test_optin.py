@@ -1,34 +1,22 @@
 """Yeses by mail: they count from the confirmation on, once, and every slip that does not count looks alike."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
 
 from consent import store
 from consent.errors import UnknownPurpose
 from consent.officer import Desk, Inquiry, Statement, decide_for, record, token_of
 from consent.signals.optin import SlipUnknown, Wish, confirm, request
 from infra.ids import Token
-from infra.workspace import Workspace
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LATER = AT + timedelta(hours=3)
 LIFE = timedelta(hours=48)
-
-
-@pytest.fixture
-def desk(workspace: Workspace, database: Engine) -> Iterator[Desk]:
-    numbers = count(1)
-    desk = replace(Desk.open(workspace, database), mint=lambda: f"id{next(numbers)}")
-    yield desk
-    desk.overlay.close()
 
 
 @pytest.fixture

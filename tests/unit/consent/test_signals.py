@@ -1,15 +1,12 @@
 """Signals at the desk: news becomes an entry, what a banner remembers does not, and a no is obeyed at once."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
 from tcstrings import tc_string
 
 from consent import store
@@ -28,14 +25,6 @@ CONFIG = SignalsConfig(
     tcf=TcfConfig(vendor=7, purposes={"advertising": (1, 3, 4), "analytics": (1, 8)}),
     categories=CategoriesConfig(purposes={"personalization": ("Functional",), "advertising": ("Ads", "Social")}),
 )
-
-
-@pytest.fixture
-def desk(workspace: Workspace, database: Engine) -> Iterator[Desk]:
-    numbers = count(1)
-    desk = replace(Desk.open(workspace, database), mint=lambda: f"id{next(numbers)}")
-    yield desk
-    desk.overlay.close()
 
 
 @pytest.fixture
