@@ -95,6 +95,8 @@ def run(house: House, request_id: str) -> Outcome:
     _hold(house, request_id, subject)
     for step in ("deleting", "purging"):
         _each(house, request_id, step, subject)
+    # Not kept until the end: another erasure of the same person would find them, and rightly call that residue.
+    _tidy(folder_of(house.state, request_id))
     due = _due(house, request_id)
     if not house.at_once and house.clock() < due:
         house.say(f"older versions of the lake's files go on {due:%Y-%m-%d %H:%M} UTC; the erasure goes on then")
@@ -194,7 +196,6 @@ def _shredded(house: House, request_id: str, subject: Subject) -> int:
 def _verified(house: House, request_id: str, subject: Subject) -> ScanReport:
     """Search every store; raise `ResidueLeft`, and certify nothing, where anything is found or could not be read."""
     house.book.begin(request_id, "verifying_residue")
-    _tidy(folder_of(house.state, request_id))
     after = _searched(house, subject)
     left = [f"{hit.store}/{hit.file} ({hit.where}, {hit.spelling})" for place in after.places for hit in place.hits]
     left += [f"{place.store}/{name} was not read" for place in after.places for name in place.unscanned]

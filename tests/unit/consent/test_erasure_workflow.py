@@ -16,7 +16,7 @@ from consent.erasure.book import STEPS, Book
 from consent.erasure.errors import LegallyHeld, NobodyFound, ResidueLeft, UnknownErasure
 from consent.erasure.freeze import REASON, freeze
 from consent.erasure.holds import Hold
-from consent.erasure.ports import Facts, Notice, Places, Plan, Subject
+from consent.erasure.ports import Facts, Notice, Places, Plan, Subject, folder_of
 from consent.erasure.sealed import opened, seal
 from consent.erasure.workflow import House
 from consent.model import ALL
@@ -298,8 +298,11 @@ def test_a_hold_can_be_released(town: Town) -> None:
 def test_without_haste_it_waits_until_no_version_needs_the_files(town: Town) -> None:
     request = town.book.open(ASKED)
     patient = dataclasses.replace(town.house(), at_once=False)
+    work = folder_of(patient.state, request) / "records"
+    work.mkdir(parents=True)
     outcome = workflow.run(patient, request)
     assert outcome.waits_until == NOW + workflow.RETENTION
+    assert not work.exists()  # else another erasure of the same person would find it for a week
     assert "expire facts" not in town.acts
     town.now = NOW + workflow.RETENTION
     assert workflow.run(patient, request).status == "certified_with_exceptions"
