@@ -13,9 +13,9 @@ from pyspark.sql import DataFrame
 from consent.erasure.ports import Places, Plan, Subject
 from consent.residue.model import Place
 from infra import shelf, upkeep
-from infra.keyvalue import Generations
 from infra.lake import Lake
 from infra.runtime import Runtime
+from infra.serving.embedded import Generations
 from profiles.jobs import build
 from profiles.serving import FOLDER
 from profiles.tables import BORROWED_REFUSALS, CONSENT_CHANGES, PROFILE_TOKENS, TABLES

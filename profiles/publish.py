@@ -11,7 +11,8 @@ import orjson
 
 from identity.tables import PROFILE_ALIAS
 from infra import shelf
-from infra.keyvalue import Generations, LmdbReader, LmdbWriter
+from infra.keyvalue import LmdbReader, LmdbWriter
+from infra.serving.embedded import Generations
 from infra.tables import Table
 from profiles import render
 from profiles.config import ProfileSettings

@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 import orjson
 
 from infra.ids import ProfileId, Purpose, RecordKey, Sid, Token
-from infra.keyvalue import Generations, KeyValue
+from infra.keyvalue import KeyValue
+from infra.serving.embedded import Generations
 from profiles.errors import PurposeMissing
 from profiles.model import Link
 from profiles.render import folded_words

@@ -29,7 +29,7 @@ from consent.overlay import DenyOverlay
 from infra.database import open_database
 from infra.identifiers import token
 from infra.ids import Purpose
-from infra.keyvalue import Generations
+from infra.serving.embedded import Generations
 from profiles import render, serving
 
 HERE = Path(__file__).parent

@@ -24,7 +24,8 @@ from consent import officer
 from consent.overlay import DenyOverlay
 from infra.identifiers import token
 from infra.ids import Token
-from infra.keyvalue import Generations, Overlay
+from infra.keyvalue import Overlay
+from infra.serving.embedded import Generations
 from infra.workspace import Workspace
 from profiles import render, serving
 
