@@ -53,6 +53,9 @@ class ServingSettings(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8460, ge=0, le=65535)
+    online: bool = Field(
+        default=True, description="whether what the collector takes in is seen in served profiles at once"
+    )
     erase: bool = Field(
         default=True, description="whether the server hands accepted erasures to the job runner, and starts one"
     )

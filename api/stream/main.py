@@ -1,0 +1,117 @@
+"""The composition root of the stream worker: a workspace in, served profiles kept up to date until it is told to end.
+
+Run as `python -m api.stream.main WORKSPACE`, which is what `kindred serve` does. It ends with its parent: when what it
+is told by (its standard input) is closed.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import consent.store
+import infra.runs
+import ingestion.store
+from api.http.wiring import Denied
+from consent import officer
+from identity.config import load_identity
+from identity.online import build, state
+from infra import journal
+from infra.clock import Clock, system_clock
+from infra.database import open_database
+from infra.errors import Missing
+from infra.keyvalue import LmdbStore
+from infra.serving.embedded import Generations
+from infra.workspace import Workspace
+from profiles.online.opened import FOLDER as STATE
+from profiles.online.opened import Ledger, Log, Opened, state_folder
+from profiles.online.worker import OnlyOne, Worker
+from profiles.serving import FOLDER
+
+STATUS: Final = "status.json"
+_TOLD_EVERY: Final = 1.0
+
+
+def open_worker(workspace: Workspace, clock: Clock = system_clock) -> Worker:
+    """Return the worker of a workspace; it opens what is published when it takes its first step."""
+    database = open_database(workspace, consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA)
+    desk = officer.Desk.open(workspace, database)
+    words, denials = Ledger(desk, clock), Denied(desk.overlay)
+    log = Log.of(workspace, database, clock)
+
+    def opener(name: str) -> Opened:
+        folder = state_folder(workspace, name)
+        if not _whole(folder):
+            build.build_from_lake(folder, workspace.lake_path, load_identity(workspace))
+        return Opened(workspace, log, name, folder, words, denials)
+
+    return Worker(Generations(workspace.serving_path / FOLDER), log, opener, clock)
+
+
+def _whole(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    store = LmdbStore(folder, durable=False)
+    try:
+        state.about(store)
+    except Missing:
+        return False
+    finally:
+        store.close()
+    return True
+
+
+@dataclass(slots=True)
+class Teller:
+    """Says once a second how the worker is, in a file that the server's readiness reads."""
+
+    folder: Path
+    clock: Callable[[], datetime]
+
+    def tell(self, worker: Worker) -> None:
+        """Write what the worker has done, and what stands in its way."""
+        told = {
+            "at": self.clock().isoformat(), "generation": worker.generation, "applied": worker.applied,
+            "behind_seconds": round(worker.behind(), 3), "trouble": worker.trouble,
+        }  # fmt: skip
+        temporary = self.folder / f".{STATUS}"
+        temporary.write_text(json.dumps(told), encoding="utf-8")
+        temporary.replace(self.folder / STATUS)
+
+
+def serve(workspace: Workspace) -> None:
+    """Follow the log until the process is told to end, or its parent has ended."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    threading.Thread(target=_parent_ends, args=(stop,), daemon=True).start()
+    folder = workspace.state_path / STATE
+    with OnlyOne(folder):
+        worker, teller = open_worker(workspace), Teller(folder, system_clock)
+        threading.Thread(target=_tell, args=(worker, teller, stop), daemon=True).start()
+        worker.run(stop)
+
+
+def _tell(worker: Worker, teller: Teller, stop: threading.Event) -> None:
+    while not stop.is_set():
+        teller.tell(worker)
+        stop.wait(_TOLD_EVERY)
+
+
+def _parent_ends(stop: threading.Event) -> None:
+    while os.read(0, 1024):
+        time.sleep(0)
+    stop.set()
+
+
+if __name__ == "__main__":
+    opened = Workspace.open(Path(sys.argv[1]))
+    journal.configure(opened.settings.logs.format, sys.stderr)
+    serve(opened)
