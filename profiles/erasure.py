@@ -17,6 +17,8 @@ from infra.lake import Lake
 from infra.runtime import Runtime
 from infra.serving.embedded import Generations
 from profiles.jobs import build
+from profiles.online.opened import FOLDER as ONLINE
+from profiles.online.opened import forget_states
 from profiles.serving import FOLDER
 from profiles.tables import BORROWED_REFUSALS, CONSENT_CHANGES, PROFILE_TOKENS, TABLES
 
@@ -93,7 +95,9 @@ class Served:
         root = self._runtime.workspace.serving_path
         overlay = Place(store="serving.overlay", kind="lmdb", root=root / _OVERLAY, allowed=frozenset({"token"}))
         served = Place(store="serving", kind="lmdb", root=root / FOLDER)
-        return Places(state=("serving",), scanned=(served, overlay))
+        # What the online path knows of people is made anew with each generation; digests of message ids stay two days.
+        online = Place(store="serving.online", kind="lmdb", root=self._runtime.workspace.state_path / ONLINE)
+        return Places(state=("serving", "online"), scanned=(served, overlay, online))
 
     def plan(self, subject: Subject) -> Plan:
         """Return that every profile id is served anew."""
@@ -104,8 +108,11 @@ class Served:
         return dict(self._publish())
 
     def purge(self, subject: Subject) -> None:  # noqa: ARG002 - every store's shape
-        """Remove every generation but the served one, the one kept for rollback too."""
-        remove_older(self._runtime.workspace.serving_path)
+        """Remove every generation but the served one, the one kept for rollback too, and what the others knew."""
+        workspace = self._runtime.workspace
+        remove_older(workspace.serving_path)
+        served = Generations(workspace.serving_path / FOLDER).name()
+        forget_states(workspace, [served] if served else [])
 
     def expire(self, subject: Subject) -> None:
         """Do nothing: what is removed is gone."""

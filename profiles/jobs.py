@@ -23,7 +23,7 @@ from profiles import account
 from profiles.config import ProfileSettings, load_settings
 from profiles.feed import Facts, facts, newest_moment
 from profiles.partings import Parting
-from profiles.publish import Edition, Filler, is_published, publish_edition, run_facts
+from profiles.publish import Bring, Edition, Filler, is_published, publish_edition, run_facts
 from profiles.retention import withheld
 from profiles.rulebook import Rulebook
 from profiles.serving import STALENESS_SECONDS
@@ -192,7 +192,9 @@ def _account(runtime: Runtime) -> dict[str, object]:
     return {table.name: shelf.count(lake, table) for table in TABLES}
 
 
-def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Filler] = ()) -> dict[str, object]:
+def publish(
+    runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Filler] = (), bring: Bring | None = None
+) -> dict[str, object]:
     """Serve what was built: a new generation beside the live one, one switch, then the overlay is relieved.
 
     Readers look at the pointer every `STALENESS_SECONDS`; a denial that the new generation has taken in is
@@ -206,7 +208,7 @@ def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Fi
     settings, purposes = load_settings(workspace), load_policy(workspace).purposes
     ways = {str(purpose): terms.readable_links() for purpose, terms in purposes.items()}
     edition = Edition(workspace.lake_path, workspace.serving_path, name, settings, facts_of_run, ways)
-    counts = {} if is_published(edition) else publish_edition(edition, fillers)
+    counts = {} if is_published(edition) else publish_edition(edition, fillers, bring)
     time.sleep(2 * STALENESS_SECONDS)
     overlay = DenyOverlay.open(workspace.serving_path)
     try:

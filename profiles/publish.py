@@ -13,6 +13,7 @@ from identity.tables import PROFILE_ALIAS
 from infra import shelf
 from infra.keyvalue import LmdbReader, LmdbWriter
 from infra.serving.embedded import Generations
+from infra.serving.store import ServingStore
 from infra.tables import Table
 from profiles import render
 from profiles.config import ProfileSettings
@@ -35,6 +36,8 @@ from profiles.tables import BORROWED_REFUSALS, PROFILE_GRAPH, PROFILE_TIMELINE, 
 Put = Callable[[bytes, bytes], None]
 # Puts keys of a higher package into the generation and returns how many; the composition root hands them in.
 Filler = Callable[[Put], int]
+# Brings a built generation up to date, given its store and name; the composition root hands it in.
+Bring = Callable[[ServingStore, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,10 @@ def is_published(edition: Edition) -> bool:
     return Generations(edition.serving / FOLDER).name() == edition.name
 
 
-def publish_edition(edition: Edition, fillers: Sequence[Filler] = ()) -> dict[str, int]:
+def publish_edition(edition: Edition, fillers: Sequence[Filler] = (), bring: Bring | None = None) -> dict[str, int]:
     """Write a whole generation, count it, and switch to it; return what it holds.
+
+    `bring` brings a built generation up to date before it is served.
 
     Nothing that is served is touched before the switch. A run that is killed leaves an unfinished folder, which
     the next try throws away.
@@ -91,6 +96,8 @@ def publish_edition(edition: Edition, fillers: Sequence[Filler] = ()) -> dict[st
     wanted = shelf.count(edition.lake, PROFILE_VIEWS, versions[PROFILE_VIEWS.name])
     if counts["views"] != wanted:
         raise GenerationTorn(wanted, counts["views"])
+    if bring is not None:
+        bring(generations, edition.name)
     generations.publish(edition.name)
     return counts
 

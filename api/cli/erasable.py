@@ -10,6 +10,7 @@ import activation.serving
 import profiles.jobs
 from activation.erasure import Activated
 from api.cli.books import Books, drop_scratch
+from api.cli.bringing import bringing
 from consent import kept
 from consent.config import load_policy
 from consent.erasure import holds
@@ -28,7 +29,7 @@ from consent.suppression import Cause, tokens_of, versions
 from identity.closure import closure
 from identity.erasure import Identities
 from infra import shelf
-from infra.clock import Clock
+from infra.clock import Clock, system_clock
 from infra.identifiers import IdentifierType, load_identifier_types, record_token
 from infra.ids import Sid, Token
 from infra.runtime import Runtime
@@ -47,7 +48,7 @@ def stores(runtime: Runtime, request_id: str, arguments: Mapping[str, str], *, a
     def publish() -> dict[str, object]:
         lake = runtime.workspace.lake_path
         filler = activation.serving.filler(lake, shelf.newest_versions(lake))
-        return profiles.jobs.publish(runtime, arguments, (filler,))
+        return profiles.jobs.publish(runtime, arguments, (filler,), bringing(runtime, system_clock))
 
     return (
         Words(runtime, request_id, hours=hours),

@@ -11,6 +11,7 @@ import identity.stewardship.asking
 import ingestion.jobs
 import profiles.jobs
 from api.cli import linting, maintaining
+from api.cli.bringing import bringing
 from api.cli.erasable import house
 from api.cli.fingerprint import fingerprint
 from api.cli.obeying import obey
@@ -38,7 +39,7 @@ _PERSONS: tuple[tuple[str, Job], ...] = (
 def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     lake = runtime.workspace.lake_path
     filler = activation.serving.filler(lake, shelf.newest_versions(lake))
-    return profiles.jobs.publish(runtime, arguments, (filler,))
+    return profiles.jobs.publish(runtime, arguments, (filler,), bringing(runtime, system_clock))
 
 
 _PAST: tuple[tuple[str, Job], ...] = (

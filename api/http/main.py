@@ -10,6 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ import infra.runs
 import ingestion.store
 from activation.answer import NextBest
 from activation.config import load_activation
+from api.http.alongside import Alongside
 from api.http.app import create_app
 from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
@@ -56,6 +58,7 @@ from infra.database import open_database
 from infra.identifiers import load_identifier_types
 from infra.workspace import Workspace
 from ingestion.health import Clinic
+from profiles.online.opened import collects
 from profiles.serving import ProfileReader, Published
 
 _CONNECTIONS = 16_384
@@ -130,8 +133,10 @@ def application() -> AsgiApp:
 def serve(workspace: Path, host: str, port: int) -> None:
     """Serve a workspace until the process is told to end."""
     # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
-    os.chdir(Workspace.open(workspace).root)
-    server("api.http.main:application", host, port).serve()
+    opened = Workspace.open(workspace)
+    os.chdir(opened.root)
+    with Alongside("api.stream.main", opened.root) if collects(opened) else nullcontext():
+        server("api.http.main:application", host, port).serve()
 
 
 def server(target: str, host: str, port: int) -> Granian:

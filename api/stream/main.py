@@ -1,7 +1,6 @@
 """The composition root of the stream worker: a workspace in, served profiles kept up to date until it is told to end.
 
-Run as `python -m api.stream.main WORKSPACE`, which is what `kindred serve` does. It ends with its parent: when what it
-is told by (its standard input) is closed.
+Run as `python -m api.stream.main WORKSPACE`, which is what `kindred serve` does. It ends with its parent.
 """
 
 import json
@@ -9,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,7 +89,7 @@ def serve(workspace: Workspace) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    threading.Thread(target=_parent_ends, args=(stop,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(os.getppid(), stop), daemon=True).start()
     folder = workspace.state_path / STATE
     with OnlyOne(folder):
         worker, teller = open_worker(workspace), Teller(folder, system_clock)
@@ -105,10 +103,10 @@ def _tell(worker: Worker, teller: Teller, stop: threading.Event) -> None:
         stop.wait(_TOLD_EVERY)
 
 
-def _parent_ends(stop: threading.Event) -> None:
-    while os.read(0, 1024):
-        time.sleep(0)
-    stop.set()
+def _end_with_parent(parent: int, stop: threading.Event) -> None:
+    while not stop.wait(_TOLD_EVERY):
+        if os.getppid() != parent:
+            stop.set()
 
 
 if __name__ == "__main__":
