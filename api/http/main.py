@@ -38,6 +38,7 @@ from api.http.centre.wording import languages
 from api.http.collector.wiring import open_collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry, served_since
+from api.http.following import STATUS, Following
 from api.http.metrics import Metrics
 from api.http.notary import DeskNotary
 from api.http.privacy import office
@@ -58,6 +59,7 @@ from infra.database import open_database
 from infra.identifiers import load_identifier_types
 from infra.workspace import Workspace
 from ingestion.health import Clinic
+from profiles.online.opened import FOLDER as ONLINE
 from profiles.online.opened import collects
 from profiles.serving import ProfileReader, Published
 
@@ -118,6 +120,7 @@ def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyR
         metrics=metrics,
         languages=languages(workspace),
         requests=privacy.desk if privacy else None,
+        online=Following(workspace.state_path / ONLINE / STATUS, system_clock).told if collects(workspace) else None,
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
     )

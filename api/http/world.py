@@ -1,6 +1,6 @@
 """Everything a server is made of; tests and the composition root each build their own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
@@ -12,7 +12,7 @@ from api.http.collector.app import Collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry
 from api.http.metrics import Metrics
-from api.http.ports import Consents, Decider, Notary, Profiles, Signalling, Stewards, Tended, Verdicts
+from api.http.ports import Consents, Decider, Json, Notary, Profiles, Signalling, Stewards, Tended, Verdicts
 from api.http.privacy.office import Office
 from api.http.reading import Tongue
 from api.http.sealing import Sealing
@@ -43,6 +43,7 @@ class World:
     privacy: Office | None = None
     metrics: Metrics = field(default_factory=Metrics)
     requests: RequestDesk | None = None
+    online: Callable[[], Json] | None = None
     languages: Mapping[str, Language] = field(default_factory=shipped)
     name: str = "Kindred"
     zone: tzinfo = UTC

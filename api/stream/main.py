@@ -17,6 +17,7 @@ from typing import Final
 import consent.store
 import infra.runs
 import ingestion.store
+from api.http.following import STATUS
 from api.http.wiring import Denied
 from consent import officer
 from identity.config import load_identity
@@ -33,7 +34,6 @@ from profiles.online.opened import Ledger, Log, Opened, state_folder
 from profiles.online.worker import OnlyOne, Worker
 from profiles.serving import FOLDER
 
-STATUS: Final = "status.json"
 _TOLD_EVERY: Final = 1.0
 
 
