@@ -16,7 +16,7 @@ import orjson
 from consent.suppression import KeptOut
 from infra.identifiers import IdentifierType
 from infra.log.segments import Damage
-from ingestion.check import Check, checks, judgement, moment, trimmed
+from ingestion.check import Check, Judgement, checks, judgement, moment, trimmed
 from ingestion.config import RECEIVED, Source, is_open, property_name
 from ingestion.connectors.collected import row_of, rows_held
 from ingestion.identify import Naming, naming_of
@@ -116,7 +116,7 @@ class Reader:
         for fault in judged.dropped:
             values[fault.column] = None
         key = "|".join(v for c in self._source.key if (v := values.get(c)) is not None)
-        return self._told(row, values, key, place)
+        return self._told(row, values, key, _flags(judged, values.get(PLAN)), place)
 
     def _values(self, row: Mapping[str, Any]) -> dict[str, str | None]:
         values = {name: trimmed(row[f"r{place}"]) for place, name in enumerate(self._columns)}
@@ -125,7 +125,12 @@ class Reader:
         return values
 
     def _told(
-        self, row: Mapping[str, Any], values: Mapping[str, str | None], key: str, place: tuple[int, int]
+        self,
+        row: Mapping[str, Any],
+        values: Mapping[str, str | None],
+        key: str,
+        flags: Sequence[str],
+        place: tuple[int, int],
     ) -> LiveEvent:
         source, order = self._source, self._source.order
         event, received = source.event, values.get(RECEIVED)
@@ -146,7 +151,7 @@ class Reader:
             anonymous_id=row["anonymous_id"],
             identifiers=tuple(Named(i["type"], i["value"], i["token"]) for i in row["identifiers"] or ()),
             attributes={**fields, **aside},
-            properties=self._properties(values),
+            properties=self._properties(values) | _flagged(flags),
             order_id=_said(values, order.order_id),
             product_id=_said(values, order.product_id),
             quantity=_number(_said(values, order.quantity)),
@@ -198,6 +203,15 @@ def _number(text: str | None) -> float | None:
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+def _flags(judged: Judgement, planned: str | None) -> list[str]:
+    mine = [f"field {fault.column}: {fault.rule}" for fault in judged.flagged]
+    return mine + (orjson.loads(planned)["flags"] if planned else [])
+
+
+def _flagged(flags: Sequence[str]) -> dict[str, str]:
+    return {"_flagged": ", ".join(flags)} if flags else {}
 
 
 def _rejected(told: str | None) -> bool:

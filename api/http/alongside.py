@@ -38,7 +38,8 @@ class Alongside:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)  # noqa: S603 - our own module
+            # Not in the workspace, whose folders are called as our packages are.
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, cwd="/")  # noqa: S603 - our own
             if self._stop.is_set():  # ended in this moment: nobody else will end it
                 self._process.terminate()
             code = self._process.wait()

@@ -21,7 +21,7 @@ from api.http.following import STATUS
 from api.http.wiring import Denied
 from consent import officer
 from identity.config import load_identity
-from identity.online import build, state
+from identity.online import state
 from infra import journal
 from infra.clock import Clock, system_clock
 from infra.database import open_database
@@ -47,6 +47,9 @@ def open_worker(workspace: Workspace, clock: Clock = system_clock) -> Worker:
     def opener(name: str) -> Opened:
         folder = state_folder(workspace, name)
         if not _whole(folder):
+            # A publication has built it, mostly; what builds it takes long to load.
+            from identity.online import build  # noqa: PLC0415
+
             build.build_from_lake(folder, workspace.lake_path, load_identity(workspace))
         return Opened(workspace, log, name, folder, words, denials)
 

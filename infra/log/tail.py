@@ -4,6 +4,7 @@ A reader that must not miss what is durable and may see a little more: what was 
 sent that hears "no" if the disk fails, and sends it again under the same id.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,8 @@ def _pieces(path: Path, name: str, at: int, at_once: int) -> Iterator[Read]:
     except FileNotFoundError:  # sealed or taken in this moment: the next look finds it under its new name
         return
     with stream:
+        if at >= os.fstat(stream.fileno()).st_size:
+            return
         stream.seek(at)
         while lines := _whole(stream.readlines(at_once), sealed=path.suffix == SEALED):
             entries = []
