@@ -1,6 +1,7 @@
 """A shop whose events are followed as they come, without Spark: collector, spool, resolver, ledger, serving."""
 
 import asyncio
+import random
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,6 @@ from identity.tables import RECORD_FEATURES
 from infra.arrow import schema
 from infra.database import open_database
 from infra.identifiers import record_token, token
-from infra.ids import Purpose
 from infra.keyvalue import LmdbStore
 from infra.log.port import Entry
 from infra.log.spool import Spool
@@ -142,6 +142,11 @@ class OnlineWorld:
             self._desk.overlay.close()
 
 
+PAGE = {"type": "page", "name": "Home", "anonymousId": "c-1"}
+BUY = {"type": "track", "event": "Order Completed", "anonymousId": "c-1", "properties": {
+    "order_id": "o-1", "product": "p-1", "quantity": 2, "price": "12.50"}}  # fmt: skip
+LOGIN = {"type": "identify", "userId": "u-1", "anonymousId": "c-1",
+         "traits": {"email": "ann@example.org", "firstName": "Ann"}}  # fmt: skip
 SERVED = (b"v|", b"h|", b"k|", b"l|", b"g|", b"t|", b"a|")
 
 
@@ -162,4 +167,31 @@ def whose(world: OnlineWorld, store: LmdbStore, kind: str, value: str) -> tuple[
     return tuple(raw.decode().partition("\n")[0].split(",")) if raw else ()
 
 
-PURPOSES: tuple[Purpose, ...] = (Purpose("service"), Purpose("analytics"), Purpose("personalization"))
+def random_days(seed: int) -> list[list[dict[str, Any]]]:
+    """Return requests of a few visitors and customers, on shared and own devices, with repetitions."""
+    chance = random.Random(seed)  # noqa: S311 - a sample
+    sent: list[dict[str, Any]] = []
+    requests = []
+    for _ in range(chance.randint(4, 14)):
+        request = []
+        for _ in range(chance.randint(1, 4)):
+            cookie, user = f"c-{chance.randint(1, 4)}", f"u-{chance.randint(1, 3)}"
+            kind = chance.random()
+            if kind < 0.2:
+                event: dict[str, Any] = {**LOGIN, "userId": user, "anonymousId": cookie,
+                                         "traits": {"email": f"{user}@example.org"}}  # fmt: skip
+            elif kind < 0.35:
+                event = {"type": "track", "event": "Signed Out", "anonymousId": cookie}
+            elif kind < 0.6:
+                order = {"order_id": f"o-{chance.randint(1, 5)}", "product": "p", "quantity": 1, "price": "1.25"}
+                event = {**BUY, "anonymousId": cookie, "properties": order}
+                event |= {"userId": user} if chance.random() < 0.5 else {}
+            elif kind < 0.7 and sent:
+                event = chance.choice(sent)
+            else:
+                event = {**PAGE, "anonymousId": cookie}
+            event = {"messageId": f"r-{chance.getrandbits(48):x}", **event}
+            sent.append(event)
+            request.append(event)
+        requests.append(request)
+    return requests

@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from online_world import OnlineWorld, content, view, whose
+from online_world import BUY, LOGIN, PAGE, OnlineWorld, content, random_days, view, whose
 
 from infra.keyvalue import LmdbStore
-
-PAGE = {"type": "page", "name": "Home", "anonymousId": "c-1"}
-BUY = {"type": "track", "event": "Order Completed", "anonymousId": "c-1", "properties": {
-    "order_id": "o-1", "product": "p-1", "quantity": 2, "price": "12.50"}}  # fmt: skip
-LOGIN = {"type": "identify", "userId": "u-1", "anonymousId": "c-1",
-         "traits": {"email": "ann@example.org", "firstName": "Ann"}}  # fmt: skip
 
 
 @pytest.fixture
@@ -129,36 +123,6 @@ def test_who_is_restricted_is_not_served(world: OnlineWorld, served: LmdbStore, 
     world.send(LOGIN)
     opened.catch_up(served)
     assert not content(served)
-
-
-def random_days(seed: int) -> list[list[dict[str, Any]]]:
-    """Return requests of a few visitors and customers, on shared and own devices, with repetitions."""
-    chance = random.Random(seed)  # noqa: S311 - a sample
-    sent: list[dict[str, Any]] = []
-    requests = []
-    for _ in range(chance.randint(4, 14)):
-        request = []
-        for _ in range(chance.randint(1, 4)):
-            cookie, user = f"c-{chance.randint(1, 4)}", f"u-{chance.randint(1, 3)}"
-            kind = chance.random()
-            if kind < 0.2:
-                event: dict[str, Any] = {**LOGIN, "userId": user, "anonymousId": cookie,
-                                         "traits": {"email": f"{user}@example.org"}}  # fmt: skip
-            elif kind < 0.35:
-                event = {"type": "track", "event": "Signed Out", "anonymousId": cookie}
-            elif kind < 0.6:
-                order = {"order_id": f"o-{chance.randint(1, 5)}", "product": "p", "quantity": 1, "price": "1.25"}
-                event = {**BUY, "anonymousId": cookie, "properties": order}
-                event |= {"userId": user} if chance.random() < 0.5 else {}
-            elif kind < 0.7 and sent:
-                event = chance.choice(sent)
-            else:
-                event = {**PAGE, "anonymousId": cookie}
-            event = {"messageId": f"r-{chance.getrandbits(48):x}", **event}
-            sent.append(event)
-            request.append(event)
-        requests.append(request)
-    return requests
 
 
 @pytest.mark.parametrize("seed", range(12))
