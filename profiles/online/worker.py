@@ -45,6 +45,7 @@ class Worker:
     trouble: str = ""
     _said: str = field(default="", repr=False)
     _behind: float = 0.0
+    _told: str = ""
 
     def step(self) -> int:
         """Apply what is new of the log to the generation that is served; return how many events that was.
@@ -73,7 +74,9 @@ class Worker:
             return None, None
         opened = self.opener(name)
         self._at = (self.serving.live(name), opened)
-        LOG.info("the online path goes on in generation %s", name)
+        if name != self._told:  # not after each trouble, which is told by itself
+            LOG.info("the online path goes on in generation %s", name)
+            self._told = name
         return self._at
 
     @property
