@@ -4,6 +4,7 @@ Run as `python -m api.stream.main WORKSPACE`, which is what `kindred serve` does
 """
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -115,4 +116,5 @@ def _end_with_parent(parent: int, stop: threading.Event) -> None:
 if __name__ == "__main__":
     opened = Workspace.open(Path(sys.argv[1]))
     journal.configure(opened.settings.logs.format, sys.stderr)
+    logging.getLogger("sqlglot").setLevel(logging.WARNING)  # it tells of each array that it reads
     serve(opened)
