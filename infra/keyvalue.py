@@ -51,7 +51,7 @@ class Torn(Unavailable):
     """A store whose file is no store, or is shorter than it says that it is."""
 
     def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"the serving store {name} cannot be read ({why}); `kindred run --full` publishes a new one")
+        super().__init__(f"the serving store {name} cannot be read ({why}); `kindred publish` publishes it again")
 
 
 class Environment:

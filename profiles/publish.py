@@ -13,6 +13,7 @@ from identity.tables import PROFILE_ALIAS
 from infra import shelf
 from infra.keyvalue import LmdbReader, LmdbWriter
 from infra.serving.embedded import Generations
+from infra.serving.store import ServingStore
 from infra.tables import Table
 from profiles import render
 from profiles.config import ProfileSettings
@@ -47,7 +48,8 @@ class _Member:
 
 
 _AUDIENCE_MEMBERS: Final = Table("audience_members", _Member, keys=("audience", "profile_id"))
-_READ: Final = (PROFILE_VIEWS, PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS)
+# What a generation is made from, with audiences and aliases; a run replaces each of them whole.
+PUBLISHED: Final = (PROFILE_VIEWS, PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,19 @@ class Edition:
     run: Mapping[str, object]
     # The links over which each purpose may come to somebody; a purpose that is not named, over all.
     links: Mapping[str, Collection[str]] = field(default_factory=dict)
+    # Where it is served from; files below `serving` where nobody says otherwise.
+    store: ServingStore | None = None
+    # Whether all is written anew, though it might begin from the served generation.
+    whole: bool = False
+
+    def generations(self) -> ServingStore:
+        """Return the store that it is published to."""
+        return self.store or Generations(self.serving / FOLDER)
 
 
 def is_published(edition: Edition) -> bool:
     """Say whether the edition is the one that is served; then a resumed run has nothing left to do."""
-    return Generations(edition.serving / FOLDER).name() == edition.name
+    return edition.generations().name() == edition.name
 
 
 def publish_edition(edition: Edition, fillers: Sequence[Filler] = ()) -> dict[str, int]:
@@ -74,9 +84,8 @@ def publish_edition(edition: Edition, fillers: Sequence[Filler] = ()) -> dict[st
     Nothing that is served is touched before the switch. A run that is killed leaves an unfinished folder, which
     the next try throws away.
     """
-    generations = Generations(edition.serving / FOLDER)
-    generations.root.mkdir(parents=True, exist_ok=True)
-    versions = {table.name: shelf.version(edition.lake, table) for table in _READ}
+    generations = edition.generations()
+    versions = {table.name: shelf.version(edition.lake, table) for table in PUBLISHED}
     with generations.building(edition.name) as writer:
         counts = {
             "views": _put_views(edition, versions, writer.put),

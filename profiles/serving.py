@@ -1,5 +1,6 @@
 """How profiles lie in the serving store, and the one way to read them: for a purpose, under later denials."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ import orjson
 from infra.ids import ProfileId, Purpose, RecordKey, Sid, Token
 from infra.keyvalue import KeyValue
 from infra.serving.embedded import Generations
+from infra.serving.store import ServingStore
+from infra.workspace import Workspace
 from profiles.errors import PurposeMissing
 from profiles.model import Link
 from profiles.render import folded_words
@@ -101,11 +104,24 @@ class Header:
     records: Mapping[RecordKey, Holding]
 
 
-class Published:
-    """The served generation; the pointer is looked at when the last look is older than `STALENESS_SECONDS`."""
+def serving_store(workspace: Workspace, stopwatch: Callable[[], float] = time.monotonic) -> ServingStore:
+    """Return the store that a workspace's profiles are served from: files below it, or a server's memory."""
+    if not workspace.settings.serving.remote:
+        return Generations(workspace.serving_path / FOLDER)
+    # Only who wants it needs its client.
+    from infra.serving.remote import RemoteGenerations  # noqa: PLC0415
 
-    def __init__(self, serving_path: Path, stopwatch: Callable[[], float]) -> None:
-        self._generations = Generations(serving_path / FOLDER)
+    return RemoteGenerations(workspace.settings.serving.store, workspace.settings.name, stopwatch)
+
+
+class Published:
+    """The served generation; the pointer is looked at when the last look is older than `STALENESS_SECONDS`.
+
+    A folder stands for the embedded store in it.
+    """
+
+    def __init__(self, serving: ServingStore | Path, stopwatch: Callable[[], float]) -> None:
+        self._generations = Generations(serving / FOLDER) if isinstance(serving, Path) else serving
         self._stopwatch = stopwatch
         self._seen: tuple[float, KeyValue] | None = None
 

@@ -51,6 +51,7 @@ from infra.workspace import Workspace
 from ingestion import periods
 from ingestion.retention import Aging
 from ingestion.tables import EVENTS, RECORDS
+from profiles.serving import serving_store
 
 KIND: Final = "retention"
 _BEGUN, _DONE, _TRIED = "maintain", "maintained", "maintain-dry"
@@ -187,7 +188,7 @@ def tidy(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     if went or at_once:
         upkeep.purge(runtime.lake, TABLES)
     if went:
-        profiles.erasure.remove_older(workspace.serving_path)
+        serving_store(workspace).remove_older()
     if went or _summary(runtime, "let_go").get("books"):
         scrub(runtime.database)
     written = upkeep.checkpoint(runtime.lake, TABLES)

@@ -16,13 +16,19 @@ from api.cli.fingerprint import fingerprint
 from api.cli.obeying import obey
 from api.cli.tables import TABLES
 from api.cli.watched import Watched
+from consent.config import load_policy
 from consent.erasure import workflow
+from consent.overlay import DenyOverlay
 from infra import shelf
 from infra.clock import system_clock
 from infra.runs import Runs, Step
 from infra.runtime import Job, Runtime
+from infra.serving.store import NothingPublished
 from ingestion.config import load_sources
 from ingestion.connectors.declared import Collector
+from profiles.publish import Filler
+from profiles.rollback import Refusals, roll_back, told_of
+from profiles.serving import serving_store
 
 _FACTS: tuple[tuple[str, Job], ...] = (("ingest", ingestion.jobs.ingest), ("consents", consent.jobs.mirror))
 _PERSONS: tuple[tuple[str, Job], ...] = (
@@ -35,10 +41,34 @@ _PERSONS: tuple[tuple[str, Job], ...] = (
 )
 
 
-def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+def _filler(runtime: Runtime) -> Filler:
     lake = runtime.workspace.lake_path
-    filler = activation.serving.filler(lake, shelf.newest_versions(lake))
-    return profiles.jobs.publish(runtime, arguments, (filler,))
+    return activation.serving.filler(lake, shelf.newest_versions(lake))
+
+
+def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    return profiles.jobs.publish(runtime, arguments, (_filler(runtime),))
+
+
+def _publish_again(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    del arguments
+    last = Runs(runtime.database, system_clock).newest_manifest()
+    if last is None:
+        raise NothingPublished
+    built = profiles.jobs.Built(last.id, last.number, last.started_at, last.manifest["tables"])
+    return profiles.jobs.publish_again(runtime, built, (_filler(runtime),))
+
+
+def _roll_back(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    del arguments
+    workspace, overlay = runtime.workspace, DenyOverlay.open(runtime.workspace.serving_path)
+    try:
+        refusals = Refusals(runtime.database, overlay, load_policy(workspace))
+        done = roll_back(serving_store(workspace), refusals, system_clock())
+    finally:
+        overlay.close()
+    runtime.say(told_of(done))
+    return {"generation": done.served, "given_up": done.given_up, "denied": done.denied}
 
 
 _PAST: tuple[tuple[str, Job], ...] = (
@@ -83,6 +113,12 @@ def maintain(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object
     if maintaining.is_begun(runtime.workspace) or _has_derived(runtime):
         summary |= _derive(runtime, arguments, fingerprint(runtime, TABLES), summary)
     return summary | _steps(runtime, arguments, _TIDY) | _linted(runtime)
+
+
+def publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    """Publish what the last run built once more, whole; with `rollback` (yes) serve the generation before again."""
+    job = ("rollback", _roll_back) if arguments.get("rollback") == "yes" else ("publish", _publish_again)
+    return _steps(runtime, arguments, (job,))
 
 
 def _has_derived(runtime: Runtime) -> bool:

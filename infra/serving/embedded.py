@@ -39,6 +39,11 @@ class Generations:
         """Return the name of the served generation, or None before the first."""
         return self._pointed()[0]
 
+    def before(self) -> str | None:
+        """Return the name of the generation that a rollback would serve, or None."""
+        before = self._pointed()[1]
+        return before if before is not None and (self.root / before).is_dir() else None
+
     def _pointed(self) -> tuple[str | None, str | None]:
         """Return the served generation and the one that is kept to go back to."""
         try:
@@ -70,10 +75,9 @@ class Generations:
         return GenerationReader(self.root / name, map_size=self._map_size)
 
     def kept(self) -> tuple[str, ...]:
-        """Return the names of all generations there are, the served one last and before it the one to go back to."""
-        served, before = self._pointed()
-        there = [path.name for path in self._folders()]
-        return tuple(sorted(there, key=lambda name: (name == served, name == before, name)))
+        """Return the names of all generations there are, the served one last."""
+        served = self.name()
+        return tuple(sorted((path.name for path in self._folders()), key=lambda name: (name == served, name)))
 
     def _folders(self) -> list[Path]:
         if not self.root.is_dir():
@@ -111,8 +115,8 @@ class Generations:
 
     def rollback(self) -> str:
         """Make the generation before the served one the served one again, and return its name."""
-        _, before = self._pointed()
-        if before is None or not (self.root / before).is_dir():
+        before = self.before()
+        if before is None:
             raise NothingBefore
         self.reader(before).get(b"-")  # one that is torn is not gone back to
         self._point(before, None)
