@@ -29,7 +29,7 @@ class ManifestUnreadable(Unavailable):
     """A generation that does not say what it was made from, so nothing of it may be believed."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"the generation {name} does not say what it was made from; `kindred publish` makes a new one")
+        super().__init__(f"the generation {name} does not say what it was made from; `kindred publish` makes it anew")
 
 
 class TablesAhead(Refused):
