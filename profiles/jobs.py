@@ -208,11 +208,12 @@ def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Fi
 
     Readers look at the pointer every `STALENESS_SECONDS`; a denial that the new generation has taken in is
     forgotten only when none of them can still read the old one. The consent funnel tells whom each purpose is
-    served, and of those left out also who refused since the build and whom identity holds back.
+    served, and of those left out also who refused since the build and whom identity holds back. `whole` (or `full`)
+    begins from nothing: what was removed from a copied file may still stand in its free pages.
     """
-    del arguments
     run, workspace = runtime.run, runtime.workspace
     edition = _edition(runtime, run_facts(run.id, run.number, run.started_at))
+    edition = replace(edition, whole="yes" in {arguments.get("whole"), arguments.get("full")})
     counts = {} if is_published(edition) else publish_edition(edition, fillers)
     time.sleep(2 * STALENESS_SECONDS)
     overlay = DenyOverlay.open(workspace.serving_path)
@@ -223,7 +224,10 @@ def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Fi
         overlay.close()
     for line in funnel.told(runtime.database, run.id, "serve", account.viewed(workspace.lake_path, denials)):
         runtime.say(line)
-    runtime.say(f"published: {counts.get('views', 0):,} views of {counts.get('profiles', 0):,} profiles")
+    runtime.say(
+        f"published: {counts.get('views', 0):,} views of {counts.get('profiles', 0):,} profiles, "
+        f"{counts.get('views_changed', 0):,} new or changed, {counts.get('views_removed', 0):,} removed"
+    )
     return {"generation": edition.name, **counts, "denials_taken_in": relieved}
 
 

@@ -47,7 +47,7 @@ def stores(runtime: Runtime, request_id: str, arguments: Mapping[str, str], *, a
     def publish() -> dict[str, object]:
         lake = runtime.workspace.lake_path
         filler = activation.serving.filler(lake, shelf.newest_versions(lake))
-        return profiles.jobs.publish(runtime, arguments, (filler,))
+        return profiles.jobs.publish(runtime, {**arguments, "whole": "yes"}, (filler,))
 
     return (
         Words(runtime, request_id, hours=hours),

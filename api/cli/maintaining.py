@@ -71,6 +71,11 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
 }
 
 
+def has_gone(workspace: Workspace) -> bool:
+    """Say whether rows were let go that older files may still hold: whatever is derived has to be made anew."""
+    return is_begun(workspace) or _folder(workspace, _DONE).exists()
+
+
 def is_begun(workspace: Workspace) -> bool:
     """Say whether rows were found, and perhaps let go, that what is derived has not heard of."""
     return (_folder(workspace, _BEGUN) / _TOLD).exists()

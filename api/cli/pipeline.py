@@ -136,7 +136,8 @@ def _derive(runtime: Runtime, arguments: Mapping[str, str], now: str, facts: Map
     versions = shelf.newest_versions(runtime.workspace.lake_path)
     manifest = {"run": runtime.run.number, "tables": versions, "counts": _counts({**facts, **summary})}
     Runs(runtime.database, system_clock).record_manifest(runtime.run.id, manifest, now)
-    return summary | _steps(runtime, arguments, _OUT) | _linted(runtime)
+    anew = {"whole": "yes"} if maintaining.has_gone(runtime.workspace) else {}
+    return summary | _steps(runtime, {**arguments, **anew}, _OUT) | _linted(runtime)
 
 
 def _linted(runtime: Runtime) -> dict[str, object]:

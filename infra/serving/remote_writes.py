@@ -48,6 +48,13 @@ class RemoteWriter:
         self._deletes: set[bytes] = set()
         self._bounded = False
 
+    def get(self, key: bytes) -> bytes | None:
+        """Return what stands under a key by now, or None."""
+        if key in self._puts or key in self._deletes:
+            return self._puts.get(key)
+        found: bytes | None = self._client.hget(self._keys[0], key)
+        return found
+
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key."""
         self._deletes.discard(key)

@@ -20,6 +20,9 @@ _WAS, _WAS_NOT = b"=", b"-"
 class Writer(Protocol):
     """What fills a generation before anybody sees it."""
 
+    def get(self, key: bytes) -> bytes | None:
+        """Return what stands under a key by now, or None."""
+
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key."""
 

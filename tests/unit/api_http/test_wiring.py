@@ -114,7 +114,7 @@ async def found(asking: httpx.AsyncClient, purpose: str = "personalization") -> 
 
 async def test_nothing_is_ready_before_the_first_publication(asking: httpx.AsyncClient) -> None:
     assert (await asking.get("/readyz")).status_code == 503
-    assert (await found(asking)).status_code == 404
+    assert (await found(asking)).status_code == 503
 
 
 async def test_a_published_person_is_served_with_the_tag_of_the_store(
