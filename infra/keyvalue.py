@@ -98,6 +98,8 @@ def environment(path: Path, *, writable: bool = False, map_size: int = MAP_SIZE)
         file = (path / _DATA).stat()
     except OSError as error:
         raise Torn(path.name, error.strerror or type(error).__name__) from error
+    if not file.st_size:  # LMDB would make a new store of it
+        raise Torn(path.name, "its file is empty")
     with _OPENING:
         found = _ENVIRONMENTS.get((file.st_dev, file.st_ino))
         if found is None:

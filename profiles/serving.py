@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from infra.ids import ProfileId, Purpose, RecordKey, Sid, Token
-from infra.keyvalue import KeyValue
+from infra.keyvalue import KeyValue, Torn
 from infra.serving.embedded import Generations
 from infra.serving.store import ServingStore
 from infra.workspace import Workspace
@@ -204,6 +204,9 @@ class ProfileReader:
         stored, held = self.store().values(view_key(purpose, profile_id), holders_key(profile_id))
         if stored is None:
             return None
+        # A damaged file may lead to other pages than it should: what does not name the person is nobody's answer.
+        if profile_id.encode() not in stored:
+            raise Torn("of profiles", "a view names somebody else")
         # Without the list nobody can tell what was refused, so nothing is shown.
         if held is None or self._denials.denied_any(_listed(held), purpose):
             return None

@@ -22,8 +22,6 @@ from infra.serving.store import (
 )
 
 _POINTER: Final = "current"
-# After so many changes the slots of readers that were killed are freed: they hold back pages that could be used again.
-_TIDY_EVERY: Final = 64
 # How much longer the file of a live generation is than its content, so that a short file always means a torn one.
 _AHEAD: Final = 4 * 2**20
 
@@ -180,16 +178,14 @@ class LiveGeneration:
     def __init__(self, of: Generations, name: str, mark: tuple[int, int] | None, *, map_size: int) -> None:
         self.name, self._of, self._mark, self._path = name, of, mark, of.root / name
         self._shared = environment(self._path, writable=True, map_size=map_size)
-        self._changes = 0
         lengthen(self._shared.env, self._path, _AHEAD)
 
     @contextmanager
     def change(self) -> Iterator["LiveChange"]:
         """Change several keys at once: readers see all of it or nothing, and an error leaves all as it was."""
         env = self._shared.env
-        if self._changes % _TIDY_EVERY == 0:
-            env.reader_check()
-        self._changes += 1
+        # The slots of readers that were killed hold back pages that could be used again; to look costs little.
+        env.reader_check()
         with _told(self.name), env.begin(write=True) as transaction:
             yield LiveChange(transaction)
         lengthen(env, self._path, _AHEAD)
