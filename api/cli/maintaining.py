@@ -51,6 +51,7 @@ from infra.workspace import Workspace
 from ingestion import periods
 from ingestion.retention import Aging
 from ingestion.tables import EVENTS, RECORDS
+from profiles.copying import copied
 from profiles.serving import serving_store
 
 KIND: Final = "retention"
@@ -251,7 +252,8 @@ def _searched(runtime: Runtime, done: Path) -> ScanReport:
         for place in store.places().scanned
         if place.kind != "spool" and place.store.partition(".")[0] not in {"corrections", "destination"}
     ]
-    report = without_ids_in_the_log(scan(places, needles))
+    with copied(runtime.workspace):
+        report = without_ids_in_the_log(scan(places, needles))
     left = sorted({f"{hit.store}/{hit.file} ({hit.where})" for hit in report.hits})
     left += [f"{place.store}/{name} was not read" for place in report.places for name in place.unscanned]
     if left:

@@ -1,23 +1,33 @@
 """Profiles published to a server are those published to a file, to the byte; one that is away answers nothing."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from pydantic import ValidationError
 from small_lake import AT, ROWS, write
 from valkeys import Valkey, valkey
 
+from consent.residue.needles import Needles
+from consent.residue.places import workspace_places
+from consent.residue.scan import scan
 from infra.errors import Unavailable
 from infra.ids import ProfileId, Purpose
 from infra.serving.embedded import Generations
 from infra.serving.remote import RemoteGenerations
+from infra.settings import ServingSettings
+from infra.workspace import Workspace
+from profiles.copying import copied
 from profiles.publish import Edition, publish_edition
-from profiles.serving import FOLDER, ProfileReader, Published
+from profiles.serving import FOLDER, ProfileReader, Published, serving_store
 
+TEMPLATES = Path(__file__).parents[3] / "api" / "templates" / "workspace"
 ANN, SERVICE = ProfileId("ann"), Purpose("service")
 
 
@@ -84,3 +94,33 @@ def test_a_server_that_is_away_or_empty_knows_nobody_and_denies_nobody(edition: 
         except Unavailable:
             time.sleep(0.1)
     assert again == body
+
+
+def test_what_a_server_serves_is_searched_as_a_file_and_gone_afterwards(
+    edition: Any, server: Valkey, tmp_path: Path, token_key: bytes
+) -> None:
+    root = tmp_path / "shop"
+    shutil.copytree(TEMPLATES, root)
+    (root / ".env").write_text(f"KINDRED_TOKEN_KEY={token_key.decode()}\nKINDRED_SERVING__STORE={server.url}\n")
+    workspace = Workspace.open(root)
+    publish_edition(replace(edition(1), store=serving_store(workspace)))
+    live = serving_store(workspace).live()
+    with live.change() as change:
+        change.delete(b"v|service|ann")
+        change.delete(b"v|analytics|ann")
+        change.delete(b"g|ann")
+    live.close()
+    with copied(workspace) as file:
+        assert file is not None
+        report = scan([p for p in workspace_places(workspace) if p.store == "serving"], Needles.of(["ann@example.org"]))
+        assert report.hits, "what can be undone is not gone"
+        assert all(place.canary_found for place in report.places)
+    assert not file.exists()
+    assert [p.name for p in (root / "state" / "serving" / FOLDER).iterdir()] == []
+
+
+def test_what_is_no_store_is_refused_without_its_password() -> None:
+    with pytest.raises(ValidationError) as told:
+        ServingSettings(store="postgresql://user:s3cret-of-the-test@host/name")
+    assert "use lmdb, or redis://" in str(told.value.errors(include_input=False))
+    assert "s3cret" not in repr(ServingSettings(store="redis://user:s3cret-of-the-test@host:6379/0"))
