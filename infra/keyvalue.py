@@ -51,7 +51,7 @@ class Torn(Unavailable):
     """A store whose file is no store, or is shorter than it says that it is."""
 
     def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"the serving store {name} cannot be read ({why}); `kindred run --full` publishes a new one")
+        super().__init__(f"the serving store {name} cannot be read ({why}); `kindred publish` publishes it again")
 
 
 class Environment:
@@ -98,6 +98,8 @@ def environment(path: Path, *, writable: bool = False, map_size: int = MAP_SIZE)
         file = (path / _DATA).stat()
     except OSError as error:
         raise Torn(path.name, error.strerror or type(error).__name__) from error
+    if not file.st_size:  # LMDB would make a new store of it
+        raise Torn(path.name, "its file is empty")
     with _OPENING:
         found = _ENVIRONMENTS.get((file.st_dev, file.st_ino))
         if found is None:

@@ -21,6 +21,7 @@ _OF_THE_MACHINE = ("engine", "serving", "stores", "log")
 # Where the embedded database lies in a workspace.
 EMBEDDED = "state/kindred.db"
 _SERVED = ("postgresql://", "postgresql+psycopg://")
+_REDIS = ("redis://", "rediss://")
 _KEY_BYTES = 32
 _BROKERS = re.compile(r"[\w.\[\]:-]+:\d{1,5}(\s*,\s*[\w.\[\]:-]+:\d{1,5})*")
 
@@ -59,6 +60,23 @@ class ServingSettings(Section):
     erase: bool = Field(
         default=True, description="whether the server hands accepted erasures to the job runner, and starts one"
     )
+    store: str = Field(
+        default="lmdb", repr=False, description="what profiles are served from: lmdb, or redis://… as ${NAME}"
+    )
+
+    @field_validator("store")
+    @classmethod
+    def _lmdb_or_redis(cls, value: str) -> str:
+        if value != "lmdb" and not (value.startswith(_REDIS) and urlsplit(value).hostname):
+            raise ValueError(
+                "not a store that profiles are served from; use lmdb, or redis://user:password@host:port/0"
+            )
+        return value
+
+    @property
+    def remote(self) -> bool:
+        """Whether profiles are served from a server's memory and no files."""
+        return self.store != "lmdb"
 
 
 class StoresSettings(Section):

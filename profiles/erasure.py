@@ -1,10 +1,8 @@
 """Erasure of a person from what is known of people: built anew without them, published, older editions removed."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import or_
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.compute as pc
@@ -15,11 +13,10 @@ from consent.residue.model import Place
 from infra import shelf, upkeep
 from infra.lake import Lake
 from infra.runtime import Runtime
-from infra.serving.embedded import Generations
 from profiles.jobs import build
 from profiles.online.opened import FOLDER as ONLINE
 from profiles.online.opened import forget_states
-from profiles.serving import FOLDER
+from profiles.serving import FOLDER, serving_store
 from profiles.tables import BORROWED_REFUSALS, CONSENT_CHANGES, PROFILE_TOKENS, TABLES
 
 _OVERLAY: Final = "overlay"
@@ -110,19 +107,10 @@ class Served:
     def purge(self, subject: Subject) -> None:  # noqa: ARG002 - every store's shape
         """Remove every generation but the served one, the one kept for rollback too, and what the others knew."""
         workspace = self._runtime.workspace
-        remove_older(workspace.serving_path)
-        served = Generations(workspace.serving_path / FOLDER).name()
+        store = serving_store(workspace)
+        store.remove_older()
+        served = store.name()
         forget_states(workspace, [served] if served else [])
 
     def expire(self, subject: Subject) -> None:
         """Do nothing: what is removed is gone."""
-
-
-def remove_older(serving: Path) -> int:
-    """Remove every generation but the served one, and return how many that were."""
-    generations = Generations(serving / FOLDER)
-    served = generations.name()
-    older = [path for path in sorted(generations.root.iterdir()) if path.is_dir() and path.name != served]
-    for path in older:
-        shutil.rmtree(path)
-    return len(older)

@@ -36,6 +36,7 @@ from infra.runtime import Runtime
 from infra.spark import release
 from infra.workspace import Workspace
 from ingestion.erasure import Facts as IngestedFacts
+from profiles.copying import copied
 from profiles.erasure import Golden, Served
 
 AT_ONCE: Final = 0  # hours that older versions of files are kept
@@ -48,7 +49,8 @@ def stores(runtime: Runtime, request_id: str, arguments: Mapping[str, str], *, a
     def publish() -> dict[str, object]:
         lake = runtime.workspace.lake_path
         filler = activation.serving.filler(lake, shelf.newest_versions(lake))
-        return profiles.jobs.publish(runtime, arguments, (filler,), bringing(runtime, system_clock))
+        whole = {**arguments, "whole": "yes"}
+        return profiles.jobs.publish(runtime, whole, (filler,), bringing(runtime, system_clock))
 
     return (
         Words(runtime, request_id, hours=hours),
@@ -79,7 +81,8 @@ def house(runtime: Runtime, request_id: str, arguments: Mapping[str, str], clock
     def searched(places: Sequence[Place], needles: Needles) -> ScanReport:
         release(runtime.lake.spark, workspace.state_path / "work")
         drop_scratch(workspace.state_path / "work")
-        return scan(places, needles)
+        with copied(workspace):
+            return scan(places, needles)
 
     return House(
         book=Book(database, clock),

@@ -22,6 +22,7 @@ from api.cli import (
     persons,
     planning,
     privacy,
+    publishing,
     quality,
     quarantine,
     replaying,
@@ -47,7 +48,20 @@ app = typer.Typer(
     add_completion=False,
 )
 _TOP = (
-    *(scaffold, trying, discovering, drifting, jobs, running, sources, serving, persons, explaining, stewarding),
+    *(
+        scaffold,
+        trying,
+        discovering,
+        drifting,
+        jobs,
+        publishing,
+        running,
+        sources,
+        serving,
+        persons,
+        explaining,
+        stewarding,
+    ),
     *(planning, replaying, looking, verdict, quality, upkeeping, demo_data),
 )
 for part in _TOP:

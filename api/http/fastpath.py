@@ -16,6 +16,7 @@ from api.http.credentials import Holder
 from api.http.errors import TooLarge
 from api.http.metrics import Tally
 from api.http.middleware import replay, whole
+from api.http.ports import Profiles
 from api.http.reading import Bytes, answer_headers, matches, timing, unchanged_headers
 from api.http.world import World
 from infra.identifiers import normalise, token
@@ -85,7 +86,8 @@ class FastPath:
         purpose = None if holder is None else holder.queries.get(scope["query_string"])
         if holder is None or purpose is None or len(name) > _MAX_ID:
             return None
-        return self._answer(holder, ProfileId(name), purpose, condition, self._by_id_tally, started)
+        profiles = self._world.profiles
+        return self._answer(holder, profiles, ProfileId(name), purpose, condition, self._by_id_tally, started)
 
     def _lookup(self, scope: Scope, body: bytes) -> Answer | None:
         started = self._stopwatch()
@@ -107,14 +109,16 @@ class FastPath:
         value = None if declared is None else normalise(declared.normaliser, raw, tongue.region)
         if value is None:
             return None
-        profile_id = self._world.profiles.find(token(tongue.key, type_name, value), Purpose(purpose))
+        profiles = self._world.profiles.moment()
+        profile_id = profiles.find(token(tongue.key, type_name, value), Purpose(purpose))
         if profile_id is None:
             return None
-        return self._answer(holder, profile_id, Purpose(purpose), condition, self._lookup_tally, started)
+        return self._answer(holder, profiles, profile_id, Purpose(purpose), condition, self._lookup_tally, started)
 
     def _answer(
         self,
         holder: Holder,
+        profiles: Profiles,
         profile_id: ProfileId,
         purpose: Purpose,
         condition: bytes | None,
@@ -122,7 +126,7 @@ class FastPath:
         started: float,
     ) -> Answer | None:
         world = self._world
-        tagged = world.profiles.tagged(profile_id, purpose)
+        tagged = profiles.tagged(profile_id, purpose)
         if tagged is None or not world.audit.room() or holder.bucket.wait():
             return None
         world.audit.note(holder.key_id, purpose, profile_id, "allowed")

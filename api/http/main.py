@@ -61,7 +61,7 @@ from infra.workspace import Workspace
 from ingestion.health import Clinic
 from profiles.online.opened import FOLDER as ONLINE
 from profiles.online.opened import collects
-from profiles.serving import ProfileReader, Published
+from profiles.serving import ProfileReader, Published, serving_store
 
 _CONNECTIONS = 16_384
 _FEWEST = 256
@@ -83,7 +83,7 @@ def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyR
         infra.runs.METADATA,
     )
     desk = replace(officer.Desk.open(workspace, database), grouped=Grouped(database))
-    published = Published(workspace.serving_path, time.monotonic)
+    published = Published(serving_store(workspace), time.monotonic)
     profiles = ProfileReader(published, Denied(desk.overlay))
     recall(desk, served_since(profiles))
     signals = load_signals(workspace, desk.policy)

@@ -33,6 +33,10 @@ class MemoryProfiles:
     denied: set[tuple[Token, Purpose]] = field(default_factory=set)
     loose: set[tuple[Token, Purpose]] = field(default_factory=set)
 
+    def moment(self) -> "MemoryProfiles":
+        """Return itself: nothing is published while it is read."""
+        return self
+
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to, unless it is tied too loosely for the purpose."""
         return None if purpose is not None and (token, purpose) in self.loose else self.tokens.get(token)

@@ -26,6 +26,9 @@ class Known:
 class Profiles(Protocol):
     """Profiles as they were published, under the denials that came after."""
 
+    def moment(self) -> "Profiles":
+        """Return all of them as they are at this moment, for one answer made of several reads."""
+
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to, as closely as the purpose demands where one is named."""
 

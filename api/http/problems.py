@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from api.http import errors as asked
 from infra import errors as house
+from infra.serving.store import NothingPublished
 
 LOG = logging.getLogger("kindred.http")
 MEDIA_TYPE = "application/problem+json"
@@ -27,6 +28,7 @@ STATUS: Mapping[type[house.KindredError], int] = {
     asked.TooFast: 429,
     house.Malformed: 422,
     house.Missing: 404,
+    NothingPublished: 503,  # nobody is unknown to a store that knows nothing
     house.Refused: 403,
     house.Held: 409,
     house.Unavailable: 503,
@@ -109,7 +111,7 @@ def status_of(error: house.KindredError) -> int:
 def foreseen(error: house.KindredError) -> Response:
     """Return the problem of an error of the house; what is our fault keeps its sentence to the log."""
     status = status_of(error)
-    if status >= 500 and not isinstance(error, house.Unavailable):
+    if status >= 500 and status != 503:
         return unforeseen(error)
     headers = {"www-authenticate": 'Bearer realm="kindred"'} if status == 401 else {}
     if isinstance(error, asked.TooFast):

@@ -65,6 +65,7 @@ class Tongue:
 
 def read(profiles: Profiles, profile_id: ProfileId, purpose: Purpose) -> Found | Split | None:
     """Return what a purpose may see under an id, following merges and splits; None hides why there is nothing."""
+    profiles = profiles.moment()
     tagged = profiles.tagged(profile_id, purpose)
     if tagged is not None:
         return Found(profile_id, *tagged)

@@ -1,7 +1,7 @@
 """Everything a server is made of; tests and the composition root each build their own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 
 from sqlalchemy import Engine
@@ -48,3 +48,7 @@ class World:
     name: str = "Kindred"
     zone: tzinfo = UTC
     body_limit: int = 64 * 1024
+
+    def moment(self) -> "World":
+        """Return the world with its profiles as they are at this moment, for one answer made of several reads."""
+        return replace(self, profiles=self.profiles.moment())

@@ -28,12 +28,11 @@ from infra.clock import Clock, system_clock
 from infra.database import open_database
 from infra.errors import Missing
 from infra.keyvalue import LmdbStore
-from infra.serving.embedded import Generations
 from infra.workspace import Workspace
 from profiles.online.opened import FOLDER as STATE
 from profiles.online.opened import Ledger, Log, Opened, state_folder
 from profiles.online.worker import OnlyOne, Worker
-from profiles.serving import FOLDER
+from profiles.serving import serving_store
 
 _TOLD_EVERY: Final = 1.0
 
@@ -54,7 +53,7 @@ def open_worker(workspace: Workspace, clock: Clock = system_clock) -> Worker:
             build.build_from_lake(folder, workspace.lake_path, load_identity(workspace))
         return Opened(workspace, log, name, folder, words, denials)
 
-    return Worker(Generations(workspace.serving_path / FOLDER), log, opener, clock)
+    return Worker(serving_store(workspace), log, opener, clock)
 
 
 def _whole(folder: Path) -> bool:

@@ -22,8 +22,6 @@ from infra.serving.store import (
 )
 
 _POINTER: Final = "current"
-# After so many changes the slots of readers that were killed are freed: they hold back pages that could be used again.
-_TIDY_EVERY: Final = 64
 # How much longer the file of a live generation is than its content, so that a short file always means a torn one.
 _AHEAD: Final = 4 * 2**20
 
@@ -38,6 +36,11 @@ class Generations:
     def name(self) -> str | None:
         """Return the name of the served generation, or None before the first."""
         return self._pointed()[0]
+
+    def before(self) -> str | None:
+        """Return the name of the generation that a rollback would serve, or None."""
+        before = self._pointed()[1]
+        return before if before is not None and (self.root / before).is_dir() else None
 
     def _pointed(self) -> tuple[str | None, str | None]:
         """Return the served generation and the one that is kept to go back to."""
@@ -70,10 +73,9 @@ class Generations:
         return GenerationReader(self.root / name, map_size=self._map_size)
 
     def kept(self) -> tuple[str, ...]:
-        """Return the names of all generations there are, the served one last and before it the one to go back to."""
-        served, before = self._pointed()
-        there = [path.name for path in self._folders()]
-        return tuple(sorted(there, key=lambda name: (name == served, name == before, name)))
+        """Return the names of all generations there are, the served one last."""
+        served = self.name()
+        return tuple(sorted((path.name for path in self._folders()), key=lambda name: (name == served, name)))
 
     def _folders(self) -> list[Path]:
         if not self.root.is_dir():
@@ -111,8 +113,8 @@ class Generations:
 
     def rollback(self) -> str:
         """Make the generation before the served one the served one again, and return its name."""
-        _, before = self._pointed()
-        if before is None or not (self.root / before).is_dir():
+        before = self.before()
+        if before is None:
             raise NothingBefore
         self.reader(before).get(b"-")  # one that is torn is not gone back to
         self._point(before, None)
@@ -176,16 +178,14 @@ class LiveGeneration:
     def __init__(self, of: Generations, name: str, mark: tuple[int, int] | None, *, map_size: int) -> None:
         self.name, self._of, self._mark, self._path = name, of, mark, of.root / name
         self._shared = environment(self._path, writable=True, map_size=map_size)
-        self._changes = 0
         lengthen(self._shared.env, self._path, _AHEAD)
 
     @contextmanager
     def change(self) -> Iterator["LiveChange"]:
         """Change several keys at once: readers see all of it or nothing, and an error leaves all as it was."""
         env = self._shared.env
-        if self._changes % _TIDY_EVERY == 0:
-            env.reader_check()
-        self._changes += 1
+        # The slots of readers that were killed hold back pages that could be used again; to look costs little.
+        env.reader_check()
         with _told(self.name), env.begin(write=True) as transaction:
             yield LiveChange(transaction)
         lengthen(env, self._path, _AHEAD)

@@ -20,6 +20,9 @@ _WAS, _WAS_NOT = b"=", b"-"
 class Writer(Protocol):
     """What fills a generation before anybody sees it."""
 
+    def get(self, key: bytes) -> bytes | None:
+        """Return what stands under a key by now, or None."""
+
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key."""
 
@@ -48,11 +51,14 @@ class ServingStore(Protocol):
     def name(self) -> str | None:
         """Return the name of the served generation, or None before the first."""
 
+    def before(self) -> str | None:
+        """Return the name of the generation that a rollback would serve, or None."""
+
     def current(self) -> KeyValue:
-        """Return a reader of the served generation; raise `Missing` before the first."""
+        """Return a reader of the served generation; raise `NothingPublished` before the first."""
 
     def kept(self) -> tuple[str, ...]:
-        """Return the names of all generations there are, the served one last and before it the one to go back to."""
+        """Return the names of all generations there are, the served one last."""
 
     def reader(self, name: str) -> KeyValue:
         """Return a reader of a generation by its name, served or not."""

@@ -54,7 +54,7 @@ async def lookup(
     caller: Reader,
 ) -> Response:
     """Find a profile by any identifier; identifiers travel in bodies so that they stay out of access logs."""
-    purpose = carried(caller, asked.purpose)
+    world, purpose = world.moment(), carried(caller, asked.purpose)
     known = world.tongue.known(asked.identifier.type, asked.identifier.value)
     profile_id = world.profiles.find(known.token, purpose)
     wanted = profile_id or ProfileId("")
@@ -85,7 +85,7 @@ async def events(
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,9}$")] = None,
 ) -> Response:
     """List the events of a profile, the newest first."""
-    allowed = carried(caller, purpose)
+    world, allowed = world.moment(), carried(caller, purpose)
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)
@@ -105,7 +105,7 @@ async def events(
 )
 async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
     """List the records of a profile and the edges between them, suppressed ones too, with their reasons."""
-    allowed = carried(caller, purpose)
+    world, allowed = world.moment(), carried(caller, purpose)
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)
@@ -123,7 +123,7 @@ async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller:
 )
 async def how(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
     """List the ties that suffice to hold a profile together, the strongest first, and what was not followed."""
-    allowed = carried(caller, purpose)
+    world, allowed = world.moment(), carried(caller, purpose)
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)

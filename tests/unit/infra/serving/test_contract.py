@@ -48,6 +48,7 @@ def test_a_generation_appears_whole(store: ServingStore) -> None:
         writer.put(b"v|ads|3", b"Cat")
         writer.delete(b"v|ads|3")
         writer.delete(b"nobody")
+        assert [writer.get(key) for key in (b"v|ads|1", b"v|ads|3", b"nobody")] == [b"Anna", None, None]
         assert store.current().get(b"v|ads|1") == b"Ann"
     assert store.name() == "1"
     store.publish("2")
