@@ -129,7 +129,7 @@ class LmdbReader:
     """A read-only view on one LMDB environment; every call sees the newest committed state."""
 
     def __init__(self, path: Path, *, map_size: int = MAP_SIZE) -> None:
-        self._name, self._shared = path.name, environment(path, map_size=map_size)
+        self._name, self.shared = path.name, environment(path, map_size=map_size)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
@@ -139,10 +139,10 @@ class LmdbReader:
         """Return the values of several keys as they were at one moment."""
         try:
             # A read transaction ends with its last reference; a `with` would cost as much as a look-up.
-            read = self._shared.env.begin().get
+            read = self.shared.env.begin().get
             return [read(key) for key in keys]
         except lmdb.Error as error:
-            raise self._torn(error) from error
+            raise self.torn(error) from error
 
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values that begin with the prefix, in key order."""
@@ -151,16 +151,17 @@ class LmdbReader:
     def snapshot(self) -> "LmdbSnapshot":
         """Return the store as it is at this moment, for one answer made of several reads; nobody keeps it longer."""
         try:
-            return LmdbSnapshot(self._shared.env.begin(), self._torn)
+            return LmdbSnapshot(self.shared.env.begin(), self.torn)
         except lmdb.Error as error:
-            raise self._torn(error) from error
+            raise self.torn(error) from error
 
-    def _torn(self, error: lmdb.Error) -> Torn:
+    def torn(self, error: lmdb.Error) -> Torn:
+        """Return what an error of LMDB's means here."""
         return Torn(self._name, type(error).__name__)
 
     def close(self) -> None:
         """Let go of the files; they are closed with their last user."""
-        del self._shared
+        del self.shared
 
 
 class LmdbSnapshot:
@@ -173,7 +174,11 @@ class LmdbSnapshot:
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
-        return self.values(key)[0]
+        try:
+            value: bytes | None = self._transaction.get(key)
+        except lmdb.Error as error:
+            raise self._torn(error) from error
+        return value
 
     def values(self, *keys: bytes) -> list[bytes | None]:
         """Return the values of several keys."""

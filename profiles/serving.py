@@ -159,19 +159,20 @@ class ProfileReader:
         """Return a reader of one store, under the same denials."""
         return ProfileReader(lambda: store, self._denials)
 
+    def read(self, token: Token, purpose: Purpose) -> tuple[ProfileId, bytes, bytes] | None:
+        """Return whom an identifier leads to, with the ETag and the answer of the same moment."""
+        store = self.store().snapshot()
+        profile_id = _led_to(store.get(token_key(token)), purpose)
+        stored = None if profile_id is None else self._open(store, profile_id, purpose)
+        return None if profile_id is None or stored is None else (profile_id, stored[:ETAG_BYTES], stored[ETAG_BYTES:])
+
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to; one that several people share identifies nobody.
 
         For a purpose, an identifier that is tied to the person less closely than the purpose demands leads to nobody.
         Without one, whose it is as far as identity knows: for the ledger's questions, never to show anything.
         """
-        value = self.store().get(token_key(token))
-        if not value:
-            return None
-        found, _, closed = value.decode().partition("\n")
-        if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
-            return None
-        return ProfileId(found)
+        return _led_to(self.store().get(token_key(token)), purpose)
 
     def candidates(self, token: Token) -> tuple[ProfileId, ...]:
         """Return every profile that an identifier leads to, for stewards."""
@@ -199,9 +200,12 @@ class ProfileReader:
 
     def stored(self, profile_id: str, purpose: str) -> bytes | None:
         """Return ETag and answer in one, as they lie in the store, where no denial touches them."""
+        return self._open(self.store(), profile_id, purpose)
+
+    def _open(self, store: KeyValue, profile_id: str, purpose: str) -> bytes | None:
         if not purpose:
             raise PurposeMissing
-        stored, held = self.store().values(view_key(purpose, profile_id), holders_key(profile_id))
+        stored, held = store.values(view_key(purpose, profile_id), holders_key(profile_id))
         if stored is None:
             return None
         # A damaged file may lead to other pages than it should: what does not name the person is nobody's answer.
@@ -305,6 +309,15 @@ class ProfileReader:
         """Name the served generation, or None where its manifest says nothing."""
         name = self.manifest().get("generation")
         return None if name is None else str(name)
+
+
+def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
+    if not value:
+        return None
+    found, _, closed = value.decode().partition("\n")
+    if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
+        return None
+    return ProfileId(found)
 
 
 def _listed(held: bytes) -> Iterator[str]:

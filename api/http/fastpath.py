@@ -16,7 +16,6 @@ from api.http.credentials import Holder
 from api.http.errors import TooLarge
 from api.http.metrics import Tally
 from api.http.middleware import replay, whole
-from api.http.ports import Profiles
 from api.http.reading import Bytes, answer_headers, matches, timing, unchanged_headers
 from api.http.world import World
 from infra.identifiers import normalise, token
@@ -86,8 +85,10 @@ class FastPath:
         purpose = None if holder is None else holder.queries.get(scope["query_string"])
         if holder is None or purpose is None or len(name) > _MAX_ID:
             return None
-        profiles = self._world.profiles
-        return self._answer(holder, profiles, ProfileId(name), purpose, condition, self._by_id_tally, started)
+        tagged = self._world.profiles.tagged(ProfileId(name), purpose)
+        if tagged is None:
+            return None
+        return self._answer(holder, (ProfileId(name), *tagged), purpose, condition, self._by_id_tally, started)
 
     def _lookup(self, scope: Scope, body: bytes) -> Answer | None:
         started = self._stopwatch()
@@ -109,28 +110,24 @@ class FastPath:
         value = None if declared is None else normalise(declared.normaliser, raw, tongue.region)
         if value is None:
             return None
-        profiles = self._world.profiles.moment()
-        profile_id = profiles.find(token(tongue.key, type_name, value), Purpose(purpose))
-        if profile_id is None:
+        found = self._world.profiles.read(token(tongue.key, type_name, value), Purpose(purpose))
+        if found is None:
             return None
-        return self._answer(holder, profiles, profile_id, Purpose(purpose), condition, self._lookup_tally, started)
+        return self._answer(holder, found, Purpose(purpose), condition, self._lookup_tally, started)
 
     def _answer(
         self,
         holder: Holder,
-        profiles: Profiles,
-        profile_id: ProfileId,
+        found: tuple[ProfileId, bytes, bytes],
         purpose: Purpose,
         condition: bytes | None,
         tally: Tally,
         started: float,
     ) -> Answer | None:
-        world = self._world
-        tagged = profiles.tagged(profile_id, purpose)
-        if tagged is None or not world.audit.room() or holder.bucket.wait():
+        world, (profile_id, tag, body) = self._world, found
+        if not world.audit.room() or holder.bucket.wait():
             return None
         world.audit.note(holder.key_id, purpose, profile_id, "allowed")
-        tag, body = tagged
         if condition is not None and matches(condition, tag):
             status, headers, body = 304, unchanged_headers(tag), b""
         else:

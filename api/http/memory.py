@@ -37,6 +37,12 @@ class MemoryProfiles:
         """Return itself: nothing is published while it is read."""
         return self
 
+    def read(self, token: Token, purpose: Purpose) -> tuple[ProfileId, bytes, bytes] | None:
+        """Return whom an identifier leads to, with ETag and answer."""
+        found = self.find(token, purpose)
+        tagged = None if found is None else self.tagged(found, purpose)
+        return None if found is None or tagged is None else (found, *tagged)
+
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to, unless it is tied too loosely for the purpose."""
         return None if purpose is not None and (token, purpose) in self.loose else self.tokens.get(token)

@@ -29,6 +29,9 @@ class Profiles(Protocol):
     def moment(self) -> "Profiles":
         """Return all of them as they are at this moment, for one answer made of several reads."""
 
+    def read(self, token: Token, purpose: Purpose) -> tuple[ProfileId, bytes, bytes] | None:
+        """Return whom an identifier leads to, with the ETag and the answer of the same moment."""
+
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to, as closely as the purpose demands where one is named."""
 

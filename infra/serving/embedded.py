@@ -153,8 +153,10 @@ class GenerationReader(LmdbReader):
 
     def snapshot(self) -> "GenerationSnapshot":
         """Return the generation as it is at this moment, for one answer made of several reads."""
-        taken = super().snapshot()
-        return GenerationSnapshot(taken._transaction, self._torn)  # noqa: SLF001 - of the same house
+        try:
+            return GenerationSnapshot(self.shared.env.begin(), self.torn)
+        except lmdb.Error as error:
+            raise self.torn(error) from error
 
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values that begin with the prefix, in key order."""
