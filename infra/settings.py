@@ -56,6 +56,9 @@ class ServingSettings(Section):
     erase: bool = Field(
         default=True, description="whether the server hands accepted erasures to the job runner, and starts one"
     )
+    people_per_day: int = Field(
+        default=100_000, ge=1, description="different people that a key may read in a day (UTC), unless it says its own"
+    )
 
 
 class StoresSettings(Section):

@@ -1,6 +1,6 @@
 """How profiles lie in the serving store, and the one way to read them: for a purpose, under later denials."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -136,13 +136,7 @@ class ProfileReader:
         For a purpose, an identifier that is tied to the person less closely than the purpose demands leads to nobody.
         Without one, whose it is as far as identity knows: for the ledger's questions, never to show anything.
         """
-        value = self._store().get(token_key(token))
-        if not value:
-            return None
-        found, _, closed = value.decode().partition("\n")
-        if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
-            return None
-        return ProfileId(found)
+        return self._open(self._store().get(token_key(token)), purpose)
 
     def candidates(self, token: Token) -> tuple[ProfileId, ...]:
         """Return every profile that an identifier leads to, for stewards."""
@@ -263,6 +257,47 @@ class ProfileReader:
         """Name the served generation, or None where its manifest says nothing."""
         name = self.manifest().get("generation")
         return None if name is None else str(name)
+
+    def pinned(self) -> "ProfileReader":
+        """Return a reader that stays with the generation that is served now, whatever is published meanwhile."""
+        store = self._store()
+        return ProfileReader(lambda: store, self._denials)
+
+    def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
+        """Return what `find` says of each token, from one look at the store."""
+        return [self._open(value, purpose) for value in self._store().values(*map(token_key, tokens))]
+
+    def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
+        """Return what `tagged` says of each id, from one look at the store and one at what was refused."""
+        if not purpose:
+            raise PurposeMissing
+        views, holders = view_key(purpose, ""), holders_key("")
+        names = [_key(one) for one in ids]
+        stored = self._store().values(*[views + one for one in names], *[holders + one for one in names])
+        shown, held = stored[: len(ids)], stored[len(ids) :]
+        # Refused is mostly nobody: asked of all at once, and of each only where somebody is.
+        touched = self._denials.denied_any(_all_listed(held), purpose)
+        return [
+            None
+            if view is None or one is None or (touched and self._denials.denied_any(_listed(one), purpose))
+            else (view[:ETAG_BYTES], view[ETAG_BYTES:])
+            for view, one in zip(shown, held, strict=True)
+        ]
+
+    @staticmethod
+    def _open(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
+        if not value:
+            return None
+        found, _, closed = value.decode().partition("\n")
+        if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
+            return None
+        return ProfileId(found)
+
+
+def _all_listed(held: Iterable[bytes | None]) -> Iterator[str]:
+    for one in held:
+        if one is not None:
+            yield from one.decode().split()
 
 
 def _listed(held: bytes) -> Iterator[str]:

@@ -53,9 +53,27 @@ class TooLarge(Malformed):
 class TooFast(Unavailable):
     """More requests than a key may make now."""
 
-    def __init__(self, wait: float) -> None:
-        self.wait = wait
-        super().__init__("this key asks faster than it may; wait as long as Retry-After says")
+    policy = "requests"
+    window = 1
+
+    def __init__(self, wait: float, quota: float | None = None) -> None:
+        self.wait, self.quota = wait, quota
+        super().__init__(self.said())
+
+    def said(self) -> str:
+        """Return what is wrong, and what would be right."""
+        return "this key asks faster than it may; wait as long as Retry-After says"
+
+
+class DayFull(TooFast):
+    """More different people than a key may read in a day."""
+
+    policy = "people"
+    window = 86_400
+
+    def said(self) -> str:
+        """Return what is wrong, and what would be right."""
+        return f"this key has read as many people today as it may ({self.quota:,}); its next day begins at 00:00 UTC"
 
 
 class AuditBehind(Unavailable):
@@ -80,6 +98,13 @@ class WriteKeyMixed(Malformed):
             "a key with the scope events:write is public: it names its source, and has no other scope and no purpose; "
             "a key without it names no source"
         )
+
+
+class KeyWouldNotOpen(Malformed):
+    """A key that would be over when it is made."""
+
+    def __init__(self) -> None:
+        super().__init__("the key would have ended already; name a moment that is still to come")
 
 
 class KeyMissing(Missing):

@@ -38,6 +38,7 @@ from api.http.credentials import KeyRing
 from api.http.expiry import Expiry, served_since
 from api.http.metrics import Metrics
 from api.http.notary import DeskNotary
+from api.http.people import People
 from api.http.privacy import office
 from api.http.reading import Tongue
 from api.http.sealing import Sealing
@@ -106,6 +107,7 @@ def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyR
         database=database,
         ring=ring,
         audit=ReadAudit(database, system_clock),
+        people=People(database, system_clock, workspace.settings.serving.people_per_day),
         clock=system_clock,
         notary=DeskNotary(desk),
         expiry=Expiry(desk, served_since(profiles)),

@@ -6,6 +6,9 @@ from api.http.problems import foreseen, unforeseen
 from api.http.reading import GUARD, timing
 from api.http.world import World
 
+# Where a route leaves the purpose that it was asked for, once the caller's key was found to carry it.
+PURPOSE = "kindred.purpose"
+
 
 async def whole(receive: Receive, limit: int) -> bytes | None:
     """Return the request's body, or None where the caller left; raise `TooLarge` past the limit."""
@@ -63,7 +66,7 @@ class Shell:
             await send(message)
 
         try:
-            body = await whole(receive, self._world.body_limit)
+            body = await whole(receive, self._world.limit_of(scope["path"]))
             if body is None:
                 return
             await self._app(scope, replay(body, receive), guarded)
@@ -73,7 +76,7 @@ class Shell:
             if not begun:
                 await unforeseen(error)(scope, receive, guarded)
         finally:
-            metrics.of(_route(scope)).add(status, metrics.stopwatch() - started)
+            metrics.of(_route(scope)).add(status, metrics.stopwatch() - started, scope.get(PURPOSE, ""))
 
 
 def _route(scope: Scope) -> str:

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.http.credentials import Holder, admit
+from api.http.credentials import Holder, admit, carried
 from api.http.keys import Credential
+from api.http.middleware import PURPOSE
 from api.http.problems import MEDIA_TYPE, TITLE, Problem
 from api.http.world import World
+from infra.ids import Purpose
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key: `kd_…`, made by `kindred keys create`.")
 
@@ -36,6 +38,23 @@ def needs(scope: str) -> Callable[..., Awaitable[Credential]]:
         return admit(holder, scope)
 
     return door
+
+
+def holding(scope: str) -> Callable[..., Awaitable[Holder]]:
+    """Return the dependency that lets in as `needs` does, and hands on the caller with the bucket they draw from."""
+
+    async def door(holder: Annotated[Holder, Depends(_caller)]) -> Holder:
+        admit(holder, scope)
+        return holder
+
+    return door
+
+
+def purposed(request: Request, caller: Credential, purpose: str) -> Purpose:
+    """Return the purpose if the caller's key carries it, and have the answer counted under it."""
+    allowed = carried(caller, purpose)
+    request.scope[PURPOSE] = allowed
+    return allowed
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -8,12 +8,24 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import Response
 
 from api.http import examples
-from api.http.credentials import carried
+from api.http.batch import batch_headers, looked_up, paid
+from api.http.credentials import Holder
 from api.http.errors import AuditBehind, ProfileHidden
 from api.http.explain import evidence_of
 from api.http.fastpath import BY_ID, LOOKUP
 from api.http.keys import Credential
-from api.http.models import EventsOut, HowOut, LinksOut, LookupIn, ProfileOut, PurposeName, SuccessorsOut
+from api.http.models import (
+    BatchIn,
+    BatchOut,
+    EventsOut,
+    HowOut,
+    LinksOut,
+    LookupIn,
+    ProfileIn,
+    ProfileOut,
+    PurposeName,
+    SuccessorsOut,
+)
 from api.http.ports import Json
 from api.http.reading import (
     Found,
@@ -27,12 +39,14 @@ from api.http.reading import (
     readable_id,
     unchanged_headers,
 )
-from api.http.routes.doors import WorldDep, needs, problems
-from api.http.world import World
+from api.http.routes.doors import WorldDep, holding, needs, problems, purposed
+from api.http.world import BATCH, World
 from identity.explanation import explain
 from infra.ids import ProfileId, Purpose, RecordKey
 
 router = APIRouter(tags=["profiles"])
+BatchAsked = Annotated[BatchIn, Body(openapi_examples=examples.BATCH)]
+BatchReader = Annotated[Holder, Depends(holding("profile:read"))]
 LookupAsked = Annotated[LookupIn, Body(openapi_examples=examples.LOOKUP)]
 Reader = Annotated[Credential, Depends(needs("profile:read"))]
 Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
@@ -54,11 +68,27 @@ async def lookup(
     caller: Reader,
 ) -> Response:
     """Find a profile by any identifier; identifiers travel in bodies so that they stay out of access logs."""
-    purpose = carried(caller, asked.purpose)
+    purpose = purposed(request, caller, asked.purpose)
     known = world.tongue.known(asked.identifier.type, asked.identifier.value)
     profile_id = world.profiles.find(known.token, purpose)
     wanted = profile_id or ProfileId("")
     return _answer(request, wanted, seen(world, caller, wanted, purpose), purpose, asked.fields)
+
+
+@router.post(
+    BATCH,
+    responses={200: {"model": BatchOut, "description": "One result a person, in the order asked"}, **problems()},
+    summary="Look up to 1,000 people up at once",
+)
+async def batch(request: Request, asked: BatchAsked, world: WorldDep, holder: BatchReader) -> Response:
+    """Find people by identifiers or ids, each as a read of its own would; it costs a request a person."""
+    purpose = purposed(request, holder.credential, asked.purpose)
+    paid(holder, len(asked.people))
+    people = [one.profile_id if isinstance(one, ProfileIn) else (one.type, one.value) for one in asked.people]
+    body = looked_up(world, holder, people, purpose, asked.fields)
+    response = Response(body)
+    response.raw_headers = batch_headers(body)
+    return response
 
 
 @router.get(BY_ID, responses=_READ, summary="Read a profile by its id")
@@ -66,7 +96,7 @@ async def by_id(
     request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Reader, fields: Fields = None
 ) -> Response:
     """Read a profile by its id; an id given up in a merge answers with the survivor and Content-Location."""
-    allowed = carried(caller, purpose)
+    allowed = purposed(request, caller, purpose)
     wanted = ProfileId(profile_id)
     return _answer(request, wanted, seen(world, caller, wanted, allowed), allowed, fields)
 
@@ -77,6 +107,7 @@ async def by_id(
     summary="What a person did",
 )
 async def events(
+    request: Request,
     profile_id: str,
     purpose: PurposeQuery,
     world: WorldDep,
@@ -85,7 +116,7 @@ async def events(
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,9}$")] = None,
 ) -> Response:
     """List the events of a profile, the newest first."""
-    allowed = carried(caller, purpose)
+    allowed = purposed(request, caller, purpose)
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)
@@ -103,9 +134,11 @@ async def events(
     responses={200: {"model": LinksOut}, 300: _READ[300], **problems(404)},
     summary="What holds a profile together",
 )
-async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
+async def links(
+    request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer
+) -> Response:
     """List the records of a profile and the edges between them, suppressed ones too, with their reasons."""
-    allowed = carried(caller, purpose)
+    allowed = purposed(request, caller, purpose)
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)
@@ -121,9 +154,9 @@ async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller:
     responses={200: {"model": HowOut}, 300: _READ[300], **problems(404)},
     summary="How a profile came about",
 )
-async def how(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
+async def how(request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
     """List the ties that suffice to hold a profile together, the strongest first, and what was not followed."""
-    allowed = carried(caller, purpose)
+    allowed = purposed(request, caller, purpose)
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)
@@ -149,6 +182,7 @@ def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpo
         world.audit.note(caller.key_id, purpose, asked, "hidden")
         raise ProfileHidden
     if isinstance(found, Found):
+        world.people.admit(caller, [found.profile_id])
         world.audit.note(caller.key_id, purpose, found.profile_id, "allowed")
     return found
 
