@@ -48,6 +48,15 @@ class EngineSettings(Section):
     )
 
 
+class SegmentSettings(Section):
+    """Segment's Profile API at its own addresses."""
+
+    space: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the space's id in the addresses")
+    types: dict[str, str] = Field(
+        default={}, description="our identifier type for each of theirs that is called otherwise: user_id: customer"
+    )
+
+
 class ServingSettings(Section):
     """Where the API listens. Loopback unless said otherwise."""
 
@@ -59,6 +68,7 @@ class ServingSettings(Section):
     people_per_day: int = Field(
         default=100_000, ge=1, description="different people that a key may read in a day (UTC), unless it says its own"
     )
+    segment: SegmentSettings | None = Field(default=None, description="Segment's Profile API; off unless it is here")
 
 
 class StoresSettings(Section):

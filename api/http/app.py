@@ -33,6 +33,7 @@ from api.http.routes import (
     profiles,
     regulations,
     review,
+    segment,
     signals,
     sources,
     verdicts,
@@ -102,6 +103,8 @@ def create_framework_app(world: World) -> FastAPI:
         health,
     ):
         app.include_router(part.router)
+    if world.segment is not None:
+        app.include_router(segment.router)
     app.include_router(console_router(world))
     app.include_router(centre_router(world))
     return app

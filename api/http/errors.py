@@ -43,6 +43,15 @@ class IdentifierUnreadable(Malformed):
         super().__init__(f"{wrong}; {right}")
 
 
+class CursorUnreadable(Malformed):
+    """A cursor that no page of ours gave out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the cursor is none of ours; send `next` of the page before as it is, or none for the first page"
+        )
+
+
 class TooLarge(Malformed):
     """A body over the limit."""
 

@@ -45,7 +45,7 @@ from api.http.sealing import Sealing
 from api.http.signalling import SignalDesk
 from api.http.verdicts import Registry
 from api.http.wiring import Denied, Ledger, ReviewDesk, recall
-from api.http.world import World
+from api.http.world import Segment, World
 from consent import officer
 from consent.ledger.group import Grouped
 from consent.signals.config import load_signals
@@ -86,6 +86,7 @@ def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyR
     *retired, key = workspace.token_keys().values()
     tongue = Tongue(load_identifier_types(workspace), key, workspace.settings.region, tuple(retired))
     ring, metrics = ring_of(database), Metrics()
+    segment = workspace.settings.serving.segment
     privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(
         profiles=profiles,
@@ -113,6 +114,7 @@ def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyR
         expiry=Expiry(desk, served_since(profiles)),
         collector=open_collector(workspace, (desk, signals), ring, tongue, system_clock, metrics),
         sealing=Sealing(desk),
+        segment=None if segment is None else Segment(segment.space, segment.types),
         privacy=privacy,
         metrics=metrics,
         languages=languages(workspace),

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Query, Request
@@ -26,6 +27,7 @@ from api.http.models import (
     PurposeName,
     SuccessorsOut,
 )
+from api.http.paging import page
 from api.http.ports import Json
 from api.http.reading import (
     Found,
@@ -103,7 +105,7 @@ async def by_id(
 
 @router.get(
     BY_ID + "/events",
-    responses={200: {"model": EventsOut}, 300: _READ[300], **problems(404)},
+    responses={200: {"model": EventsOut}, 300: _READ[300], 304: _READ[304], **problems(404)},
     summary="What a person did",
 )
 async def events(
@@ -113,7 +115,7 @@ async def events(
     world: WorldDep,
     caller: Reader,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,9}$")] = None,
+    cursor: Annotated[str | None, Query(max_length=64, description="`next` of the page before")] = None,
 ) -> Response:
     """List the events of a profile, the newest first."""
     allowed = purposed(request, caller, purpose)
@@ -123,15 +125,18 @@ async def events(
     items = world.profiles.timeline(found.profile_id, allowed)
     if items is None:
         raise ProfileHidden
-    start = int(cursor or 0)
-    following = str(start + limit) if start + limit < len(items) else None
-    page = {"profile_id": found.profile_id, "events": items[start : start + limit], "next": following}
-    return _json(page, _location(found, allowed, "/events"))
+    shown = page(items, limit, cursor)
+    content = {"profile_id": found.profile_id, "events": shown.items, "next": shown.following}
+    headers = _location(found, allowed, "/events")
+    if shown.following is not None:
+        query = urlencode({"purpose": allowed, "limit": limit, "cursor": shown.following})
+        headers["link"] = f'</v1/profiles/{found.profile_id}/events?{query}>; rel="next"'
+    return _json(request, content, headers)
 
 
 @router.get(
     BY_ID + "/links",
-    responses={200: {"model": LinksOut}, 300: _READ[300], **problems(404)},
+    responses={200: {"model": LinksOut}, 300: _READ[300], 304: _READ[304], **problems(404)},
     summary="What holds a profile together",
 )
 async def links(
@@ -146,12 +151,13 @@ async def links(
     if graph is None:
         raise ProfileHidden
     records = [{**r, "identifiers": [_tokenless(i) for i in r["identifiers"]]} for r in graph["records"]]
-    return _json({**graph, "profile_id": found.profile_id, "records": records}, _location(found, allowed, "/links"))
+    content = {**graph, "profile_id": found.profile_id, "records": records}
+    return _json(request, content, _location(found, allowed, "/links"))
 
 
 @router.get(
     BY_ID + "/how",
-    responses={200: {"model": HowOut}, 300: _READ[300], **problems(404)},
+    responses={200: {"model": HowOut}, 300: _READ[300], 304: _READ[304], **problems(404)},
     summary="How a profile came about",
 )
 async def how(request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
@@ -169,7 +175,7 @@ async def how(request: Request, profile_id: str, purpose: PurposeQuery, world: W
         "profile_id": found.profile_id, "records": members, "merges": [asdict(merge) for merge in told.merges],
         "refused": list(told.refused),
     }  # fmt: skip
-    return _json(answer, _location(found, allowed, "/how"))
+    return _json(request, answer, _location(found, allowed, "/how"))
 
 
 def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:
@@ -215,13 +221,19 @@ def _location(found: Found, purpose: Purpose, below: str = "") -> dict[str, str]
 
 
 def _split(profile_id: str, split: Split) -> Response:
-    return _json({"profile_id": profile_id, "successors": split.successors}, status=300)
-
-
-def _json(content: object, headers: dict[str, str] | None = None, status: int = 200) -> Response:
-    body = orjson.dumps(content)
-    response = Response(body, status)
+    body = orjson.dumps({"profile_id": profile_id, "successors": split.successors})
+    response = Response(body, 300)
     response.raw_headers = answer_headers(body, etag(body))
-    for name, value in (headers or {}).items():
+    return response
+
+
+def _json(request: Request, content: object, headers: dict[str, str]) -> Response:
+    body = orjson.dumps(content)
+    tag = etag(body)
+    condition = request.headers.get("if-none-match")
+    unchanged = matches(None if condition is None else condition.encode("latin-1"), tag)
+    response = Response(b"" if unchanged else body, 304 if unchanged else 200)
+    response.raw_headers = unchanged_headers(tag) if unchanged else answer_headers(body, tag)
+    for name, value in headers.items():
         response.headers[name] = value
     return response
