@@ -12,6 +12,13 @@ class Unauthenticated(Refused):
         super().__init__("this needs an API key that is known and not revoked: `Authorization: Bearer kd_…`")
 
 
+class KeysUnreachable(Unavailable):
+    """A provider of tokens whose keys nobody could fetch yet."""
+
+    def __init__(self) -> None:
+        super().__init__("the keys of the identity provider cannot be read now; ask again, or send an API key")
+
+
 class ScopeRefused(Refused):
     """A key that is known and may not do this."""
 
