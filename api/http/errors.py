@@ -66,6 +66,13 @@ class TooLarge(Malformed):
         super().__init__(f"the body is larger than {limit} bytes")
 
 
+class TooSlow(Malformed):
+    """A body that did not come to its end in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the body did not arrive within {seconds:g} seconds; send it whole")
+
+
 class TooFast(Unavailable):
     """More requests than a key may make now."""
 

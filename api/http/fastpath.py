@@ -14,9 +14,10 @@ import orjson
 from api.http.asgi import AsgiApp, Receive, Scope, Send
 from api.http.batch import MOST, Person, batch_headers, looked_up
 from api.http.credentials import Holder
-from api.http.errors import TooLarge
+from api.http.errors import TooLarge, TooSlow
 from api.http.metrics import Tally
 from api.http.middleware import replay, whole
+from api.http.problems import foreseen
 from api.http.reading import Bytes, answer_headers, matches, timing, unchanged_headers
 from api.http.world import BATCH, World
 from infra.identifiers import normalise, token
@@ -55,10 +56,14 @@ class FastPath:
             elif (path in (LOOKUP, BATCH)) and scope["method"] == "POST":
                 limit = self._world.limit_of(path)
                 try:
-                    body = await whole(receive, limit)
+                    body = await whole(receive, limit, self._world.body_seconds)
                 except TooLarge:
                     # Said by the shell, which meets the same limit at the first byte.
                     body = b"\0" * (limit + 1)
+                except TooSlow as error:
+                    self._world.metrics.of(path).add(408, self._world.body_seconds)
+                    await foreseen(error)(scope, receive, send)
+                    return
                 if body is None:
                     return
                 answer = self._certain(self._lookup if path == LOOKUP else self._batch, scope, body)

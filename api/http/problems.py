@@ -24,6 +24,7 @@ OUR_FAULT = "something failed that should not have; the operator finds it in the
 # The one table. The nearest class in an error's line of descent counts.
 STATUS: Mapping[type[house.KindredError], int] = {
     asked.Unauthenticated: 401,
+    asked.TooSlow: 408,
     asked.TooLarge: 413,
     asked.TooFast: 429,
     house.Malformed: 422,
@@ -39,6 +40,7 @@ TITLE = {
     403: "Not allowed",
     404: "Not here",
     405: "Not with this method",
+    408: "Too slow",
     409: "Held by another",
     413: "Too large",
     415: "Not in this media type",
@@ -98,7 +100,7 @@ def problem(
         orjson.dumps(body),
         status,
         media_type=MEDIA_TYPE,
-        headers={"cache-control": "no-store", **(headers or {})},
+        headers={"cache-control": "no-store", "x-content-type-options": "nosniff", **(headers or {})},
     )
 
 

@@ -61,6 +61,7 @@ class World:
     zone: tzinfo = UTC
     body_limit: int = 64 * 1024
     batch_limit: int = 512 * 1024
+    body_seconds: float = 10.0
     segment: Segment | None = None
 
     def limit_of(self, path: str) -> int:

@@ -57,10 +57,11 @@ def purposed(request: Request, caller: Credential, purpose: str) -> Purpose:
     return allowed
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries of the problems that a route may answer with."""
+def problems(*statuses: int, body: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries of the problems that a route may answer with; 400 is for bodies that are no text."""
+    unread = (400,) if body else ()
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {
         status: {"description": TITLE[status], "content": content}
-        for status in (*statuses, 400, 401, 403, 413, 422, 429, 500, 503)
+        for status in (*statuses, *unread, 401, 403, 408, 413, 422, 429, 500, 503)
     }

@@ -58,11 +58,10 @@ _READ: dict[int | str, dict[str, Any]] = {
     200: {"model": ProfileOut, "description": "The profile as this purpose may see it"},
     300: {"model": SuccessorsOut, "description": "The id was split; these people answer for it"},
     304: {"description": "Unchanged since the ETag that was sent"},
-    **problems(404),
 }
 
 
-@router.post(LOOKUP, responses=_READ, summary="Look a person up by any identifier")
+@router.post(LOOKUP, responses={**_READ, **problems(404)}, summary="Look a person up by any identifier")
 async def lookup(
     request: Request,
     asked: LookupAsked,
@@ -93,7 +92,7 @@ async def batch(request: Request, asked: BatchAsked, world: WorldDep, holder: Ba
     return response
 
 
-@router.get(BY_ID, responses=_READ, summary="Read a profile by its id")
+@router.get(BY_ID, responses={**_READ, **problems(404, body=False)}, summary="Read a profile by its id")
 async def by_id(
     request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Reader, fields: Fields = None
 ) -> Response:
@@ -105,7 +104,7 @@ async def by_id(
 
 @router.get(
     BY_ID + "/events",
-    responses={200: {"model": EventsOut}, 300: _READ[300], 304: _READ[304], **problems(404)},
+    responses={200: {"model": EventsOut}, 300: _READ[300], 304: _READ[304], **problems(404, body=False)},
     summary="What a person did",
 )
 async def events(
@@ -136,7 +135,7 @@ async def events(
 
 @router.get(
     BY_ID + "/links",
-    responses={200: {"model": LinksOut}, 300: _READ[300], 304: _READ[304], **problems(404)},
+    responses={200: {"model": LinksOut}, 300: _READ[300], 304: _READ[304], **problems(404, body=False)},
     summary="What holds a profile together",
 )
 async def links(
@@ -157,7 +156,7 @@ async def links(
 
 @router.get(
     BY_ID + "/how",
-    responses={200: {"model": HowOut}, 300: _READ[300], 304: _READ[304], **problems(404)},
+    responses={200: {"model": HowOut}, 300: _READ[300], 304: _READ[304], **problems(404, body=False)},
     summary="How a profile came about",
 )
 async def how(request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
