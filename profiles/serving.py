@@ -1,7 +1,7 @@
 """How profiles lie in the serving store, and the one way to read them: for a purpose, under later denials."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -309,6 +309,37 @@ class ProfileReader:
         """Name the served generation, or None where its manifest says nothing."""
         name = self.manifest().get("generation")
         return None if name is None else str(name)
+
+    def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
+        """Return what `find` says of each token, from one look at the store."""
+        return [_led_to(value, purpose) for value in self.store().values(*map(token_key, tokens))]
+
+    def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
+        """Return what `tagged` says of each id, from one look at the store and one at what was refused."""
+        if not purpose:
+            raise PurposeMissing
+        views, holders = view_key(purpose, ""), holders_key("")
+        names = [_key(one) for one in ids]
+        stored = self.store().values(*[views + one for one in names], *[holders + one for one in names])
+        shown, held = stored[: len(ids)], stored[len(ids) :]
+        # Refused is mostly nobody: asked of all at once, and of each only where somebody is.
+        touched = self._denials.denied_any(_AllListed(held), purpose)
+        return [
+            None
+            if view is None or one is None or (touched and self._denials.denied_any(_listed(one), purpose))
+            else (view[:ETAG_BYTES], view[ETAG_BYTES:])
+            for view, one in zip(shown, held, strict=True)
+        ]
+
+
+class _AllListed:
+    """The tokens of many lists, spelled out at once where somebody asks: a generator would cost a step a token."""
+
+    def __init__(self, held: Iterable[bytes | None]) -> None:
+        self._held = held
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(b"\n".join(one for one in self._held if one is not None).decode().split())
 
 
 def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:

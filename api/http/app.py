@@ -33,6 +33,7 @@ from api.http.routes import (
     profiles,
     regulations,
     review,
+    segment,
     signals,
     sources,
     verdicts,
@@ -59,6 +60,8 @@ def create_framework_app(world: World) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # Before the first read: what keys have read today is not forgotten by a restart.
+        await asyncio.to_thread(world.people.refresh)
         async with AsyncExitStack() as stack:
             for work in _works(world):
                 stack.push_async_callback(_ended, asyncio.create_task(work))
@@ -100,6 +103,8 @@ def create_framework_app(world: World) -> FastAPI:
         health,
     ):
         app.include_router(part.router)
+    if world.segment is not None:
+        app.include_router(segment.router)
     app.include_router(console_router(world))
     app.include_router(centre_router(world))
     return app
@@ -123,6 +128,7 @@ def _works(world: World) -> Iterator[Coroutine[Any, Any, None]]:
 async def _look_at_keys(world: World) -> None:
     while True:
         await asyncio.to_thread(world.ring.refresh)
+        await asyncio.to_thread(world.people.refresh)
         await asyncio.sleep(_KEYS_LOOKED_AT_EVERY)
 
 

@@ -17,6 +17,15 @@ LOOKUP: dict[str, Example] = {
         "value": {"identifier": {"type": "phone", "value": "(202) 555-0143"}, "purpose": "service"},
     },
 }
+BATCH: dict[str, Example] = {
+    "three people": {
+        "summary": "Three people, by email, by phone and by id, for personalization",
+        "value": {
+            "people": [_ANNA, {"type": "phone", "value": "(202) 555-0143"}, {"profile_id": _ID}],
+            "purpose": "personalization",
+        },
+    }
+}
 WHY: dict[str, Example] = {
     "two identifiers": {
         "summary": "Is the buyer at the till the subscriber?",

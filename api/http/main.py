@@ -19,7 +19,6 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from sqlalchemy import Engine
 
 import activation.store
 import api.http.store
@@ -41,13 +40,15 @@ from api.http.expiry import Expiry, served_since
 from api.http.following import STATUS, Following
 from api.http.metrics import Metrics
 from api.http.notary import DeskNotary
+from api.http.oidc import Bearer, KeySet, check_mapping, fetched
+from api.http.people import People
 from api.http.privacy import office
 from api.http.reading import Tongue
 from api.http.sealing import Sealing
 from api.http.signalling import SignalDesk
 from api.http.verdicts import Registry
 from api.http.wiring import Denied, Ledger, ReviewDesk, recall
-from api.http.world import World
+from api.http.world import Segment, World
 from consent import officer
 from consent.ledger.group import Grouped
 from consent.signals.config import load_signals
@@ -70,7 +71,18 @@ _BACKLOG = 4_096
 _HEADERS_WITHIN = 10_000  # milliseconds
 
 
-def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyRing) -> World:
+def bearer_of(workspace: Workspace, purposes: frozenset[str]) -> Bearer | None:
+    """Return how tokens of the workspace's identity provider are checked, or None where it has none."""
+    settings = workspace.settings.serving.oidc
+    if settings is None:
+        return None
+    check_mapping(settings, purposes)
+    place = settings.jwks
+    fetch = fetched(place) if "://" in place else (workspace.root / place).read_bytes
+    return Bearer(settings, KeySet(fetch), workspace.token_key())
+
+
+def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) -> World:
     """Return the server's world over a workspace: its database, its served generations, its ledger, its event log."""
     database = open_database(
         workspace,
@@ -89,7 +101,9 @@ def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyR
     signals = load_signals(workspace, desk.policy)
     *retired, key = workspace.token_keys().values()
     tongue = Tongue(load_identifier_types(workspace), key, workspace.settings.region, tuple(retired))
-    ring, metrics = ring_of(database), Metrics()
+    bearer = bearer_of(workspace, frozenset(desk.policy.purposes))
+    ring, metrics = (ring_of(database, bearer=bearer) if bearer else ring_of(database)), Metrics()
+    segment = workspace.settings.serving.segment
     privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(
         profiles=profiles,
@@ -111,11 +125,13 @@ def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyR
         database=database,
         ring=ring,
         audit=ReadAudit(database, system_clock),
+        people=People(database, system_clock, workspace.settings.serving.people_per_day),
         clock=system_clock,
         notary=DeskNotary(desk),
         expiry=Expiry(desk, served_since(profiles)),
         collector=open_collector(workspace, (desk, signals), ring, tongue, system_clock, metrics),
         sealing=Sealing(desk),
+        segment=None if segment is None else Segment(segment.space, segment.types),
         privacy=privacy,
         metrics=metrics,
         languages=languages(workspace),

@@ -1,6 +1,6 @@
 """Doubles of the ports, in memory: for tests, for demonstrations, and for writing pages before there is a lake."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -94,6 +94,14 @@ class MemoryProfiles:
     def generation(self) -> str | None:
         """Name the generation."""
         return "memory"
+
+    def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
+        """Return what `find` says of each token."""
+        return [self.find(token, purpose) for token in tokens]
+
+    def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
+        """Return what `tagged` says of each id."""
+        return [self.tagged(profile_id, purpose) for profile_id in ids]
 
     def _tokens_of(self, profile_id: ProfileId) -> list[Token]:
         return list(self.headers.get(profile_id, {}).get("tokens", ()))

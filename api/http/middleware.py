@@ -1,14 +1,27 @@
 """The shell around the application, as plain ASGI: whole bodies under a limit, guards, timing, counts, bare 500s."""
 
+import asyncio
+
 from api.http.asgi import AsgiApp, Message, Receive, Scope, Send
-from api.http.errors import TooLarge
+from api.http.errors import TooLarge, TooSlow
 from api.http.problems import foreseen, unforeseen
 from api.http.reading import GUARD, timing
 from api.http.world import World
 
+# Where a route leaves the purpose that it was asked for, once the caller's key was found to carry it.
+PURPOSE = "kindred.purpose"
 
-async def whole(receive: Receive, limit: int) -> bytes | None:
-    """Return the request's body, or None where the caller left; raise `TooLarge` past the limit."""
+
+async def whole(receive: Receive, limit: int, seconds: float) -> bytes | None:
+    """Return the request's body, or None where the caller left; raise `TooLarge` or `TooSlow` past the limits."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _whole(receive, limit)
+    except TimeoutError:
+        raise TooSlow(seconds) from None
+
+
+async def _whole(receive: Receive, limit: int) -> bytes | None:
     parts: list[bytes] = []
     size = 0
     while True:
@@ -63,17 +76,17 @@ class Shell:
             await send(message)
 
         try:
-            body = await whole(receive, self._world.body_limit)
+            body = await whole(receive, self._world.limit_of(scope["path"]), self._world.body_seconds)
             if body is None:
                 return
             await self._app(scope, replay(body, receive), guarded)
-        except TooLarge as error:
+        except (TooLarge, TooSlow) as error:
             await foreseen(error)(scope, receive, guarded)
         except Exception as error:  # noqa: BLE001 - the last wall: a traceback beyond it would quote values
             if not begun:
                 await unforeseen(error)(scope, receive, guarded)
         finally:
-            metrics.of(_route(scope)).add(status, metrics.stopwatch() - started)
+            metrics.of(_route(scope)).add(status, metrics.stopwatch() - started, scope.get(PURPOSE, ""))
 
 
 def _route(scope: Scope) -> str:

@@ -62,6 +62,20 @@ class LookupIn(Asked):
     fields: list[FieldPattern] | None = Field(default=None, max_length=50)
 
 
+class ProfileIn(Asked):
+    """One person by profile id."""
+
+    profile_id: str = Field(min_length=1, max_length=64, examples=["9f2c41d07be5a8632d10c4be7f58a9e3"])
+
+
+class BatchIn(Asked):
+    """Whom to look up, and what for: up to 1,000 people, each by an identifier or by a profile id."""
+
+    people: list[IdentifierIn | ProfileIn] = Field(min_length=1, max_length=1_000)
+    purpose: PurposeName
+    fields: list[FieldPattern] | None = Field(default=None, max_length=50)
+
+
 class WhyIn(Asked):
     """Two identifiers that may be one person."""
 
@@ -156,6 +170,21 @@ class SuccessorsOut(BaseModel):
 
     profile_id: str
     successors: list[str]
+
+
+class BatchedOut(BaseModel):
+    """What a read of one person of a batch came to: the status that it would have had by itself."""
+
+    status: Literal[200, 300, 404, 422]
+    profile: ProfileOut | None = None
+    profile_id: str | None = None
+    successors: list[str] | None = None
+
+
+class BatchOut(BaseModel):
+    """One result a person, in the order asked."""
+
+    results: list[BatchedOut]
 
 
 class EventsOut(BaseModel):

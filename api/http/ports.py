@@ -1,6 +1,6 @@
 """What the HTTP side needs of the rest of the house, as small protocols; the composition root fills them in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -58,6 +58,12 @@ class Profiles(Protocol):
 
     def generation(self) -> str | None:
         """Name the published generation that is being read, or None before the first."""
+
+    def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
+        """Return what `find` says of each token."""
+
+    def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
+        """Return what `tagged` says of each id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """From errors to RFC 9457 problem documents: one table, and no personal value in any of them."""
 
 import logging
+import math
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ OUR_FAULT = "something failed that should not have; the operator finds it in the
 # The one table. The nearest class in an error's line of descent counts.
 STATUS: Mapping[type[house.KindredError], int] = {
     asked.Unauthenticated: 401,
+    asked.TooSlow: 408,
     asked.TooLarge: 413,
     asked.TooFast: 429,
     house.Malformed: 422,
@@ -40,6 +42,7 @@ TITLE = {
     403: "Not allowed",
     404: "Not here",
     405: "Not with this method",
+    408: "Too slow",
     409: "Held by another",
     413: "Too large",
     415: "Not in this media type",
@@ -99,7 +102,7 @@ def problem(
         orjson.dumps(body),
         status,
         media_type=MEDIA_TYPE,
-        headers={"cache-control": "no-store", **(headers or {})},
+        headers={"cache-control": "no-store", "x-content-type-options": "nosniff", **(headers or {})},
     )
 
 
@@ -115,10 +118,22 @@ def foreseen(error: house.KindredError) -> Response:
         return unforeseen(error)
     headers = {"www-authenticate": 'Bearer realm="kindred"'} if status == 401 else {}
     if isinstance(error, asked.TooFast):
-        headers["retry-after"] = str(max(1, round(error.wait + 0.5)))
+        headers |= _paced(error)
     elif status == 503:
         headers["retry-after"] = "1"
     return problem(status, str(error), slug=_slug(error), headers=headers)
+
+
+def _paced(error: asked.TooFast) -> dict[str, str]:
+    # Retry-After as RFC 9110 has it; the other two as the IETF's draft on rate limits does.
+    wait = str(max(1, math.ceil(error.wait)))
+    if error.quota is None:
+        return {"retry-after": wait}
+    return {
+        "retry-after": wait,
+        "ratelimit-policy": f'"{error.policy}";q={error.quota:.0f};w={error.window}',
+        "ratelimit": f'"{error.policy}";r=0;t={wait}',
+    }
 
 
 def unforeseen(error: BaseException) -> Response:
