@@ -11,6 +11,7 @@ from api.cli import (
     consents,
     demo,
     demo_data,
+    describing,
     discovering,
     drifting,
     erasing,
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 _TOP = (
     *(scaffold, trying, discovering, drifting, jobs, running, sources, serving, persons, explaining, stewarding),
-    *(planning, replaying, looking, verdict, quality, upkeeping, demo_data),
+    *(planning, replaying, looking, verdict, quality, upkeeping, demo_data, describing),
 )
 for part in _TOP:
     app.add_typer(part.app)

@@ -8,10 +8,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.http.credentials import Holder, admit
 from api.http.keys import Credential
-from api.http.problems import MEDIA_TYPE, TITLE, Problem
+from api.http.problems import MEDIA_TYPE, TITLE
 from api.http.world import World
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key: `kd_…`, made by `kindred keys create`.")
+_WAITING = (429, 503)
+_LATER = {
+    "headers": {"Retry-After": {"description": "seconds to wait before the next try", "schema": {"type": "integer"}}}
+}
 
 
 def world_of(request: Request) -> World:
@@ -32,7 +36,7 @@ def _caller(request: Request, world: WorldDep, _shown: _Shown) -> Holder:
 def needs(scope: str) -> Callable[..., Awaitable[Credential]]:
     """Return the dependency that lets in only keys with a scope, no faster than they may."""
 
-    async def door(holder: Annotated[Holder, Depends(_caller)]) -> Credential:
+    async def door(holder: Annotated[Holder, Security(_caller, scopes=[scope])]) -> Credential:
         return admit(holder, scope)
 
     return door
@@ -40,8 +44,8 @@ def needs(scope: str) -> Callable[..., Awaitable[Credential]]:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI entries of the problems that a route may answer with."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        status: {"description": TITLE[status], "content": content}
+        status: {"description": TITLE[status], "content": content, **(_LATER if status in _WAITING else {})}
         for status in (*statuses, 400, 401, 403, 413, 422, 429, 500, 503)
     }
