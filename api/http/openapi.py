@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fastapi.routing import APIRoute
 
-from api.http.problems import Problem
+from api.http.problems import MEDIA_TYPE, TITLE, Problem
 
 # A generated client's methods are called so: a name stays once it is shipped. The first word is a verb.
 NAMES: Final[Mapping[tuple[str, str], str]] = {
@@ -50,7 +50,7 @@ NAMES: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/readyz"): "getReadiness",
     ("GET", "/metrics"): "getMetrics",
 }
-_PROBLEM: Final = "#/components/schemas/Problem"
+_PROBLEMS: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 # What the framework would say of an invalid request, and never does: every route answers with a problem.
 _UNSAID: Final = ("HTTPValidationError", "ValidationError")
 
@@ -68,19 +68,25 @@ def finished(document: dict[str, Any]) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    shared = document["components"].setdefault("responses", {})
     for operations in document["paths"].values():
         for operation in operations.values():
-            _problems_alone(operation["responses"])
+            _share(operation["responses"], shared)
     for name in _UNSAID:
         schemas.pop(name, None)
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
 
 
-def _problems_alone(answers: dict[str, Any]) -> None:
-    said = answers.get("422", {}).get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
-    if said.rpartition("/")[2] in _UNSAID:
-        answers["422"] = {
-            "description": "Not as declared",
-            "content": {"application/problem+json": {"schema": {"$ref": _PROBLEM}}},
-        }
+def _share(answers: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Put each problem into the document once, by its status, and refer to it."""
+    for status, answer in answers.items():
+        content = answer.get("content", {})
+        said = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+        if said.rpartition("/")[2] in _UNSAID:
+            content = _PROBLEMS
+            answer = {"description": TITLE[422], "content": content}  # noqa: PLW2901 - the framework's word for ours
+        if content == _PROBLEMS:
+            name = f"Problem{status}"
+            if shared.setdefault(name, answer) == answer:
+                answers[status] = {"$ref": f"#/components/responses/{name}"}

@@ -66,10 +66,11 @@ def test_every_problem_is_one_schema_and_says_when_to_come_back(document: dict[s
         for status, answer in operation["responses"].items():
             if int(status) < 400:
                 continue
-            schema = answer["content"]["application/problem+json"]["schema"]
-            assert schema == {"$ref": "#/components/schemas/Problem"}, f"{path} {status}"
-            if status in {"429", "503"} and path != "/readyz":
-                assert "Retry-After" in answer["headers"], f"{path} {status}"
+            assert answer == {"$ref": f"#/components/responses/Problem{status}"}, f"{path} {status}"
+    for name, answer in document["components"]["responses"].items():
+        schema = answer["content"]["application/problem+json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/Problem"}, name
+        assert ("Retry-After" in answer.get("headers", {})) == (name in {"Problem429", "Problem503"}), name
 
 
 def test_nothing_is_a_free_form_object_where_there_is_a_model(document: dict[str, Any]) -> None:
