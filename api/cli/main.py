@@ -28,6 +28,7 @@ from api.cli import (
     replaying,
     reviewing,
     running,
+    sandbox,
     scaffold,
     sealed,
     serving,
@@ -49,7 +50,7 @@ app = typer.Typer(
 )
 _TOP = (
     *(scaffold, trying, discovering, drifting, jobs, running, sources, serving, persons, explaining, stewarding),
-    *(planning, replaying, looking, verdict, quality, upkeeping, demo_data, describing),
+    *(planning, replaying, looking, verdict, quality, upkeeping, demo_data, describing, sandbox),
 )
 for part in _TOP:
     app.add_typer(part.app)

@@ -22,6 +22,8 @@ from api.http.shapes import (
     RecordOut,
     ShownBecause,
     SideOut,
+    SourceOut,
+    TakingInOut,
     TiedOut,
     Trait,
 )
@@ -327,51 +329,6 @@ class VerdictsOut(BaseModel):
     """All verdicts on one key, the oldest first."""
 
     verdicts: list[VerdictOut]
-
-
-class WaitingOut(BaseModel):
-    """What the lake has not taken in of a source: files, segments or entries; null where nobody can tell."""
-
-    count: int | None
-    bytes: int | None
-    oldest: datetime | None
-    oldest_seconds: float | None
-
-
-class FreshnessOut(BaseModel):
-    """How fresh a source was declared to be: by its newest moment or arrival; state is null if nothing ever came."""
-
-    of: Literal["moment", "arrival"]
-    warn_after_seconds: float | None
-    error_after_seconds: float | None
-    state: Literal["ok", "late", "too late"] | None
-
-
-class SourceOut(BaseModel):
-    """How one source is."""
-
-    source: str
-    connector: str
-    newest_arrival: datetime | None
-    newest_moment_told: datetime | None
-    seconds_since_arrival: float | None
-    freshness: FreshnessOut | None
-    last_run: int | None
-    last_run_at: datetime | None
-    rows_last_run: int
-    waiting: WaitingOut
-    quarantined_open: int
-    verdicts: dict[str, int]
-
-
-class TakingInOut(BaseModel):
-    """How the runs go that take sources in; `trouble` says what is wrong, if anything."""
-
-    last_seconds: float | None
-    last_ended_at: datetime | None
-    failures_in_a_row: int
-    tries: int
-    trouble: str | None
 
 
 class SourcesOut(BaseModel):

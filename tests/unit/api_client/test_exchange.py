@@ -250,6 +250,15 @@ def test_a_split_id_names_who_answers_for_it() -> None:
     assert error.successors == ("a" * 32, "b" * 32)
 
 
+def test_a_batch_is_answered_in_its_order_and_a_stranger_is_none() -> None:
+    call = calls.batch([("email", SECRET), ("phone", "x"), ("email", "b@example.org")], "service", None)
+    told = {"results": [{"status": 404}, {"status": 422}, {"status": 200, "profile": FOUND}]}
+    played = Played(call, manner(), answered(200, told))
+    assert [one and one.profile_id for one in played.answer] == [None, None, "a" * 32]
+    assert json.loads(played.sent[0].body or b"")["identifiers"][0] == {"type": "email", "value": SECRET}
+    assert SECRET not in repr(call)
+
+
 def test_no_answer_at_all_is_said_with_its_kind() -> None:
     error = Played(LOOKUP, manner(patience=Patience(tries=2)), Lost("ReadTimeout", sent=True)).error
     assert isinstance(error, Unreachable)

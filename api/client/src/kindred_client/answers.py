@@ -69,6 +69,9 @@ class Profile:
         return {one.field: one.because for one in self.withheld}
 
 
+People = tuple[Profile | None, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of an order."""
@@ -178,6 +181,11 @@ def profile(told: Json) -> Profile:
         confidence=told.get("confidence"),
         provenance={name: _provenance(one) for name, one in (told.get("provenance") or {}).items()},
     )
+
+
+def people(told: Json) -> People:
+    """Read the profiles of a batch: None where a read of its own would not find one person."""
+    return tuple(profile(one["profile"]) if one["status"] == 200 else None for one in told["results"])
 
 
 def event_page(told: Json) -> EventPage:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from kindred_client import calls
-from kindred_client.answers import Decision, Event, NextBest, PreferenceLink, Profile, Receipt
+from kindred_client.answers import Decision, Event, NextBest, People, PreferenceLink, Profile, Receipt
 from kindred_client.cache import EtagCache
 from kindred_client.exchange import Manner, exchange
 from kindred_client.patience import Budget, Patience
@@ -58,6 +58,12 @@ class Kindred(_Client):
     def lookup(self, kind: str, value: str, *, purpose: str, fields: Sequence[str] | None = None) -> Profile:
         """Return the profile of an identifier as a purpose may see it; raise `NotFound` for a stranger."""
         return self._done(calls.lookup(kind, value, purpose, fields))
+
+    def batch_lookup(
+        self, identifiers: Sequence[tuple[str, str]], *, purpose: str, fields: Sequence[str] | None = None
+    ) -> People:
+        """Return the profiles of up to a thousand identifiers, in their order; None for each stranger."""
+        return self._done(calls.batch(identifiers, purpose, fields))
 
     def profile(self, profile_id: str, *, purpose: str, fields: Sequence[str] | None = None) -> Profile:
         """Return the profile of an id, after a merge the survivor's; raise `NotFound`, or `Split`."""
@@ -148,6 +154,12 @@ class AsyncKindred(_Client):
     async def lookup(self, kind: str, value: str, *, purpose: str, fields: Sequence[str] | None = None) -> Profile:
         """Return the profile of an identifier as a purpose may see it; raise `NotFound` for a stranger."""
         return await self._done(calls.lookup(kind, value, purpose, fields))
+
+    async def batch_lookup(
+        self, identifiers: Sequence[tuple[str, str]], *, purpose: str, fields: Sequence[str] | None = None
+    ) -> People:
+        """Return the profiles of up to a thousand identifiers, in their order; None for each stranger."""
+        return await self._done(calls.batch(identifiers, purpose, fields))
 
     async def profile(self, profile_id: str, *, purpose: str, fields: Sequence[str] | None = None) -> Profile:
         """Return the profile of an id, after a merge the survivor's; raise `NotFound`, or `Split`."""
