@@ -55,7 +55,8 @@ class Sandbox:
 
     workspace: Workspace
     cast: Cast
-    keys: dict[str, str] = field(repr=False)
+    purposes: tuple[Purpose, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict, repr=False)
 
     def facts(self, url: str) -> dict[str, Any]:
         """Return what an application's test needs to know."""
@@ -64,7 +65,7 @@ class Sandbox:
             "url": url,
             "people": len(whole.people),
             "keys": self.keys,
-            "purposes": list(load_policy(self.workspace).purposes),
+            "purposes": list(self.purposes),
             "samples": {
                 "willing": _told(whole.willing),
                 "denied": _told(whole.denied),
@@ -85,7 +86,7 @@ def prepared(root: Path, *, seed: int, people: int, now: datetime) -> Sandbox:
     # Whole days: what is told of the past stays the same from one start to the next of a day.
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     _publish(workspace, everybody, today)
-    return Sandbox(workspace, everybody, {})
+    return Sandbox(workspace, everybody)
 
 
 def opened(made: Sandbox, *, seed: int, clock: Clock) -> tuple[Sandbox, World]:
@@ -107,7 +108,7 @@ def opened(made: Sandbox, *, seed: int, clock: Clock) -> tuple[Sandbox, World]:
     )
     world.ring.refresh()
     decided = replace(world, profiles=profiles, decider=replace(decider, views=profiles))
-    return replace(made, keys=held), decided
+    return replace(made, keys=held, purposes=tuple(purposes)), decided
 
 
 def _laid_out(root: Path, seed: int) -> None:
