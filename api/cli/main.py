@@ -11,6 +11,7 @@ from api.cli import (
     consents,
     demo,
     demo_data,
+    describing,
     discovering,
     drifting,
     erasing,
@@ -28,6 +29,7 @@ from api.cli import (
     replaying,
     reviewing,
     running,
+    sandbox,
     scaffold,
     sealed,
     serving,
@@ -48,21 +50,8 @@ app = typer.Typer(
     add_completion=False,
 )
 _TOP = (
-    *(
-        scaffold,
-        trying,
-        discovering,
-        drifting,
-        jobs,
-        publishing,
-        running,
-        sources,
-        serving,
-        persons,
-        explaining,
-        stewarding,
-    ),
-    *(planning, replaying, looking, verdict, quality, upkeeping, demo_data),
+    *(scaffold, trying, discovering, drifting, jobs, publishing, running, sources, serving, persons, explaining),
+    *(stewarding, planning, replaying, looking, verdict, quality, upkeeping, demo_data, describing, sandbox),
 )
 for part in _TOP:
     app.add_typer(part.app)

@@ -111,6 +111,31 @@ PROFILE: dict[str, Any] = {
         }
     },
 }
+NEXT_BEST: dict[str, Any] = {
+    "decision_id": "2b7d0c5e9f1a4c6d8e0f1a2b3c4d5e6f",
+    "decision": "next_best_action",
+    "purpose": "personalization",
+    "at": "2026-11-22T09:30:00+00:00",
+    "chosen": "spring_cheese",
+    "propensity": 0.71,
+    "holdout": False,
+    "because": "softmax",
+    "candidates": [
+        {"campaign": "spring_cheese", "score": 0.8, "propensity": 0.71, "excluded": None},
+        {"campaign": "no_action", "score": 0.15, "propensity": 0.29, "excluded": None},
+    ],
+    "recommendations": {
+        "buy_again": [
+            {
+                "product_id": "995242",
+                "label": "Cheddar",
+                "category": "cheese",
+                "score": 0.9,
+                "because": "buy again",
+            }
+        ]
+    },
+}
 VERDICT: dict[str, Example] = {
     "event": {"summary": "An event by its message id", "value": {"key": "m-1"}},
     "row": {"summary": "A row by its source and key", "value": {"key": "crm:C-1001"}},

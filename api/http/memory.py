@@ -213,7 +213,12 @@ class MemorySignals:
         """Keep a visit; the same again is no news."""
         news = heard not in self.heard
         self.heard.append(heard)
-        return {"entries": [{"mechanism": "gpc"}] if news and heard.gpc else [], "repeated": int(not news), "flags": []}
+        entry = {
+            "id": f"s{len(self.heard)}", "identifier_kind": heard.identifiers[0].type, "purpose": "advertising",
+            "action": "objected", "mechanism": "gpc", "occurred_at": heard.at.isoformat(),
+            "received_at": heard.received_at.isoformat(),
+        }  # fmt: skip
+        return {"entries": [entry] if news and heard.gpc else [], "repeated": int(not news), "flags": []}
 
     def request(self, wish: OptIn) -> Json:
         """Return the number of a request."""
@@ -302,6 +307,10 @@ class MemoryDecider:
 
     def decide(self, request: Json, *, at: datetime) -> Json:
         """Return `no_action` and remember that it was asked."""
-        answer = {"decision_id": f"d{len(self.decisions) + 1}", "chosen": "no_action", "at": at.isoformat()}
+        answer = {
+            "decision_id": f"d{len(self.decisions) + 1}", "decision": "next_best_action", "purpose": request["purpose"],
+            "chosen": "no_action", "at": at.isoformat(), "propensity": 1.0, "holdout": False, "because": "nothing else",
+            "candidates": [], "recommendations": {},
+        }  # fmt: skip
         self.decisions.append({**request, **answer})
         return answer

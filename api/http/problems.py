@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -68,17 +68,32 @@ _WRONG = {
     "datetime_range": "is outside the calendar",
     "datetime_form": "is not a moment as RFC 3339 writes it, for example 2026-11-22T09:30:00Z",
 }
+EXAMPLE: dict[str, JsonValue] = {
+    "type": "urn:kindred:problem:profile-hidden",
+    "title": TITLE[404],
+    "status": 404,
+    "detail": "there is no profile here that this purpose may see",
+}
+
+
+class Wrong(BaseModel):
+    """A place in a request that is not as declared; never the value that stood there."""
+
+    pointer: str
+    wrong: str
 
 
 class Problem(BaseModel):
     """An RFC 9457 problem document."""
 
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+
     type: str
     title: str
     status: int
     detail: str
-    error_id: str | None = None
-    errors: list[dict[str, str]] | None = None
+    error_id: str | None = Field(default=None, description="under which the operator finds our fault in the log")
+    errors: list[Wrong] | None = Field(default=None, description="what is not as declared, and where")
 
 
 def problem(

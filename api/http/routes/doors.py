@@ -9,11 +9,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.http.credentials import Holder, admit, carried
 from api.http.keys import Credential
 from api.http.middleware import PURPOSE
-from api.http.problems import MEDIA_TYPE, TITLE, Problem
+from api.http.problems import MEDIA_TYPE, TITLE
 from api.http.world import World
 from infra.ids import Purpose
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key: `kd_…`, made by `kindred keys create`.")
+_WAITING = (429, 503)
+_LATER = {
+    "headers": {"Retry-After": {"description": "seconds to wait before the next try", "schema": {"type": "integer"}}}
+}
 
 
 def world_of(request: Request) -> World:
@@ -34,7 +38,7 @@ def _caller(request: Request, world: WorldDep, _shown: _Shown) -> Holder:
 def needs(scope: str) -> Callable[..., Awaitable[Credential]]:
     """Return the dependency that lets in only keys with a scope, no faster than they may."""
 
-    async def door(holder: Annotated[Holder, Depends(_caller)]) -> Credential:
+    async def door(holder: Annotated[Holder, Security(_caller, scopes=[scope])]) -> Credential:
         return admit(holder, scope)
 
     return door
@@ -60,8 +64,8 @@ def purposed(request: Request, caller: Credential, purpose: str) -> Purpose:
 def problems(*statuses: int, body: bool = True) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI entries of the problems that a route may answer with; 400 is for bodies that are no text."""
     unread = (400,) if body else ()
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        status: {"description": TITLE[status], "content": content}
+        status: {"description": TITLE[status], "content": content, **(_LATER if status in _WAITING else {})}
         for status in (*statuses, *unread, 401, 403, 408, 413, 422, 429, 500, 503)
     }
