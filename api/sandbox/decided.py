@@ -1,7 +1,7 @@
 """Profiles whose every read asks the ledger: in a sandbox a grant counts as fast as a refusal, no build between."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -10,6 +10,7 @@ from consent import officer
 from consent.model import Decision, Link
 from infra.clock import Clock
 from infra.ids import ProfileId, Purpose, Token
+from infra.keyvalue import KeyValue
 from profiles import render
 from profiles.serving import ProfileReader
 
@@ -30,6 +31,28 @@ class Decided:
     reader: ProfileReader
     desk: officer.Desk
     clock: Clock
+
+    def moment(self) -> "Decided":
+        """Return all of them as they are at this moment."""
+        return replace(self, reader=self.reader.moment())
+
+    def over(self, store: KeyValue) -> "Decided":
+        """Return the profiles of one store, under the same ledger."""
+        return replace(self, reader=self.reader.over(store))
+
+    def read(self, token: Token, purpose: Purpose) -> tuple[ProfileId, bytes, bytes] | None:
+        """Return whom an identifier leads to, with ETag and answer."""
+        found = self.find(token, purpose)
+        tagged = None if found is None else self.tagged(found, purpose)
+        return None if found is None or tagged is None else (found, *tagged)
+
+    def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
+        """Return what `find` says of each token."""
+        return self.reader.find_all(tokens, purpose)
+
+    def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
+        """Return what `tagged` says of each id."""
+        return [self.tagged(one, purpose) for one in ids]
 
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to."""

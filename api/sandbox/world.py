@@ -24,7 +24,7 @@ from consent.model import ConsentEntry
 from infra.clock import Clock
 from infra.identifiers import load_identifier_types, normalise, token
 from infra.ids import Purpose, Sid, content_digest
-from infra.keyvalue import Generations
+from infra.serving.embedded import Generations
 from infra.workspace import Workspace
 from profiles import render, serving
 from profiles.config import load_settings
