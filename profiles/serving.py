@@ -209,8 +209,8 @@ class ProfileReader:
         if stored is None:
             return None
         # A damaged file may lead to other pages than it should: what does not name the person is nobody's answer.
-        if profile_id.encode() not in stored:
-            raise Torn("of profiles", "a view names somebody else")
+        if _key(profile_id) not in stored:
+            raise _elsewhose()
         # Without the list nobody can tell what was refused, so nothing is shown.
         if held is None or self._denials.denied_any(_listed(held), purpose):
             return None
@@ -322,6 +322,8 @@ class ProfileReader:
         names = [_key(one) for one in ids]
         stored = self.store().values(*[views + one for one in names], *[holders + one for one in names])
         shown, held = stored[: len(ids)], stored[len(ids) :]
+        if any(view is not None and name not in view for view, name in zip(shown, names, strict=True)):
+            raise _elsewhose()
         # Refused is mostly nobody: asked of all at once, and of each only where somebody is.
         touched = self._denials.denied_any(_AllListed(held), purpose)
         return [
@@ -349,6 +351,10 @@ def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
     if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
         return None
     return ProfileId(found)
+
+
+def _elsewhose() -> Torn:
+    return Torn("of profiles", "a view names somebody else")
 
 
 def _listed(held: bytes) -> Iterator[str]:

@@ -34,6 +34,7 @@ from api.http.app import create_app
 from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
 from api.http.centre.wording import languages
+from api.http.collector.sources import served
 from api.http.collector.wiring import open_collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry, served_since
@@ -58,10 +59,10 @@ from infra import journal
 from infra.clock import system_clock
 from infra.database import open_database
 from infra.identifiers import load_identifier_types
+from infra.settings import KafkaSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
 from profiles.online.opened import FOLDER as ONLINE
-from profiles.online.opened import collects
 from profiles.serving import ProfileReader, Published, serving_store
 
 _CONNECTIONS = 16_384
@@ -80,6 +81,12 @@ def bearer_of(workspace: Workspace, purposes: frozenset[str]) -> Bearer | None:
     place = settings.jwks
     fetch = fetched(place) if "://" in place else (workspace.root / place).read_bytes
     return Bearer(settings, KeySet(fetch), workspace.token_key())
+
+
+def follows(workspace: Workspace) -> bool:
+    """Say whether a stream worker belongs to the server; a broken source keeps nobody from being served."""
+    settings = workspace.settings
+    return settings.serving.online and not isinstance(settings.log, KafkaSettings) and bool(served(workspace))
 
 
 def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) -> World:
@@ -136,7 +143,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
         metrics=metrics,
         languages=languages(workspace),
         requests=privacy.desk if privacy else None,
-        online=Following(workspace.state_path / ONLINE / STATUS, system_clock).told if collects(workspace) else None,
+        online=Following(workspace.state_path / ONLINE / STATUS, system_clock).told if follows(workspace) else None,
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
     )
@@ -154,7 +161,7 @@ def serve(workspace: Path, host: str, port: int) -> None:
     # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
     opened = Workspace.open(workspace)
     os.chdir(opened.root)
-    with Alongside("api.stream.main", opened.root) if collects(opened) else nullcontext():
+    with Alongside("api.stream.main", opened.root) if follows(opened) else nullcontext():
         server("api.http.main:application", host, port).serve()
 
 

@@ -13,7 +13,6 @@ from api.http.shapes import (
     CandidateOut,
     EdgeOut,
     EntryOut,
-    EventOut,
     EvidenceOut,
     IdentifierOut,
     MergeOut,
@@ -184,13 +183,6 @@ class ProfileOut(BaseModel):
     provenance: dict[str, ProvenanceOut] | None = None
 
 
-class SuccessorsOut(BaseModel):
-    """The people who answer for an id that was split."""
-
-    profile_id: str
-    successors: list[str]
-
-
 class BatchedOut(BaseModel):
     """What a read of one person of a batch came to: the status that it would have had by itself."""
 
@@ -204,14 +196,6 @@ class BatchOut(BaseModel):
     """One result a person, in the order asked."""
 
     results: list[BatchedOut]
-
-
-class EventsOut(BaseModel):
-    """What happened, the newest first; `next` continues."""
-
-    profile_id: str
-    events: list[EventOut]
-    next: str | None
 
 
 class LinksOut(BaseModel):

@@ -250,3 +250,18 @@ class TakingInOut(BaseModel):
     failures_in_a_row: int
     tries: int
     trouble: str | None
+
+
+class SuccessorsOut(BaseModel):
+    """The people who answer for an id that was split."""
+
+    profile_id: str
+    successors: list[str]
+
+
+class EventsOut(BaseModel):
+    """What happened, the newest first; `next` continues."""
+
+    profile_id: str
+    events: list[EventOut]
+    next: str | None

@@ -47,7 +47,7 @@ def needs(scope: str) -> Callable[..., Awaitable[Credential]]:
 def holding(scope: str) -> Callable[..., Awaitable[Holder]]:
     """Return the dependency that lets in as `needs` does, and hands on the caller with the bucket they draw from."""
 
-    async def door(holder: Annotated[Holder, Depends(_caller)]) -> Holder:
+    async def door(holder: Annotated[Holder, Security(_caller, scopes=[scope])]) -> Holder:
         admit(holder, scope)
         return holder
 

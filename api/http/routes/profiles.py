@@ -18,14 +18,12 @@ from api.http.keys import Credential
 from api.http.models import (
     BatchIn,
     BatchOut,
-    EventsOut,
     HowOut,
     LinksOut,
     LookupIn,
     ProfileIn,
     ProfileOut,
     PurposeName,
-    SuccessorsOut,
 )
 from api.http.paging import page
 from api.http.ports import Json
@@ -42,6 +40,7 @@ from api.http.reading import (
     unchanged_headers,
 )
 from api.http.routes.doors import WorldDep, holding, needs, problems, purposed
+from api.http.shapes import EventsOut, SuccessorsOut
 from api.http.world import BATCH, World
 from identity.explanation import explain
 from infra.ids import ProfileId, Purpose, RecordKey

@@ -255,7 +255,7 @@ def test_a_batch_is_answered_in_its_order_and_a_stranger_is_none() -> None:
     told = {"results": [{"status": 404}, {"status": 422}, {"status": 200, "profile": FOUND}]}
     played = Played(call, manner(), answered(200, told))
     assert [one and one.profile_id for one in played.answer] == [None, None, "a" * 32]
-    assert json.loads(played.sent[0].body or b"")["identifiers"][0] == {"type": "email", "value": SECRET}
+    assert json.loads(played.sent[0].body or b"")["people"][0] == {"type": "email", "value": SECRET}
     assert SECRET not in repr(call)
 
 

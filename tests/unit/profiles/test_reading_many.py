@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.ids import ProfileId, Purpose, Token
-from infra.keyvalue import Generations
+from infra.serving.embedded import Generations
 from profiles.errors import PurposeMissing
 from profiles.serving import FOLDER, ProfileReader, Published, holders_key, token_key, view_key
 
@@ -31,7 +31,10 @@ def publish(root: Path, name: str) -> None:
     generations.root.mkdir(parents=True, exist_ok=True)
     with generations.building(name) as writer:
         for n, one in enumerate(IDS[:5]):
-            writer.put(view_key(SERVICE, one), b'"' + name.encode().ljust(16, b"0") + b'"' + b'{"n":%d}' % n)
+            writer.put(
+                view_key(SERVICE, one),
+                b'"' + name.encode().ljust(16, b"0") + b'"' + b'{"n":%d,"id":"%b"}' % (n, one.encode()),
+            )
             if n != 3:  # without the list of tokens nothing may be shown
                 writer.put(holders_key(one), f"t{n}\nextra{n}".encode())
             writer.put(token_key(f"t{n}"), one.encode())

@@ -24,7 +24,7 @@ def by_id(profile_id: str, purpose: str, fields: Sequence[str] | None) -> Call[P
 def batch(identifiers: Sequence[tuple[str, str]], purpose: str, fields: Sequence[str] | None) -> Call[People]:
     """Ask for many profiles at once, at most a thousand."""
     named = [{"type": kind, "value": value} for kind, value in identifiers]
-    body = _told(identifiers=named, purpose=purpose, fields=_list(fields))
+    body = _told(people=named, purpose=purpose, fields=_list(fields))
     return Call("POST", "/v1/profiles:batchLookup", answers.people, body=body)
 
 
