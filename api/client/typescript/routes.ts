@@ -28,6 +28,7 @@ export const routes = {
   listReceipts: ["POST", "/v1/consent:receipts"],
   listSources: ["GET", "/v1/sources"],
   lookupProfile: ["POST", "/v1/profiles:lookup"],
+  lookupProfiles: ["POST", "/v1/profiles:batchLookup"],
   lookupVerdicts: ["POST", "/v1/verdicts:lookup"],
   proveConsistency: ["POST", "/v1/consent:consistency"],
   recordConsent: ["POST", "/v1/consent"],
