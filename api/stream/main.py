@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 import consent.store
 import infra.runs
 import ingestion.store
@@ -42,6 +44,7 @@ def open_worker(workspace: Workspace, clock: Clock = system_clock) -> Worker:
     database = open_database(workspace, consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA)
     desk = officer.Desk.open(workspace, database)
     words, denials = Ledger(desk, clock), Denied(desk.overlay)
+    pa.array(["", None], pa.string())  # what this loads the first time is loaded before the first event waits for it
     log = Log.of(workspace, database, clock)
 
     def opener(name: str) -> Opened:

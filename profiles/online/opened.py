@@ -4,13 +4,13 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
 from sqlalchemy import Engine
 
-from consent import officer
+from consent import officer, store
 from consent.config import load_policy
 from consent.model import Decision, Link
 from consent.suppression import kept_out, not_to_be_stored
@@ -40,6 +40,8 @@ from profiles.serving import Denials
 # Below the workspace's state: the resolver's state of each generation, and which events were seen.
 FOLDER: Final = "online"
 _SEEN: Final = "seen"
+_FRESH: Final = timedelta(milliseconds=50)
+_REMEMBERED: Final = 100_000
 
 
 def collects(workspace: Workspace) -> bool:
@@ -65,17 +67,46 @@ def forget_states(workspace: Workspace, kept: Sequence[str]) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
 class Ledger:
-    """`Words` of the consent ledger as it is now."""
+    """`Words` of the consent ledger as it is now.
 
-    desk: officer.Desk
-    clock: Clock
+    Of most newcomers nothing was ever said; they are decided alike, and who they are is remembered until the ledger
+    grows. It is looked at again after a moment: a refusal that comes in between is obeyed by the overlay at each read.
+    """
+
+    def __init__(self, desk: officer.Desk, clock: Clock) -> None:
+        self._desk, self._clock = desk, clock
+        self._silent: set[Token] = set()
+        self._alike: dict[tuple[Link, ...], Mapping[str, Decision]] = {}
+        self._through, self._looked = -1, datetime.min.replace(tzinfo=UTC)
 
     def decisions(self, holders: Mapping[Token, Link]) -> Mapping[str, Decision]:
         """Return what each purpose may do with somebody who holds these tokens."""
-        said = officer.state(self.desk, holders, at=self.clock())
+        self._look()
+        unknown = [token for token in holders if token not in self._silent]
+        if unknown:
+            said = store.sids(self._desk.database, unknown)
+            self._silent.update(token for token in unknown if token not in said)
+            if said:
+                return self._decided(holders)
+        links = tuple(sorted(holders.values()))
+        if links not in self._alike:
+            self._alike[links] = self._decided(holders)
+        return self._alike[links]
+
+    def _decided(self, holders: Mapping[Token, Link]) -> Mapping[str, Decision]:
+        said = officer.state(self._desk, holders, at=self._clock())
         return {str(decision.purpose): decision for decision in said}
+
+    def _look(self) -> None:
+        now = self._clock()
+        if now - self._looked < _FRESH:
+            return
+        self._looked = now
+        through = store.last_sequence(self._desk.database)
+        if through != self._through or len(self._silent) > _REMEMBERED:
+            self._silent.clear()
+        self._through = through
 
 
 @dataclass(slots=True)
