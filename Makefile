@@ -34,7 +34,7 @@ clean:  ## Remove the environment and the demo
 
 setup: $(VENV)/.jars
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt api/client/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Kindred needs Python 3.11 or newer; $$($(PYTHON) --version) was found. Install it, or name it: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@command -v java > /dev/null || \
@@ -43,7 +43,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	  { echo "Kindred needs Python's venv: apt-get install python3-venv"; exit 1; }
 	@echo "environment: installing the pinned packages into $(VENV) (about 700 MB, once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[demo,test,check]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[demo,test,check]' -e api/client
 	@touch $@
 
 $(VENV)/.sdks: tests/sdks.txt $(VENV)/.installed

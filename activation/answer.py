@@ -30,6 +30,9 @@ _LIST_SEPARATOR = "|"
 class Views(Protocol):
     """Profiles as a purpose may see them, under the denials that came after the build."""
 
+    def over(self, store: KeyValue) -> "Views":
+        """Return the profiles of one store, under the same denials."""
+
     def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
         """Return the view's JSON, or None: unknown, erased and denied alike."""
 
@@ -51,7 +54,7 @@ class NextBest:
         declared = self._declared(request.get("decision"))
         if request["purpose"] != declared.purpose:
             raise WrongPurpose(declared.decision, declared.purpose, request["purpose"])
-        plan, context, shelf = declared.plan(), _context(request.get("context") or {}, at), self.shelf()
+        plan, context, shelf = declared.plan(), _context(request.get("context") or {}, at), self.shelf().snapshot()
         person = self._person(plan, shelf, request.get("profile_id"), at)
         choice = decide(plan, person, context, serving.campaigns(shelf), self._chance_key())
         suggested = _suggested(shelf, person, context, declared.recommend)
@@ -78,7 +81,7 @@ class NextBest:
 
     def _person(self, plan: Plan, shelf: KeyValue, profile_id: str | None, at: datetime) -> Person:
         profile = ProfileId(profile_id or "")
-        body = self.views.view(profile, plan.purpose) if profile else None
+        body = self.views.over(shelf).view(profile, plan.purpose) if profile else None
         if body is None:
             return Person(ProfileId(""), _STRANGER)
         view = orjson.loads(body)

@@ -1,20 +1,21 @@
-"""The serving store: bytes by key in LMDB, in generations of which readers see exactly one."""
+"""Bytes by key in LMDB: what reads and writes one environment, and the protocols of what is read and changed by key."""
 
 import os
-import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
+from weakref import WeakValueDictionary
 
 import lmdb
 
-from infra.errors import Missing, Unavailable
+from infra.errors import Unavailable
 
 # Address space, not disk: the file grows with its content.
-_MAP_SIZE = 64 * 2**30
+MAP_SIZE: Final = 64 * 2**30
 _MAX_READERS = 512
-_POINTER = "current"
+_DATA = "data.mdb"
 
 
 class KeyValue(Protocol):
@@ -29,41 +30,183 @@ class KeyValue(Protocol):
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values that begin with the prefix, in key order."""
 
+    def snapshot(self) -> "KeyValue":
+        """Return the store as it is at this moment, for one answer made of several reads; nobody keeps it longer."""
+
+
+class Change(Protocol):
+    """A transaction in the making: it sees what it wrote, and nobody else does until it is done."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a key."""
+
+    def delete(self, key: bytes) -> None:
+        """Remove a key, if it is there."""
+
+
+class Torn(Unavailable):
+    """A store whose file is no store, or is shorter than it says that it is."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"the serving store {name} cannot be read ({why}); `kindred publish` publishes it again")
+
+
+class Environment:
+    """An LMDB environment of this process. A file may be opened but once in a process, so its users share this."""
+
+    def __init__(self, path: Path, *, writable: bool, map_size: int) -> None:
+        self.path, self._map_size = path, map_size
+        self.env, self.writable = self._opened(writable=writable), writable
+
+    def _opened(self, *, writable: bool) -> lmdb.Environment:
+        try:
+            # Without `metasync` a loss of power may take the newest change, and leaves the store whole.
+            env = lmdb.open(
+                str(self.path), create=False, readonly=not writable, map_size=self._map_size, readahead=False,
+                max_readers=_MAX_READERS, metasync=False,
+            )  # fmt: skip
+        except lmdb.Error as error:
+            raise Torn(self.path.name, type(error).__name__) from error
+        held, size = _held(env), (self.path / _DATA).stat().st_size
+        if size < held:
+            env.close()
+            raise Torn(self.path.name, f"{size} bytes of {held} are left")
+        return env
+
+    def __del__(self) -> None:
+        # Closed with its last user, though somebody still hold a transaction that has ended: it can be opened anew.
+        if hasattr(self, "env"):
+            self.env.close()
+
+    def to_write(self) -> None:
+        """Open the file for writing; a transaction that a reader holds in this very moment ends in an error."""
+        if not self.writable:
+            self.env.close()
+            self.env, self.writable = self._opened(writable=True), True
+
+
+_ENVIRONMENTS: WeakValueDictionary[tuple[int, int], Environment] = WeakValueDictionary()
+_OPENING: Final = threading.Lock()
+
+
+def environment(path: Path, *, writable: bool = False, map_size: int = MAP_SIZE) -> Environment:
+    """Return this process's environment of a folder; raise `Torn` for a file that cannot be what it says."""
+    try:
+        file = (path / _DATA).stat()
+    except OSError as error:
+        raise Torn(path.name, error.strerror or type(error).__name__) from error
+    if not file.st_size:  # LMDB would make a new store of it
+        raise Torn(path.name, "its file is empty")
+    with _OPENING:
+        found = _ENVIRONMENTS.get((file.st_dev, file.st_ino))
+        if found is None:
+            found = Environment(path, writable=writable, map_size=map_size)
+            _ENVIRONMENTS[file.st_dev, file.st_ino] = found
+        if writable:
+            found.to_write()
+        return found
+
+
+def lengthen(env: lmdb.Environment, path: Path, ahead: int = 0) -> None:
+    """Have the file as long as what it holds, and a bit longer: one that is shorter is known as torn.
+
+    LMDB leaves out the file's last pages where the transaction that took them gave them up again. What is added is
+    a hole, which takes no room on the disk.
+    """
+    held = _held(env)
+    if (path / _DATA).stat().st_size < held + ahead // 4:
+        os.truncate(path / _DATA, held + ahead)
+
+
+def _held(env: lmdb.Environment) -> int:
+    return int((env.info()["last_pgno"] + 1) * env.stat()["psize"])
+
 
 class LmdbReader:
     """A read-only view on one LMDB environment; every call sees the newest committed state."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._env = lmdb.open(
-                str(path), readonly=True, map_size=_MAP_SIZE, max_readers=_MAX_READERS, lock=True, readahead=False
-            )
-        except lmdb.Error as error:
-            raise Unavailable(f"the serving store {path.name} cannot be opened ({type(error).__name__})") from error
+    def __init__(self, path: Path, *, map_size: int = MAP_SIZE) -> None:
+        self._name, self.shared = path.name, environment(path, map_size=map_size)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
-        value: bytes | None = self._env.begin().get(key)
-        return value
+        return self.values(key)[0]
 
     def values(self, *keys: bytes) -> list[bytes | None]:
         """Return the values of several keys as they were at one moment."""
-        # A read transaction ends with its last reference; a `with` would cost as much as a look-up.
-        read = self._env.begin().get
-        return [read(key) for key in keys]
+        try:
+            # A read transaction ends with its last reference; a `with` would cost as much as a look-up.
+            read = self.shared.env.begin().get
+            return [read(key) for key in keys]
+        except lmdb.Error as error:
+            raise self.torn(error) from error
 
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values that begin with the prefix, in key order."""
-        with self._env.begin() as transaction:
-            cursor = transaction.cursor()
-            found = cursor.set_range(prefix)
-            while found and cursor.key().startswith(prefix):
-                yield bytes(cursor.key()), bytes(cursor.value())
-                found = cursor.next()
+        return self.snapshot().items(prefix)
+
+    def snapshot(self) -> "LmdbSnapshot":
+        """Return the store as it is at this moment, for one answer made of several reads; nobody keeps it longer."""
+        try:
+            return LmdbSnapshot(self.shared.env.begin(), self.torn)
+        except lmdb.Error as error:
+            raise self.torn(error) from error
+
+    def torn(self, error: lmdb.Error) -> Torn:
+        """Return what an error of LMDB's means here."""
+        return Torn(self._name, type(error).__name__)
 
     def close(self) -> None:
-        """Let go of the files."""
-        self._env.close()
+        """Let go of the files; they are closed with their last user."""
+        del self.shared
+
+
+class LmdbSnapshot:
+    """An LMDB environment at one moment: a read transaction, which ends with its last reference."""
+
+    __slots__ = ("_torn", "_transaction")
+
+    def __init__(self, transaction: lmdb.Transaction, torn: Callable[[lmdb.Error], Torn]) -> None:
+        self._transaction, self._torn = transaction, torn
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+        try:
+            value: bytes | None = self._transaction.get(key)
+        except lmdb.Error as error:
+            raise self._torn(error) from error
+        return value
+
+    def values(self, *keys: bytes) -> list[bytes | None]:
+        """Return the values of several keys."""
+        try:
+            read = self._transaction.get
+            return [read(key) for key in keys]
+        except lmdb.Error as error:
+            raise self._torn(error) from error
+
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values that begin with the prefix, in key order."""
+        try:
+            yield from rows(self._transaction, prefix)
+        except lmdb.Error as error:
+            raise self._torn(error) from error
+
+    def snapshot(self) -> "LmdbSnapshot":
+        """Return itself: it does not move."""
+        return self
+
+
+def rows(transaction: lmdb.Transaction, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys and values of a transaction that begin with the prefix, in key order."""
+    cursor = transaction.cursor()
+    found = cursor.set_range(prefix)
+    while found and cursor.key().startswith(prefix):
+        yield bytes(cursor.key()), bytes(cursor.value())
+        found = cursor.next()
 
 
 class LmdbWriter:
@@ -71,87 +214,57 @@ class LmdbWriter:
 
     _BATCH = 5_000
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, durable: bool = True, map_size: int = MAP_SIZE) -> None:
         path.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._env = lmdb.open(
-            str(path), map_size=_MAP_SIZE, max_readers=_MAX_READERS, sync=durable, metasync=durable, readahead=False
+            str(path), map_size=map_size, max_readers=_MAX_READERS, sync=durable, metasync=durable, readahead=False
         )
         self._transaction = self._env.begin(write=True)
-        self._puts = 0
+        self._writes = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key as it is written by now, or None."""
+        value: bytes | None = self._transaction.get(key)
+        return value
+
+    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values that begin with the prefix, in key order; nothing is written meanwhile."""
+        return rows(self._transaction, prefix)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key."""
         self._transaction.put(key, value)
-        self._puts += 1
-        if self._puts % self._BATCH == 0:
-            self._transaction.commit()
-            self._transaction = self._env.begin(write=True)
+        self._written()
 
     def delete(self, key: bytes) -> None:
         """Remove a key, if it is there."""
         self._transaction.delete(key)
+        self._written()
+
+    def _written(self) -> None:
+        self._writes += 1
+        if self._writes % self._BATCH == 0:
+            self._transaction.commit()
+            self._transaction = self._env.begin(write=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._transaction.commit()
-            self._env.sync(True)
-        else:
-            self._transaction.abort()
-        self._env.close()
-
-
-class Generations:
-    """Whole serving stores side by side; a pointer file names the one that is served."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._open: tuple[str, LmdbReader] | None = None
-
-    @contextmanager
-    def building(self, name: str) -> Iterator[LmdbWriter]:
-        """Build a generation from nothing; a half-built one of a killed run is thrown away first."""
-        path = self.root / name
-        shutil.rmtree(path, ignore_errors=True)
-        with LmdbWriter(path, durable=False) as writer:
-            yield writer
-
-    def publish(self, name: str) -> None:
-        """Make a built generation the served one, atomically, and keep one before it for rollback."""
-        before = self.name()
-        temporary = self.root / f".{_POINTER}.{name}"
-        with temporary.open("w", encoding="ascii") as file:
-            file.write(name)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.root / _POINTER)
-        fsync_folder(self.root)
-        for path in self.root.iterdir():
-            if path.is_dir() and path.name not in {name, before}:
-                shutil.rmtree(path, ignore_errors=True)
-
-    def name(self) -> str | None:
-        """Return the name of the served generation, or None before the first."""
         try:
-            return (self.root / _POINTER).read_text(encoding="ascii")
-        except FileNotFoundError:
-            return None
-
-    def current(self) -> LmdbReader:
-        """Return a reader of the served generation, reopened only when the pointer has moved."""
-        name = self.name()
-        if name is None:
-            raise Missing("nothing has been published yet; `kindred run` does it")
-        if self._open is None or self._open[0] != name:
-            # The old reader is left to its last users; the garbage collector closes it.
-            self._open = (name, LmdbReader(self.root / name))
-        return self._open[1]
+            if kind is None:
+                self._transaction.commit()
+                lengthen(self._env, self._path)
+                self._env.sync(True)
+            else:
+                self._transaction.abort()
+        finally:
+            self._env.close()
 
 
-class Change:
-    """A transaction in the making: it sees what it wrote, and nobody else does until it is done."""
+class LmdbChange:
+    """A change of an `LmdbStore`."""
 
     def __init__(self, transaction: lmdb.Transaction) -> None:
         self._transaction = transaction
@@ -179,7 +292,7 @@ class LmdbStore:
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self._env = lmdb.open(
-            str(path), map_size=_MAP_SIZE, max_readers=_MAX_READERS, sync=durable, metasync=durable, readahead=False
+            str(path), map_size=MAP_SIZE, max_readers=_MAX_READERS, sync=durable, metasync=durable, readahead=False
         )
 
     def get(self, key: bytes) -> bytes | None:
@@ -190,17 +303,13 @@ class LmdbStore:
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values that begin with the prefix, in key order."""
         with self._env.begin() as transaction:
-            cursor = transaction.cursor()
-            found = cursor.set_range(prefix)
-            while found and cursor.key().startswith(prefix):
-                yield bytes(cursor.key()), bytes(cursor.value())
-                found = cursor.next()
+            yield from rows(transaction, prefix)
 
     @contextmanager
     def change(self) -> Iterator[Change]:
         """Change several keys in one transaction; an error leaves all as it was."""
         with self._env.begin(write=True) as transaction:
-            yield Change(transaction)
+            yield LmdbChange(transaction)
 
     def revision(self) -> int:
         """Return a number that every change makes larger."""
@@ -241,13 +350,7 @@ class Overlay:
     def items(self, prefix: bytes = b"") -> list[tuple[bytes, bytes]]:
         """Return keys and values that begin with the prefix, in key order."""
         with self._env.begin() as transaction:
-            cursor = transaction.cursor()
-            rows = []
-            found = cursor.set_range(prefix)
-            while found and cursor.key().startswith(prefix):
-                rows.append((bytes(cursor.key()), bytes(cursor.value())))
-                found = cursor.next()
-            return rows
+            return list(rows(transaction, prefix))
 
     def revision(self) -> int:
         """Return a number that every committed write of any process makes larger; for readers that keep a copy."""
@@ -258,10 +361,10 @@ class Overlay:
         """Set a key; when this returns it is on disk."""
         self.put_all([(key, value)])
 
-    def put_all(self, rows: list[tuple[bytes, bytes]]) -> None:
+    def put_all(self, entries: list[tuple[bytes, bytes]]) -> None:
         """Set keys in one transaction; when this returns all are on disk."""
         with self._env.begin(write=True) as transaction:
-            for key, value in rows:
+            for key, value in entries:
                 transaction.put(key, value)
 
     def delete(self, keys: list[bytes]) -> None:

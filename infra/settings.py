@@ -21,6 +21,7 @@ _OF_THE_MACHINE = ("engine", "serving", "stores", "log")
 # Where the embedded database lies in a workspace.
 EMBEDDED = "state/kindred.db"
 _SERVED = ("postgresql://", "postgresql+psycopg://")
+_REDIS = ("redis://", "rediss://")
 _KEY_BYTES = 32
 _BROKERS = re.compile(r"[\w.\[\]:-]+:\d{1,5}(\s*,\s*[\w.\[\]:-]+:\d{1,5})*")
 
@@ -48,14 +49,72 @@ class EngineSettings(Section):
     )
 
 
+class SegmentSettings(Section):
+    """Segment's Profile API at its own addresses."""
+
+    space: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the space's id in the addresses")
+    types: dict[str, str] = Field(
+        default={}, description="our identifier type for each of theirs that is called otherwise: user_id: customer"
+    )
+
+
+class OidcSettings(Section):
+    """Whose bearer tokens the server takes beside its own keys, and what the names in them open."""
+
+    issuer: str = Field(min_length=1, description="as tokens say it in iss")
+    audience: str = Field(min_length=1, description="that tokens must be made out for")
+    jwks: str = Field(description="the provider's keys: an https address, or a file of the workspace")
+    claim: str = Field(default="scope", description="the claim that holds names: words, or a list")
+    scopes: dict[str, list[str]] = Field(default={}, description="what each name may do")
+    purposes: dict[str, list[str]] = Field(default={}, description="what for")
+    leeway: int = Field(default=60, ge=0, le=300, description="seconds by which clocks may differ")
+
+    @field_validator("jwks")
+    @classmethod
+    def _out_of_reach(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if "://" not in value:
+            return value
+        if parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}:
+            return value
+        if parts.scheme != "https" or not parts.hostname or parts.username or parts.password:
+            raise ValueError("whoever can change these keys can let anybody in; use https://host/…, or a file")
+        return value
+
+
 class ServingSettings(Section):
     """Where the API listens. Loopback unless said otherwise."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8460, ge=0, le=65535)
+    online: bool = Field(
+        default=True, description="whether what the collector takes in is seen in served profiles at once"
+    )
     erase: bool = Field(
         default=True, description="whether the server hands accepted erasures to the job runner, and starts one"
     )
+    people_per_day: int = Field(
+        default=100_000, ge=1, description="different people that a key may read in a day (UTC), unless it says its own"
+    )
+    segment: SegmentSettings | None = Field(default=None, description="Segment's Profile API; off unless it is here")
+    oidc: OidcSettings | None = Field(default=None, description="bearer tokens of an identity provider")
+    store: str = Field(
+        default="lmdb", repr=False, description="what profiles are served from: lmdb, or redis://… as ${NAME}"
+    )
+
+    @field_validator("store")
+    @classmethod
+    def _lmdb_or_redis(cls, value: str) -> str:
+        if value != "lmdb" and not (value.startswith(_REDIS) and urlsplit(value).hostname):
+            raise ValueError(
+                "not a store that profiles are served from; use lmdb, or redis://user:password@host:port/0"
+            )
+        return value
+
+    @property
+    def remote(self) -> bool:
+        """Whether profiles are served from a server's memory and no files."""
+        return self.store != "lmdb"
 
 
 class StoresSettings(Section):

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
@@ -136,10 +135,10 @@ def lookup(
 ) -> pa.Table:
     """Return the rows that an expression wants, for answers that are small; the table itself streams by."""
     stream = reader(lake, table, at)
-    found: pa.Table = ds.Scanner.from_batches(
-        stream, filter=wanted, columns=list(columns) if columns is not None else stream.schema.names
-    ).to_table()
-    return found
+    names = list(columns) if columns is not None else stream.schema.names
+    # Not by a dataset's scanner, which brings pandas into every process that serves.
+    empty = stream.schema.empty_table().select(names)
+    return pa.concat_tables([empty, *(pa.table(batch).filter(wanted).select(names) for batch in stream)])
 
 
 def count(lake: Path, table: Table, at: int | None = None) -> int:

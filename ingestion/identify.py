@@ -17,6 +17,7 @@ from infra import dates
 from infra.dates import Order
 from infra.identifiers import IdentifierType, digests, is_blocked, names_somebody, normalise, record_token, token
 from ingestion.check import Check, breaks, trimmed
+from ingestion.config import Source
 
 # A raw value's one spelling, the token that stands for it, why there is none, and whether it may say who somebody is.
 Spelled = tuple[str | None, str | None, str | None, bool]
@@ -204,6 +205,51 @@ class Naming:
         parts = zip(*(batch.column(name).to_pylist() for name in names), strict=True)
         named = ("|".join(trimmed(part) or "" for part in row) for row in parts)
         return pa.array([record_token(key or self.key, self.source, one) for one in named], pa.string())
+
+
+def naming_of(
+    source: Source,
+    columns: Sequence[str],
+    promised: Sequence[Check],
+    kinds: Mapping[str, IdentifierType],
+    key: bytes,
+    *,
+    region: str,
+    zone: str,
+    today: date,
+    restricted: frozenset[str],
+    kept_out: KeptOut,
+    told: Sequence[str],
+) -> Naming:
+    """Return how the people of a source are named whose rows have these columns and are held to these promises.
+
+    `told` are the columns of the key of rows whose verdict has to be told where the row itself is not kept.
+    """
+
+    def place(column: str) -> str:
+        # Without fresh files there are no columns, and nobody is named.
+        return f"r{columns.index(column)}" if column in columns else ""
+
+    named = tuple((kind, column) for kind, listed in source.identifiers.items() for column in listed)
+    dropping = [check for check in promised if check.action == "drop_field"]
+    dropped = {column for _, column in named} & {check.column for check in dropping}
+    return Naming(
+        source=source.source,
+        columns=tuple((kind, place(column)) for kind, column in named),
+        kinds=kinds,
+        region=region,
+        key=key,
+        restricted=restricted,
+        kept_out=kept_out,
+        keys=tuple(place(c) for c in source.key if c in columns) if source.record == "person" else (),
+        told=tuple(place(c) for c in told if c in columns),
+        known_first=source.record != "consent",
+        soft={place(c): tuple(k for k in dropping if k.column == c) for c in sorted(dropped)},
+        zone=zone,
+        dates=tuple(place(column) for column in source.dates() if column in columns),
+        order=source.date_order or "month_first",
+        today=today,
+    )
 
 
 @dataclass(frozen=True, slots=True)

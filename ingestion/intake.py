@@ -19,7 +19,7 @@ from ingestion.discover import Found, labelled_fields
 from ingestion.drift.look import Look, checks_of, columns_with, drawn_of, look, telling
 from ingestion.drift.store import history
 from ingestion.expected import Evolution
-from ingestion.identify import Naming
+from ingestion.identify import Naming, naming_of
 from ingestion.judge import Reading
 from ingestion.model import Account, Note, SourceFile
 from ingestion.periods import Periods
@@ -189,37 +189,18 @@ def _declaration(source: Source, terms: Terms, zone: str, region: str) -> str:
 
 def _naming(runtime: Runtime, reading: Reading, terms: Terms, region: str) -> Naming:
     source = reading.source
-    key = tuple(_place(reading, name) for name in source.key if name in reading.columns)
-    columns = tuple((kind, column) for kind, named in source.identifiers.items() for column in named)
-    dropping = [check for check in reading.checks if check.action == "drop_field"]
-    dropped = {column for _, column in columns} & {check.column for check in dropping}
-    return Naming(
-        source=source.source,
-        columns=tuple((kind, _place(reading, column)) for kind, column in columns),
-        kinds=terms.kinds,
+    telling = source.once or source.duplicates.within or source.consent_gate or terms.keeps_out()
+    return naming_of(
+        source,
+        reading.columns,
+        reading.checks,
+        terms.kinds,
+        runtime.workspace.token_key(),
         region=region,
-        key=runtime.workspace.token_key(),
+        zone=reading.zone,
+        today=reading.received_at.date(),
         # the words of restricted people are heard, those of people who are kept out are not
         restricted=frozenset() if source.record == "consent" else terms.restricted,
         kept_out=terms.kept_out,
-        keys=key if source.record == "person" else (),
-        told=key
-        if source.once
-        or source.duplicates.within
-        or source.consent_gate
-        or terms.restricted
-        or terms.kept_out
-        or terms.periods
-        else (),
-        known_first=source.record != "consent",
-        soft={_place(reading, c): tuple(k for k in dropping if k.column == c) for c in sorted(dropped)},
-        zone=reading.zone,
-        dates=tuple(_place(reading, column) for column in source.dates() if column in reading.columns),
-        order=source.date_order or "month_first",
-        today=reading.received_at.date(),
+        told=source.key if telling else (),
     )
-
-
-def _place(reading: Reading, column: str) -> str:
-    # Without fresh files there are no columns, and nobody is named.
-    return f"r{reading.columns.index(column)}" if column in reading.columns else ""

@@ -1,10 +1,8 @@
 """Erasure of a person from what is known of people: built anew without them, published, older editions removed."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import or_
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.compute as pc
@@ -13,11 +11,12 @@ from pyspark.sql import DataFrame
 from consent.erasure.ports import Places, Plan, Subject
 from consent.residue.model import Place
 from infra import shelf, upkeep
-from infra.keyvalue import Generations
 from infra.lake import Lake
 from infra.runtime import Runtime
 from profiles.jobs import build
-from profiles.serving import FOLDER
+from profiles.online.opened import FOLDER as ONLINE
+from profiles.online.opened import forget_states
+from profiles.serving import FOLDER, serving_store
 from profiles.tables import BORROWED_REFUSALS, CONSENT_CHANGES, PROFILE_TOKENS, TABLES
 
 _OVERLAY: Final = "overlay"
@@ -93,7 +92,9 @@ class Served:
         root = self._runtime.workspace.serving_path
         overlay = Place(store="serving.overlay", kind="lmdb", root=root / _OVERLAY, allowed=frozenset({"token"}))
         served = Place(store="serving", kind="lmdb", root=root / FOLDER)
-        return Places(state=("serving",), scanned=(served, overlay))
+        # What the online path knows of people is made anew with each generation; digests of message ids stay two days.
+        online = Place(store="serving.online", kind="lmdb", root=self._runtime.workspace.state_path / ONLINE)
+        return Places(state=("serving", "online"), scanned=(served, overlay, online))
 
     def plan(self, subject: Subject) -> Plan:
         """Return that every profile id is served anew."""
@@ -104,18 +105,12 @@ class Served:
         return dict(self._publish())
 
     def purge(self, subject: Subject) -> None:  # noqa: ARG002 - every store's shape
-        """Remove every generation but the served one, the one kept for rollback too."""
-        remove_older(self._runtime.workspace.serving_path)
+        """Remove every generation but the served one, the one kept for rollback too, and what the others knew."""
+        workspace = self._runtime.workspace
+        store = serving_store(workspace)
+        store.remove_older()
+        served = store.name()
+        forget_states(workspace, [served] if served else [])
 
     def expire(self, subject: Subject) -> None:
         """Do nothing: what is removed is gone."""
-
-
-def remove_older(serving: Path) -> int:
-    """Remove every generation but the served one, and return how many that were."""
-    generations = Generations(serving / FOLDER)
-    served = generations.name()
-    older = [path for path in sorted(generations.root.iterdir()) if path.is_dir() and path.name != served]
-    for path in older:
-        shutil.rmtree(path)
-    return len(older)

@@ -23,3 +23,20 @@ class OverlayUnreadable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("the overlay of withdrawn consent cannot be read; profiles stay closed until it can")
+
+
+class ManifestUnreadable(Unavailable):
+    """A generation that does not say what it was made from, so nothing of it may be believed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the generation {name} does not say what it was made from; `kindred publish` makes it anew")
+
+
+class TablesAhead(Refused):
+    """Tables that no whole run has brought together."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            f"the table {table} is newer than the last whole run, so the tables do not fit together; `kindred run "
+            "--full` builds and publishes them"
+        )

@@ -21,12 +21,13 @@ from infra.identifiers import load_identifier_types
 from infra.runtime import Runtime
 from profiles import account
 from profiles.config import ProfileSettings, load_settings
+from profiles.errors import TablesAhead
 from profiles.feed import Facts, facts, newest_moment
 from profiles.partings import Parting
-from profiles.publish import Edition, Filler, is_published, publish_edition, run_facts
+from profiles.publish import PUBLISHED, Bring, Edition, Filler, is_published, publish_edition, run_facts
 from profiles.retention import withheld
 from profiles.rulebook import Rulebook
-from profiles.serving import STALENESS_SECONDS
+from profiles.serving import STALENESS_SECONDS, serving_store
 from profiles.tables import (
     PROFILE_CONSENT,
     PROFILE_GRAPH,
@@ -40,6 +41,16 @@ from profiles.transforms import facts as sums
 from profiles.transforms import golden, graph, identifiers, links, rfm, scopes, timeline, traits, views
 
 _MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a run that came to its end says of itself: which tables it brought together, and when it judged."""
+
+    run: str
+    number: int
+    started_at: datetime
+    tables: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,21 +203,20 @@ def _account(runtime: Runtime) -> dict[str, object]:
     return {table.name: shelf.count(lake, table) for table in TABLES}
 
 
-def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Filler] = ()) -> dict[str, object]:
+def publish(
+    runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Filler] = (), bring: Bring | None = None
+) -> dict[str, object]:
     """Serve what was built: a new generation beside the live one, one switch, then the overlay is relieved.
 
     Readers look at the pointer every `STALENESS_SECONDS`; a denial that the new generation has taken in is
     forgotten only when none of them can still read the old one. The consent funnel tells whom each purpose is
-    served, and of those left out also who refused since the build and whom identity holds back.
+    served, and of those left out also who refused since the build and whom identity holds back. `whole` (or `full`)
+    begins from nothing: what was removed from a copied file may still stand in its free pages.
     """
-    del arguments
     run, workspace = runtime.run, runtime.workspace
-    facts_of_run = run_facts(run.id, run.number, run.started_at)
-    name = f"{run.number:08d}"
-    settings, purposes = load_settings(workspace), load_policy(workspace).purposes
-    ways = {str(purpose): terms.readable_links() for purpose, terms in purposes.items()}
-    edition = Edition(workspace.lake_path, workspace.serving_path, name, settings, facts_of_run, ways)
-    counts = {} if is_published(edition) else publish_edition(edition, fillers)
+    edition = _edition(runtime, run_facts(run.id, run.number, run.started_at))
+    edition = replace(edition, whole="yes" in {arguments.get("whole"), arguments.get("full")})
+    counts = {} if is_published(edition) else publish_edition(edition, fillers, bring)
     time.sleep(2 * STALENESS_SECONDS)
     overlay = DenyOverlay.open(workspace.serving_path)
     try:
@@ -216,5 +226,37 @@ def publish(runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Fi
         overlay.close()
     for line in funnel.told(runtime.database, run.id, "serve", account.viewed(workspace.lake_path, denials)):
         runtime.say(line)
-    runtime.say(f"published: {counts.get('views', 0):,} views of {counts.get('profiles', 0):,} profiles")
-    return {"generation": name, **counts, "denials_taken_in": relieved}
+    runtime.say(
+        f"published: {counts.get('views', 0):,} views of {counts.get('profiles', 0):,} profiles, "
+        f"{counts.get('views_changed', 0):,} new or changed, {counts.get('views_removed', 0):,} removed"
+    )
+    return {"generation": edition.name, **counts, "denials_taken_in": relieved}
+
+
+def _edition(runtime: Runtime, facts_of_run: Mapping[str, object]) -> Edition:
+    workspace, name = runtime.workspace, f"{runtime.run.number:08d}"
+    purposes = load_policy(workspace).purposes
+    ways = {str(purpose): terms.readable_links() for purpose, terms in purposes.items()}
+    return Edition(
+        workspace.lake_path, workspace.serving_path, name, load_settings(workspace), facts_of_run, ways,
+        serving_store(workspace),
+    )  # fmt: skip
+
+
+def publish_again(
+    runtime: Runtime, built: Built, fillers: Sequence[Filler] = (), bring: Bring | None = None
+) -> dict[str, object]:
+    """Serve once more, whole, what a run built: after a store was lost or damaged, or was rolled back.
+
+    What it judged it judged then, so the overlay keeps every refusal of since. Raise `TablesAhead` where a run that
+    did not come to its end has written some tables since.
+    """
+    workspace = runtime.workspace
+    for table in PUBLISHED:
+        if shelf.version(workspace.lake_path, table) != built.tables.get(table.name):
+            raise TablesAhead(table.name)
+    facts_of_run = run_facts(built.run, built.number, built.started_at)
+    edition = _edition(runtime, facts_of_run)
+    counts = publish_edition(replace(edition, whole=True), fillers, bring)
+    runtime.say(f"published: {counts['views']:,} views of {counts['profiles']:,} profiles")
+    return {"generation": edition.name, **counts}

@@ -11,6 +11,11 @@ Because = Literal["consent", "policy", "link"]
 
 # Closest first: where an identifier is tied in two ways, the closer one counts.
 LINKS: tuple[Link, ...] = ("own", "verified", "probable")
+CERTAIN: tuple[Link, ...] = ("own", "verified")
+# Why a record alone would be left out though nobody refused: a grant of the same person may stand in.
+ABSENT = ("no_consent", "link", "expired", "notice_changed")
+# Long texts (a page's address, a ticket's words) are shown in part; the whole lies in `events`.
+SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)

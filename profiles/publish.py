@@ -1,52 +1,38 @@
 """From the lake to the serving store, without a JVM: a new generation beside the live one, then one atomic switch."""
 
+import heapq
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final
 
 import orjson
 
 from identity.tables import PROFILE_ALIAS
 from infra import shelf
-from infra.keyvalue import Generations, LmdbReader, LmdbWriter
-from infra.tables import Table
-from profiles import render
+from infra.keyvalue import KeyValue, LmdbReader, LmdbWriter
+from infra.serving.embedded import Generations
+from infra.serving.store import UNDO, ServingStore, Undo, Writer
+from profiles import changes, render
+from profiles.audiences import AUDIENCE_MEMBERS, Memberships
 from profiles.config import ProfileSettings
 from profiles.errors import GenerationTorn
-from profiles.serving import (
-    FOLDER,
-    MANIFEST,
-    alias_key,
-    borrowed_key,
-    graph_key,
-    header_key,
-    holders_key,
-    search_key,
-    timeline_key,
-    token_key,
-    view_key,
-)
-from profiles.tables import BORROWED_REFUSALS, PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS, PROFILE_VIEWS
+from profiles.parts import BORROWED, Part, borrowed, parts
+from profiles.serving import FOLDER, MANIFEST
+from profiles.start import Start, rules, start_of
+from profiles.tables import PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS, PROFILE_VIEWS
 
 Put = Callable[[bytes, bytes], None]
 # Puts keys of a higher package into the generation and returns how many; the composition root hands them in.
 Filler = Callable[[Put], int]
+# Brings a built generation up to date, given its store and name; the composition root hands it in.
+Bring = Callable[[ServingStore, str], None]
 
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """What publishing reads of activation's `audience_members`, where that exists."""
-
-    audience: str
-    profile_id: str
-    purpose: str
-
-
-_AUDIENCE_MEMBERS: Final = Table("audience_members", _Member, keys=("audience", "profile_id"))
-_READ: Final = (PROFILE_VIEWS, PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS)
+# What a generation is made from, with audiences and aliases; a run replaces each of them whole.
+PUBLISHED: Final = (PROFILE_VIEWS, PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS)
+_WHERE_THERE: Final = (PROFILE_ALIAS, AUDIENCE_MEMBERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,144 +46,150 @@ class Edition:
     run: Mapping[str, object]
     # The links over which each purpose may come to somebody; a purpose that is not named, over all.
     links: Mapping[str, Collection[str]] = field(default_factory=dict)
+    # Where it is served from; files below `serving` where nobody says otherwise.
+    store: ServingStore | None = None
+    # Whether all is written anew, though it might begin from the served generation.
+    whole: bool = False
+
+    def generations(self) -> ServingStore:
+        """Return the store that it is published to."""
+        return self.store or Generations(self.serving / FOLDER)
 
 
 def is_published(edition: Edition) -> bool:
     """Say whether the edition is the one that is served; then a resumed run has nothing left to do."""
-    return Generations(edition.serving / FOLDER).name() == edition.name
+    return edition.generations().name() == edition.name
 
 
-def publish_edition(edition: Edition, fillers: Sequence[Filler] = ()) -> dict[str, int]:
-    """Write a whole generation, count it, and switch to it; return what it holds.
+def publish_edition(edition: Edition, fillers: Sequence[Filler] = (), bring: Bring | None = None) -> dict[str, int]:
+    """Build a generation, count it, and switch to it; return what it holds, and what of its views is new.
 
-    Nothing that is served is touched before the switch. A run that is killed leaves an unfinished folder, which
-    the next try throws away.
+    It begins from the served one where what differs can be told for certain, and is else written whole; both come to
+    the same, but that a view in which nothing changed keeps its bytes. Nothing that is served is touched before the
+    switch; `bring` brings what was built up to date before it. A run that is killed leaves an unfinished generation,
+    which the next try throws away.
     """
-    generations = Generations(edition.serving / FOLDER)
-    generations.root.mkdir(parents=True, exist_ok=True)
-    versions = {table.name: shelf.version(edition.lake, table) for table in _READ}
-    with generations.building(edition.name) as writer:
-        counts = {
-            "views": _put_views(edition, versions, writer.put),
-            "profiles": _put_graphs(edition, versions, writer.put),
-            "timelines": _put_timelines(edition, versions, writer.put),
-            "identifiers": _put_tokens(edition, versions, writer.put),
-            "aliases": _put_aliases(edition, writer.put),
-            "other": _put_borrowed(edition, writer.put) + sum(fill(writer.put) for fill in fillers),
-        }
-        manifest = {"generation": edition.name, **edition.run, "tables": versions, "counts": counts}
-        writer.put(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS))
-    wanted = shelf.count(edition.lake, PROFILE_VIEWS, versions[PROFILE_VIEWS.name])
-    if counts["views"] != wanted:
-        raise GenerationTorn(wanted, counts["views"])
+    generations = edition.generations()
+    edition.serving.mkdir(parents=True, exist_ok=True)
+    versions = _versions(edition.lake)
+    digest = rules(edition.settings.model_dump(mode="json"), {p: sorted(ways) for p, ways in edition.links.items()})
+    scratch = edition.serving / f".audiences-{edition.name}"
+    with Memberships(edition.lake, scratch, versions.get(AUDIENCE_MEMBERS.name)) as audiences:
+        wanted = parts(render.kinds(edition.settings), edition.links, audiences.of)
+        start = None if edition.whole else start_of(generations, edition.lake, wanted, versions, digest)
+        with generations.building(edition.name, start.base if start else None) as writer:
+            counts = {part.counted: _put(edition.lake, part, versions, writer, start) for part in wanted}
+            filled = _fill(edition, fillers, writer, generations.reader(start.base) if start else None, start)
+            counts["other"] = filled.count
+            became = start.told() if start else {"changed": counts["views"], "removed": 0, "kept": 0}
+            manifest = {
+                "generation": edition.name, **edition.run, "tables": versions, "counts": counts, "rules": digest,
+                "filled": filled.prefixes, "views": {"from": start.base if start else None, **became},
+            }  # fmt: skip
+            writer.put(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS))
+    counted = shelf.count(edition.lake, PROFILE_VIEWS, versions[PROFILE_VIEWS.name])
+    if counts["views"] != counted:
+        raise GenerationTorn(counted, counts["views"])
+    if bring is not None:
+        bring(generations, edition.name)
     generations.publish(edition.name)
-    return counts
+    return counts | {f"views_{name}": count for name, count in became.items()}
 
 
-def _rows(edition: Edition, versions: Mapping[str, int], table: Table) -> Iterator[dict[str, Any]]:
-    for batch in shelf.batches(edition.lake, table, versions[table.name]):
+def _versions(lake: Path) -> dict[str, int]:
+    there = (*PUBLISHED, *(table for table in _WHERE_THERE if shelf.exists(lake, table)))
+    return {table.name: shelf.version(lake, table) for table in there}
+
+
+def _put(lake: Path, part: Part, versions: Mapping[str, int], writer: Writer, start: Start | None) -> int:
+    """Put a table's part, or what of it differs from the generation begun from; return how many rows it has."""
+    name = part.table.name
+    if name not in versions:
+        return 0
+    if start is None:
+        count = 0
+        for row in _rows(lake, part, versions[name]):
+            part.put(writer, row)
+            count += 1
+        return count
+    difference = start.differences[part.counted]
+    for batch in difference.gone.to_batches(1_024):
+        for key in batch.to_pylist():
+            part.drop(writer, key)
+    for row in changes.rows(lake, part.table, versions[name], difference.changed):
+        part.replace(writer, row)
+    return difference.after
+
+
+def _rows(lake: Path, part: Part, version: int) -> Iterator[Mapping[str, object]]:
+    for batch in shelf.batches(lake, part.table, version, columns=None if part.shown else list(part.keys)):
         # A row of a timeline is large as Python objects, so few of them are made at a time.
         for start in range(0, batch.num_rows, 256):
             yield from batch.slice(start, 256).to_pylist()
 
 
-def _put_views(edition: Edition, versions: Mapping[str, int], put: Put) -> int:
-    kinds, count = render.kinds(edition.settings), 0
-    with _Memberships(edition) as audiences:
-        for row in _rows(edition, versions, PROFILE_VIEWS):
-            person, purpose = row["profile_id"], row["purpose"]
-            tag, body = render.view(row, kinds, audiences.of(purpose, person))
-            put(view_key(purpose, person), tag + body)
-            for word in render.search_words(row["attributes"]):
-                put(search_key(purpose, word, person), b"")
-            count += 1
-    return count
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """What others put: how many keys, and with which first parts."""
+
+    count: int
+    prefixes: list[str]
 
 
-def _put_graphs(edition: Edition, versions: Mapping[str, int], put: Put) -> int:
-    count = 0
-    for row in _rows(edition, versions, PROFILE_GRAPH):
-        person = row["profile_id"]
-        put(header_key(person), render.header(row))
-        put(holders_key(person), "\n".join(sorted(t["token"] for t in row["tokens"])).encode())
-        put(graph_key(person), render.graph(row))
-        count += 1
-    return count
+def _fill(
+    edition: Edition, fillers: Sequence[Filler], writer: Writer, base: KeyValue | None, start: Start | None
+) -> _Filled:
+    """Put what is kept of partings and what others have to put, and remove what of theirs is no more.
+
+    It goes by a store of its own on disk: what is put comes in any order, and is compared in that of the keys.
+    """
+    path = edition.serving / f".filling-{edition.name}"
+    shutil.rmtree(path, ignore_errors=True)
+    try:
+        with LmdbWriter(path, durable=False) as filling:
+            count = 0
+            for key, value in borrowed(edition.lake):
+                filling.put(key, value)
+                count += 1
+            count += sum(fill(filling.put) for fill in fillers)
+        reader = LmdbReader(path)
+        prefixes = {BORROWED.partition(b"|")[0].decode()}
+        prefixes |= {key.partition(b"|")[0].decode() for key, _ in reader.items(b"")}
+        for prefix in sorted(prefixes | set(start.filled if start else ())):
+            begun = f"{prefix}|".encode()
+            before = () if base is None else _as_published(base, begun)
+            for name, now in _differing(before, reader.items(begun)):
+                if now is None:
+                    writer.delete(name)
+                else:
+                    writer.put(name, now)
+        reader.close()
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+    return _Filled(count, sorted(prefixes))
 
 
-def _put_timelines(edition: Edition, versions: Mapping[str, int], put: Put) -> int:
-    count = 0
-    for row in _rows(edition, versions, PROFILE_TIMELINE):
-        put(timeline_key(row["profile_id"]), render.timeline(row))
-        count += 1
-    return count
+def _as_published(base: KeyValue, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield what a generation held when it was published, in key order, whatever was changed since."""
+    undone = {undo.key: undo.was for undo in (Undo.read(*row) for row in base.items(UNDO + prefix))}
+    kept = (row for row in base.items(prefix) if row[0] not in undone)
+    return heapq.merge(kept, ((key, was) for key, was in sorted(undone.items()) if was is not None))
 
 
-def _put_tokens(edition: Edition, versions: Mapping[str, int], put: Put) -> int:
-    count = 0
-    for row in _rows(edition, versions, PROFILE_TOKENS):
-        closed = sorted(p for p, links in edition.links.items() if row.get("link") and row["link"] not in links)
-        ends = ",".join(row["profile_ids"]) + ("\n" + " ".join(closed) if closed else "")
-        put(token_key(row["token"]), ends.encode())
-        count += 1
-    return count
-
-
-def _put_borrowed(edition: Edition, put: Put) -> int:
-    """Put what officers must know to decide as the build did: which refusals a person keeps of whom, and until when."""
-    kept: dict[str, dict[str, str]] = {}
-    if shelf.exists(edition.lake, BORROWED_REFUSALS):
-        for batch in shelf.batches(edition.lake, BORROWED_REFUSALS, columns=["profile_id", "sid", "until"]):
-            for row in batch.to_pylist():
-                sids, until = kept.setdefault(row["profile_id"], {}), row["until"].astimezone(UTC).isoformat()
-                sids[row["sid"]] = max(until, sids.get(row["sid"], until))
-    for profile_id, sids in kept.items():
-        put(borrowed_key(profile_id), orjson.dumps(sids, option=orjson.OPT_SORT_KEYS))
-    return len(kept)
-
-
-def _put_aliases(edition: Edition, put: Put) -> int:
-    if not shelf.exists(edition.lake, PROFILE_ALIAS):
-        return 0
-    count = 0
-    for batch in shelf.batches(edition.lake, PROFILE_ALIAS, columns=["alias_id", "profile_id"]):
-        for row in batch.to_pylist():
-            put(alias_key(row["alias_id"], row["profile_id"]), b"")
-            count += 1
-    return count
-
-
-class _Memberships:
-    """Who is in which audience, in a store of its own on disk, so that memory does not grow with the members."""
-
-    def __init__(self, edition: Edition) -> None:
-        self._lake = edition.lake
-        self._path = edition.serving / f".audiences-{edition.name}"
-        self._reader: LmdbReader | None = None
-
-    def __enter__(self) -> Self:
-        shutil.rmtree(self._path, ignore_errors=True)
-        if shelf.exists(self._lake, _AUDIENCE_MEMBERS):
-            with LmdbWriter(self._path, durable=False) as writer:
-                for batch in shelf.batches(
-                    self._lake, _AUDIENCE_MEMBERS, columns=["audience", "profile_id", "purpose"]
-                ):
-                    for row in batch.to_pylist():
-                        writer.put(f"{row['purpose']}|{row['profile_id']}|{row['audience']}".encode(), b"")
-            self._reader = LmdbReader(self._path)
-        return self
-
-    def of(self, purpose: str, profile_id: str) -> list[str]:
-        """Return the audiences of a purpose that a person is in, in alphabetical order."""
-        if self._reader is None:
-            return []
-        prefix = f"{purpose}|{profile_id}|".encode()
-        return [key[len(prefix) :].decode() for key, _ in self._reader.items(prefix)]
-
-    def __exit__(self, *_: object) -> None:
-        if self._reader is not None:
-            self._reader.close()
-        shutil.rmtree(self._path, ignore_errors=True)
+def _differing(
+    before: Iterable[tuple[bytes, bytes]], after: Iterable[tuple[bytes, bytes]]
+) -> Iterator[tuple[bytes, bytes | None]]:
+    """Yield what to put and, with None, what to remove to come from one sorted list of keys to the other."""
+    old, new = iter(before), iter(after)
+    was, now = next(old, None), next(new, None)
+    while was is not None or now is not None:
+        if was is not None and (now is None or was[0] < now[0]):
+            yield was[0], None
+            was = next(old, None)
+        elif now is not None:
+            if was != now:
+                yield now
+            was, now = (next(old, None) if was is not None and was[0] == now[0] else was), next(new, None)
 
 
 def run_facts(run_id: str, number: int, started_at: datetime) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """How profiles lie in the serving store, and the one way to read them: for a purpose, under later denials."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any, Final, Protocol
 import orjson
 
 from infra.ids import ProfileId, Purpose, RecordKey, Sid, Token
-from infra.keyvalue import Generations, KeyValue
-from profiles.errors import PurposeMissing
+from infra.keyvalue import KeyValue, Torn
+from infra.serving.embedded import Generations
+from infra.serving.store import ServingStore
+from infra.workspace import Workspace
+from profiles.errors import ManifestUnreadable, PurposeMissing
 from profiles.model import Link
 from profiles.render import folded_words
 
@@ -100,11 +104,24 @@ class Header:
     records: Mapping[RecordKey, Holding]
 
 
-class Published:
-    """The served generation; the pointer is looked at when the last look is older than `STALENESS_SECONDS`."""
+def serving_store(workspace: Workspace, stopwatch: Callable[[], float] = time.monotonic) -> ServingStore:
+    """Return the store that a workspace's profiles are served from: files below it, or a server's memory."""
+    if not workspace.settings.serving.remote:
+        return Generations(workspace.serving_path / FOLDER)
+    # Only who wants it needs its client.
+    from infra.serving.remote import RemoteGenerations  # noqa: PLC0415
 
-    def __init__(self, serving_path: Path, stopwatch: Callable[[], float]) -> None:
-        self._generations = Generations(serving_path / FOLDER)
+    return RemoteGenerations(workspace.settings.serving.store, workspace.settings.name, stopwatch)
+
+
+class Published:
+    """The served generation; the pointer is looked at when the last look is older than `STALENESS_SECONDS`.
+
+    A folder stands for the embedded store in it.
+    """
+
+    def __init__(self, serving: ServingStore | Path, stopwatch: Callable[[], float]) -> None:
+        self._generations = Generations(serving / FOLDER) if isinstance(serving, Path) else serving
         self._stopwatch = stopwatch
         self._seen: tuple[float, KeyValue] | None = None
 
@@ -128,7 +145,26 @@ class ProfileReader:
     """
 
     def __init__(self, store: Callable[[], KeyValue], denials: Denials) -> None:
-        self._store, self._denials = store, denials
+        self.store, self._denials = store, denials
+
+    def moment(self) -> "ProfileReader":
+        """Return a reader of everything as it is at this moment, for one answer made of several reads.
+
+        A publication or a live change that comes between two of them would else show one person half before it and
+        half after. Denials are asked as they come, not as they were.
+        """
+        return self.over(self.store().snapshot())
+
+    def over(self, store: KeyValue) -> "ProfileReader":
+        """Return a reader of one store, under the same denials."""
+        return ProfileReader(lambda: store, self._denials)
+
+    def read(self, token: Token, purpose: Purpose) -> tuple[ProfileId, bytes, bytes] | None:
+        """Return whom an identifier leads to, with the ETag and the answer of the same moment."""
+        store = self.store().snapshot()
+        profile_id = _led_to(store.get(token_key(token)), purpose)
+        stored = None if profile_id is None else self._open(store, profile_id, purpose)
+        return None if profile_id is None or stored is None else (profile_id, stored[:ETAG_BYTES], stored[ETAG_BYTES:])
 
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to; one that several people share identifies nobody.
@@ -136,27 +172,21 @@ class ProfileReader:
         For a purpose, an identifier that is tied to the person less closely than the purpose demands leads to nobody.
         Without one, whose it is as far as identity knows: for the ledger's questions, never to show anything.
         """
-        value = self._store().get(token_key(token))
-        if not value:
-            return None
-        found, _, closed = value.decode().partition("\n")
-        if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
-            return None
-        return ProfileId(found)
+        return _led_to(self.store().get(token_key(token)), purpose)
 
     def candidates(self, token: Token) -> tuple[ProfileId, ...]:
         """Return every profile that an identifier leads to, for stewards."""
-        value = self._store().get(token_key(token))
+        value = self.store().get(token_key(token))
         return tuple(ProfileId(p) for p in value.decode().partition("\n")[0].split(",")) if value else ()
 
     def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
         """Return who answers for an id that was given up: one after a merge, several after a split."""
         prefix = alias_key(profile_id)
-        return tuple(ProfileId(key[len(prefix) :].decode()) for key, _ in self._store().items(prefix))
+        return tuple(ProfileId(key[len(prefix) :].decode()) for key, _ in self.store().items(prefix))
 
     def ready(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
         """Return the published answer where no denial touches it."""
-        stored = self._stored(profile_id, purpose)
+        stored = self.stored(profile_id, purpose)
         return None if stored is None else stored[ETAG_BYTES:]
 
     def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
@@ -165,15 +195,22 @@ class ProfileReader:
 
     def tagged(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes] | None:
         """Return the ETag that was stored with the answer, and the answer."""
-        stored = self._stored(profile_id, purpose)
+        stored = self.stored(profile_id, purpose)
         return None if stored is None else (stored[:ETAG_BYTES], stored[ETAG_BYTES:])
 
-    def _stored(self, profile_id: str, purpose: str) -> bytes | None:
+    def stored(self, profile_id: str, purpose: str) -> bytes | None:
+        """Return ETag and answer in one, as they lie in the store, where no denial touches them."""
+        return self._open(self.store(), profile_id, purpose)
+
+    def _open(self, store: KeyValue, profile_id: str, purpose: str) -> bytes | None:
         if not purpose:
             raise PurposeMissing
-        stored, held = self._store().values(view_key(purpose, profile_id), holders_key(profile_id))
+        stored, held = store.values(view_key(purpose, profile_id), holders_key(profile_id))
         if stored is None:
             return None
+        # A damaged file may lead to other pages than it should: what does not name the person is nobody's answer.
+        if _key(profile_id) not in stored:
+            raise _elsewhose()
         # Without the list nobody can tell what was refused, so nothing is shown.
         if held is None or self._denials.denied_any(_listed(held), purpose):
             return None
@@ -181,7 +218,7 @@ class ProfileReader:
 
     def header(self, profile_id: ProfileId) -> Header | None:
         """Return who a profile is made of, or None where there is none."""
-        value = self._store().get(header_key(profile_id))
+        value = self.store().get(header_key(profile_id))
         return None if value is None else _header(orjson.loads(value))
 
     def links(self, profile_id: ProfileId) -> Mapping[Token, Link]:
@@ -191,16 +228,17 @@ class ProfileReader:
 
     def borrowed(self, profile_id: ProfileId) -> tuple[tuple[Sid, datetime], ...]:
         """Return the sids whose refusals a person keeps although they are no longer theirs, and up to which moment."""
-        value = self._store().get(borrowed_key(profile_id))
+        value = self.store().get(borrowed_key(profile_id))
         kept: Mapping[str, str] = {} if value is None else orjson.loads(value)
         return tuple((Sid(sid), datetime.fromisoformat(until)) for sid, until in kept.items())
 
     def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Mapping[str, Any]] | None:
         """Return what happened, the newest first, as far as the purpose may use the records behind it."""
-        usable = self._usable(profile_id, purpose)
+        now = self.moment()
+        usable = now.usable(profile_id, purpose)
         if usable is None:
             return None
-        value = self._store().get(timeline_key(profile_id))
+        value = now.store().get(timeline_key(profile_id))
         entries: list[Mapping[str, Any]] = orjson.loads(value) if value else []
         return [entry for entry in entries if entry["record_key"] in usable]
 
@@ -209,8 +247,9 @@ class ProfileReader:
 
         An edge is a comparison of values: what it weighs is told where both of its records may be used.
         """
-        body = self.view(profile_id, purpose)
-        value = self._store().get(graph_key(profile_id))
+        now = self.moment()
+        body = now.view(profile_id, purpose)
+        value = now.store().get(graph_key(profile_id))
         if body is None or value is None:
             return None
         shown: dict[str, Any] = orjson.loads(body)
@@ -218,7 +257,7 @@ class ProfileReader:
         graph: dict[str, Any] = orjson.loads(value)
         usable = {record["record_key"] for record in graph["records"] if purpose in record["purposes"]}
         for other in {edge["elsewhere"] for edge in graph["edges"]} - {None}:
-            usable |= self._usable(other, purpose) or set()
+            usable |= now.usable(other, purpose) or set()
         return {
             **graph,
             "confidence": shown["confidence"],
@@ -228,14 +267,15 @@ class ProfileReader:
 
     def outline(self, profile_id: ProfileId) -> Mapping[str, Any] | None:
         """Return the identity graph with every value masked, for stewards who need no more to judge a link."""
-        value = self._store().get(graph_key(profile_id))
+        value = self.store().get(graph_key(profile_id))
         if value is None:
             return None
         graph: dict[str, Any] = orjson.loads(value)
         return {**graph, "records": [_outlined(record) for record in graph["records"]]}
 
-    def _usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
-        header = None if self._stored(profile_id, purpose) is None else self.header(profile_id)
+    def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
+        """Return the records of a person that a purpose may use, or None where it may not see them at all."""
+        header = None if self.stored(profile_id, purpose) is None else self.header(profile_id)
         if header is None:
             return None
         return frozenset(key for key, holding in header.records.items() if purpose in holding.purposes)
@@ -247,22 +287,74 @@ class ProfileReader:
         wanted = folded_words(words)
         if not wanted:
             return []
-        found = set.intersection(*[self._named(word, purpose) for word in wanted])
-        open_ = (ProfileId(p) for p in sorted(found) if self._stored(p, purpose) is not None)
+        now = self.moment()
+        found = set.intersection(*[now.named(word, purpose) for word in wanted])
+        open_ = (ProfileId(p) for p in sorted(found) if now.stored(p, purpose) is not None)
         return [person for person, _ in zip(open_, range(limit), strict=False)]
 
-    def _named(self, word: str, purpose: str) -> set[str]:
-        return {key.decode().rpartition("|")[2] for key, _ in self._store().items(search_key(purpose, word))}
+    def named(self, word: str, purpose: str) -> set[str]:
+        """Return the people whose names, as a purpose may see them, have a word that begins so."""
+        return {key.decode().rpartition("|")[2] for key, _ in self.store().items(search_key(purpose, word))}
 
     def manifest(self) -> Mapping[str, Any]:
         """Return what the served generation was made from: run, table versions, counts."""
-        manifest: dict[str, Any] = orjson.loads(self._store().get(MANIFEST) or b"{}")
+        stored = self.store().get(MANIFEST)
+        try:
+            manifest: dict[str, Any] = orjson.loads(stored or b"")
+        except orjson.JSONDecodeError as error:
+            raise ManifestUnreadable("that is served") from error
         return manifest
 
     def generation(self) -> str | None:
         """Name the served generation, or None where its manifest says nothing."""
         name = self.manifest().get("generation")
         return None if name is None else str(name)
+
+    def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
+        """Return what `find` says of each token, from one look at the store."""
+        return [_led_to(value, purpose) for value in self.store().values(*map(token_key, tokens))]
+
+    def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
+        """Return what `tagged` says of each id, from one look at the store and one at what was refused."""
+        if not purpose:
+            raise PurposeMissing
+        views, holders = view_key(purpose, ""), holders_key("")
+        names = [_key(one) for one in ids]
+        stored = self.store().values(*[views + one for one in names], *[holders + one for one in names])
+        shown, held = stored[: len(ids)], stored[len(ids) :]
+        if any(view is not None and name not in view for view, name in zip(shown, names, strict=True)):
+            raise _elsewhose()
+        # Refused is mostly nobody: asked of all at once, and of each only where somebody is.
+        touched = self._denials.denied_any(_AllListed(held), purpose)
+        return [
+            None
+            if view is None or one is None or (touched and self._denials.denied_any(_listed(one), purpose))
+            else (view[:ETAG_BYTES], view[ETAG_BYTES:])
+            for view, one in zip(shown, held, strict=True)
+        ]
+
+
+class _AllListed:
+    """The tokens of many lists, spelled out at once where somebody asks: a generator would cost a step a token."""
+
+    def __init__(self, held: Iterable[bytes | None]) -> None:
+        self._held = held
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(b"\n".join(one for one in self._held if one is not None).decode().split())
+
+
+def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
+    if not value:
+        return None
+    found, _, closed = value.decode().partition("\n")
+    if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
+        return None
+    return ProfileId(found)
+
+
+def _elsewhose() -> Torn:
+    return Torn("of profiles", "a view names somebody else")
 
 
 def _listed(held: bytes) -> Iterator[str]:

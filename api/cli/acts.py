@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from api.cli.acting import Stage, proven
+from api.cli.at_once import at_once
 from api.cli.console import say, table
 from api.cli.demo_data import make_data
 from api.cli.erased import erased
@@ -224,6 +225,7 @@ ACTS: Mapping[str, Callable[[Stage], None]] = {
     "e": rebuilt,
     "f": answered_for,
     "g": erased,
+    "h": at_once,
 }
 
 

@@ -18,6 +18,7 @@ from infra.errors import Broken, Malformed, Missing
 from infra.identifiers import load_identifier_types, normalise, token
 from infra.signing import decoded
 from infra.workspace import Workspace
+from profiles.copying import copied
 
 _KEY_BYTES = 32
 
@@ -160,13 +161,14 @@ def _searched(document: dict[str, Any], opened: Workspace, wanted: Sequence[tupl
             raise Malformed(f"no valid {kind} is among the identifiers; write it as the certificate's person would")
         values |= {value, spelt}
         tokens.add(token(key, kind, spelt))
-    named = {store["store"] for store in document["stores"]}
-    places = [place for place in workspace_places(opened) if place.store in named]
-    if not places:
-        raise Missing("none of the certificate's stores is in this workspace; name the right one with -w")
-    missing = sorted(named - {place.store for place in places})
-    if missing:
-        say(f"not here, and not searched again: {', '.join(missing)}")
-    from consent.residue.scan import scan  # its decoders take longer to load than most commands to run
+    with copied(opened):
+        named = {store["store"] for store in document["stores"]}
+        places = [place for place in workspace_places(opened) if place.store in named]
+        if not places:
+            raise Missing("none of the certificate's stores is in this workspace; name the right one with -w")
+        missing = sorted(named - {place.store for place in places})
+        if missing:
+            say(f"not here, and not searched again: {', '.join(missing)}")
+        from consent.residue.scan import scan  # its decoders take longer to load than most commands to run
 
-    return scan(places, Needles.of(values, tokens=tokens))
+        return scan(places, Needles.of(values, tokens=tokens))

@@ -10,6 +10,7 @@ import activation.serving
 import profiles.jobs
 from activation.erasure import Activated
 from api.cli.books import Books, drop_scratch
+from api.cli.bringing import bringing
 from consent import kept
 from consent.config import load_policy
 from consent.erasure import holds
@@ -28,13 +29,14 @@ from consent.suppression import Cause, tokens_of, versions
 from identity.closure import closure
 from identity.erasure import Identities
 from infra import shelf
-from infra.clock import Clock
+from infra.clock import Clock, system_clock
 from infra.identifiers import IdentifierType, load_identifier_types, record_token
 from infra.ids import Sid, Token
 from infra.runtime import Runtime
 from infra.spark import release
 from infra.workspace import Workspace
 from ingestion.erasure import Facts as IngestedFacts
+from profiles.copying import copied
 from profiles.erasure import Golden, Served
 
 AT_ONCE: Final = 0  # hours that older versions of files are kept
@@ -47,7 +49,8 @@ def stores(runtime: Runtime, request_id: str, arguments: Mapping[str, str], *, a
     def publish() -> dict[str, object]:
         lake = runtime.workspace.lake_path
         filler = activation.serving.filler(lake, shelf.newest_versions(lake))
-        return profiles.jobs.publish(runtime, arguments, (filler,))
+        whole = {**arguments, "whole": "yes"}
+        return profiles.jobs.publish(runtime, whole, (filler,), bringing(runtime, system_clock))
 
     return (
         Words(runtime, request_id, hours=hours),
@@ -78,7 +81,8 @@ def house(runtime: Runtime, request_id: str, arguments: Mapping[str, str], clock
     def searched(places: Sequence[Place], needles: Needles) -> ScanReport:
         release(runtime.lake.spark, workspace.state_path / "work")
         drop_scratch(workspace.state_path / "work")
-        return scan(places, needles)
+        with copied(workspace):
+            return scan(places, needles)
 
     return House(
         book=Book(database, clock),

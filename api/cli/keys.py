@@ -1,5 +1,6 @@
-"""API keys: create, list, revoke."""
+"""API keys: create, list, rotate, revoke."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,13 @@ def create(
     name: Annotated[str | None, typer.Option(help="Who uses it; the source's name by default.")] = None,
     purpose: Annotated[list[str] | None, typer.Option(help="A purpose of the policy; may be repeated.")] = None,
     source: Annotated[str | None, typer.Option(help="With events:write: the collector source it writes to.")] = None,
+    expires: Annotated[int | None, typer.Option(min=1, max=3650, help="Days after which it opens nothing.")] = None,
+    people_per_day: Annotated[
+        int | None, typer.Option(min=1, help="Different people it may read in a day (UTC).")
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Requests a second; twice as many at once.")
+    ] = None,
     workspace: WorkspaceOption = Path(),
 ) -> None:
     """Make a key and print it, this once; the database keeps only its digest."""
@@ -42,7 +50,18 @@ def create(
         if source is not None:
             known_source(world.workspace, source)
         at = system_clock()
-        say(keys.create_key(world.database, name=called, scopes=scope, purposes=purpose or [], source=source, at=at))
+        made = keys.create_key(
+            world.database,
+            name=called,
+            scopes=scope,
+            purposes=purpose or [],
+            source=source,
+            at=at,
+            expires_at=None if expires is None else at + timedelta(days=expires),
+            people_per_day=people_per_day,
+            rate=rate,
+        )
+        say(made)
 
 
 @app.command("list")
@@ -53,6 +72,7 @@ def list_(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> None
         if json:
             as_json([{name: getattr(key, name) for name in key.__slots__} for key in found])
             return
+        now = system_clock()
         rows = [
             (
                 k.key_id,
@@ -61,11 +81,27 @@ def list_(workspace: WorkspaceOption = Path(), json: JsonOption = False) -> None
                 " ".join(k.purposes),
                 k.source or "",
                 k.created_at.date(),
-                "revoked" if k.revoked_at else "",
+                k.last_used_at.date() if k.last_used_at else "",
+                k.expires_at.date() if k.expires_at else "",
+                k.standing(now),
             )
             for k in found
         ]
-        table("keys", ["id", "name", "scopes", "purposes", "source", "made", ""], rows)
+        table("keys", ["id", "name", "scopes", "purposes", "source", "made", "used", "ends", ""], rows)
+
+
+@app.command()
+def rotate(
+    key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")],
+    grace: Annotated[
+        int, typer.Option(min=0, max=90, help="Days that the secret before it works on; 0 ends it now.")
+    ] = 7,
+    workspace: WorkspaceOption = Path(),
+) -> None:
+    """Print a new secret of a key, this once; the one before works on for some days, so that nothing stands still."""
+    with reporting():
+        database = open_world(workspace).database
+        say(keys.rotate_key(database, key_id, at=system_clock(), grace=timedelta(days=grace)))
 
 
 @app.command()

@@ -11,6 +11,7 @@ from api.cli import (
     consents,
     demo,
     demo_data,
+    describing,
     discovering,
     drifting,
     erasing,
@@ -22,11 +23,13 @@ from api.cli import (
     persons,
     planning,
     privacy,
+    publishing,
     quality,
     quarantine,
     replaying,
     reviewing,
     running,
+    sandbox,
     scaffold,
     sealed,
     serving,
@@ -47,8 +50,8 @@ app = typer.Typer(
     add_completion=False,
 )
 _TOP = (
-    *(scaffold, trying, discovering, drifting, jobs, running, sources, serving, persons, explaining, stewarding),
-    *(planning, replaying, looking, verdict, quality, upkeeping, demo_data),
+    *(scaffold, trying, discovering, drifting, jobs, publishing, running, sources, serving, persons, explaining),
+    *(stewarding, planning, replaying, looking, verdict, quality, upkeeping, demo_data, describing, sandbox),
 )
 for part in _TOP:
     app.add_typer(part.app)

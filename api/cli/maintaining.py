@@ -51,6 +51,8 @@ from infra.workspace import Workspace
 from ingestion import periods
 from ingestion.retention import Aging
 from ingestion.tables import EVENTS, RECORDS
+from profiles.copying import copied
+from profiles.serving import serving_store
 
 KIND: Final = "retention"
 _BEGUN, _DONE, _TRIED = "maintain", "maintained", "maintain-dry"
@@ -68,6 +70,11 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
     "destinations": "files that recipients were handed, who are told to remove whom no audience holds",
     "lake: the log's statistics": IDS_IN_LOGS,
 }
+
+
+def has_gone(workspace: Workspace) -> bool:
+    """Say whether rows were let go that older files may still hold: whatever is derived has to be made anew."""
+    return is_begun(workspace) or _folder(workspace, _DONE).exists()
 
 
 def is_begun(workspace: Workspace) -> bool:
@@ -187,7 +194,7 @@ def tidy(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
     if went or at_once:
         upkeep.purge(runtime.lake, TABLES)
     if went:
-        profiles.erasure.remove_older(workspace.serving_path)
+        serving_store(workspace).remove_older()
     if went or _summary(runtime, "let_go").get("books"):
         scrub(runtime.database)
     written = upkeep.checkpoint(runtime.lake, TABLES)
@@ -245,7 +252,8 @@ def _searched(runtime: Runtime, done: Path) -> ScanReport:
         for place in store.places().scanned
         if place.kind != "spool" and place.store.partition(".")[0] not in {"corrections", "destination"}
     ]
-    report = without_ids_in_the_log(scan(places, needles))
+    with copied(runtime.workspace):
+        report = without_ids_in_the_log(scan(places, needles))
     left = sorted({f"{hit.store}/{hit.file} ({hit.where})" for hit in report.hits})
     left += [f"{place.store}/{name} was not read" for place in report.places for name in place.unscanned]
     if left:

@@ -17,7 +17,7 @@ from consent.officer import Desk
 from identity.explanation import testimony
 from infra.errors import Missing
 from infra.ids import ProfileId, Purpose, RecordKey, Token
-from profiles.serving import ProfileReader, Published
+from profiles.serving import ProfileReader, Published, serving_store
 
 app = typer.Typer()
 
@@ -35,7 +35,7 @@ class Gallery:
     def open(cls, world: World) -> "Gallery":
         """Return the served profiles of an opened workspace."""
         desk = Desk.open(world.workspace, world.database)
-        return cls(desk, ProfileReader(Published(world.workspace.serving_path, time.monotonic), desk.overlay))
+        return cls(desk, ProfileReader(Published(serving_store(world.workspace), time.monotonic), desk.overlay))
 
     def token(self, identifier: Named) -> Token:
         """Return the token of an identifier."""

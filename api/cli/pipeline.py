@@ -11,18 +11,25 @@ import identity.stewardship.asking
 import ingestion.jobs
 import profiles.jobs
 from api.cli import linting, maintaining
+from api.cli.bringing import bringing
 from api.cli.erasable import house
 from api.cli.fingerprint import fingerprint
 from api.cli.obeying import obey
 from api.cli.tables import TABLES
 from api.cli.watched import Watched
+from consent.config import load_policy
 from consent.erasure import workflow
+from consent.overlay import DenyOverlay
 from infra import shelf
 from infra.clock import system_clock
 from infra.runs import Runs, Step
 from infra.runtime import Job, Runtime
+from infra.serving.store import NothingPublished
 from ingestion.config import load_sources
 from ingestion.connectors.declared import Collector
+from profiles.publish import Filler
+from profiles.rollback import Refusals, roll_back, told_of
+from profiles.serving import serving_store
 
 _FACTS: tuple[tuple[str, Job], ...] = (("ingest", ingestion.jobs.ingest), ("consents", consent.jobs.mirror))
 _PERSONS: tuple[tuple[str, Job], ...] = (
@@ -35,10 +42,34 @@ _PERSONS: tuple[tuple[str, Job], ...] = (
 )
 
 
-def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+def _filler(runtime: Runtime) -> Filler:
     lake = runtime.workspace.lake_path
-    filler = activation.serving.filler(lake, shelf.newest_versions(lake))
-    return profiles.jobs.publish(runtime, arguments, (filler,))
+    return activation.serving.filler(lake, shelf.newest_versions(lake))
+
+
+def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    return profiles.jobs.publish(runtime, arguments, (_filler(runtime),), bringing(runtime, system_clock))
+
+
+def _publish_again(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    del arguments
+    last = Runs(runtime.database, system_clock).newest_manifest()
+    if last is None:
+        raise NothingPublished
+    built = profiles.jobs.Built(last.id, last.number, last.started_at, last.manifest["tables"])
+    return profiles.jobs.publish_again(runtime, built, (_filler(runtime),), bringing(runtime, system_clock))
+
+
+def _roll_back(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    del arguments
+    workspace, overlay = runtime.workspace, DenyOverlay.open(runtime.workspace.serving_path)
+    try:
+        refusals = Refusals(runtime.database, overlay, load_policy(workspace))
+        done = roll_back(serving_store(workspace), refusals, system_clock())
+    finally:
+        overlay.close()
+    runtime.say(told_of(done))
+    return {"generation": done.served, "given_up": done.given_up, "denied": done.denied}
 
 
 _PAST: tuple[tuple[str, Job], ...] = (
@@ -85,6 +116,12 @@ def maintain(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object
     return summary | _steps(runtime, arguments, _TIDY) | _linted(runtime)
 
 
+def publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    """Publish what the last run built once more, whole; with `rollback` (yes) serve the generation before again."""
+    job = ("rollback", _roll_back) if arguments.get("rollback") == "yes" else ("publish", _publish_again)
+    return _steps(runtime, arguments, (job,))
+
+
 def _has_derived(runtime: Runtime) -> bool:
     """Say whether a run that was cut off had begun to derive: then it goes on to its end."""
     begun = {step["name"] for step in Runs(runtime.database, system_clock).get(runtime.run.id).steps}
@@ -100,7 +137,8 @@ def _derive(runtime: Runtime, arguments: Mapping[str, str], now: str, facts: Map
     versions = shelf.newest_versions(runtime.workspace.lake_path)
     manifest = {"run": runtime.run.number, "tables": versions, "counts": _counts({**facts, **summary})}
     Runs(runtime.database, system_clock).record_manifest(runtime.run.id, manifest, now)
-    return summary | _steps(runtime, arguments, _OUT) | _linted(runtime)
+    anew = {"whole": "yes"} if maintaining.has_gone(runtime.workspace) else {}
+    return summary | _steps(runtime, {**arguments, **anew}, _OUT) | _linted(runtime)
 
 
 def _linted(runtime: Runtime) -> dict[str, object]:

@@ -25,7 +25,7 @@ from consent.requests.model import RIGHTS, Asker, Claimed, Request, Right, Wish
 from infra.clock import system_clock
 from infra.errors import KindredError
 from infra.identifiers import IdentifierType, load_identifier_types, normalise
-from profiles.serving import ProfileReader, Published
+from profiles.serving import ProfileReader, Published, serving_store
 
 app = typer.Typer(no_args_is_help=True)
 IdArgument = Annotated[str, typer.Argument(help="The id that `privacy request` printed.")]
@@ -263,7 +263,7 @@ def export(
 
 def _office(world: World, now: datetime) -> Office:
     words = officer.Desk.open(world.workspace, world.database)
-    reader = ProfileReader(Published(world.workspace.serving_path, time.monotonic), words.overlay)
+    reader = ProfileReader(Published(serving_store(world.workspace), time.monotonic), words.overlay)
     return Office.open(world.workspace, world.database, words, reader, now)
 
 

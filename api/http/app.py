@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.types import Lifespan
 
 from api.http.asgi import AsgiApp
 from api.http.audit_seal import Closing
@@ -19,6 +20,7 @@ from api.http.console.pages import console_router
 from api.http.fastpath import FastPath
 from api.http.middleware import Shell
 from api.http.models import declared_names
+from api.http.openapi import finished, operation_id
 from api.http.problems import on_any_error, on_database_error, on_http_error, on_invalid, on_kindred_error
 from api.http.routes import (
     collector,
@@ -33,6 +35,7 @@ from api.http.routes import (
     profiles,
     regulations,
     review,
+    segment,
     signals,
     sources,
     verdicts,
@@ -41,6 +44,10 @@ from api.http.world import World
 from infra.errors import KindredError
 
 _KEYS_LOOKED_AT_EVERY = 1.0
+_PARTS = (
+    *(profiles, identity, review, consent, ledger, signals, preferences, privacy, opendsr, regulations, decide),
+    *(collector, verdicts, sources, health),
+)
 
 
 def create_app(world: World) -> AsgiApp:
@@ -59,6 +66,8 @@ def create_framework_app(world: World) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # Before the first read: what keys have read today is not forgotten by a restart.
+        await asyncio.to_thread(world.people.refresh)
         async with AsyncExitStack() as stack:
             for work in _works(world):
                 stack.push_async_callback(_ended, asyncio.create_task(work))
@@ -66,15 +75,7 @@ def create_framework_app(world: World) -> FastAPI:
                 stack.push_async_callback(world.collector.close)
             yield
 
-    app = FastAPI(
-        title="Kindred",
-        version="0.1.0",
-        summary="Golden profiles that can be explained, undone and proved lawful.",
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-        redirect_slashes=False,
-    )
+    app = declared_app(lifespan)
     app.state.world = world
     app.add_exception_handler(KindredError, on_kindred_error)
     app.add_exception_handler(OperationalError, on_database_error)
@@ -82,26 +83,37 @@ def create_framework_app(world: World) -> FastAPI:
     app.add_exception_handler(Exception, on_any_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid(declared_names()))
-    for part in (
-        profiles,
-        identity,
-        review,
-        consent,
-        ledger,
-        signals,
-        preferences,
-        privacy,
-        opendsr,
-        regulations,
-        decide,
-        collector,
-        verdicts,
-        sources,
-        health,
-    ):
-        app.include_router(part.router)
+    if world.segment is not None:
+        app.include_router(segment.router)
     app.include_router(console_router(world))
     app.include_router(centre_router(world))
+    return app
+
+
+class Declared(FastAPI):
+    """The framework's application, whose document is finished as a generated client needs it."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        if self.openapi_schema is None:
+            self.openapi_schema = finished(super().openapi())
+        return self.openapi_schema
+
+
+def declared_app(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """Return every declared route with no world behind it: enough for the OpenAPI document."""
+    app = Declared(
+        title="Kindred",
+        version="0.1.0",
+        summary="Golden profiles that can be explained, undone and proved lawful.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
+    for part in _PARTS:
+        app.include_router(part.router)
     return app
 
 
@@ -123,6 +135,7 @@ def _works(world: World) -> Iterator[Coroutine[Any, Any, None]]:
 async def _look_at_keys(world: World) -> None:
     while True:
         await asyncio.to_thread(world.ring.refresh)
+        await asyncio.to_thread(world.people.refresh)
         await asyncio.sleep(_KEYS_LOOKED_AT_EVERY)
 
 

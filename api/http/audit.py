@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,9 +45,9 @@ class ReadAudit:
         self._window: Window = {}
         self._waiting = 0
 
-    def room(self) -> bool:
-        """Say whether another read can be recorded."""
-        return self._waiting < self._capacity
+    def room(self, reads: int = 1) -> bool:
+        """Say whether so many more reads can be recorded."""
+        return self._waiting + reads <= self._capacity
 
     def waiting(self) -> int:
         """Return how many reads are not yet in the database."""
@@ -61,6 +61,12 @@ class ReadAudit:
         if seen is None:
             seen = self._window[kind] = []
         seen.append(profile_id or "-")
+
+    def note_all(self, key_id: str, purpose: Purpose, ids: Sequence[ProfileId | str], decision: str) -> None:
+        """Remember several reads of one key for one purpose, each as `note` would."""
+        if ids:
+            self._waiting += len(ids)
+            self._window.setdefault((key_id, purpose, decision), []).extend(one or "-" for one in ids)
 
     def flush(self) -> None:
         """Write what waits; what cannot be written waits on."""

@@ -3,12 +3,15 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.http.errors import PurposeRefused, ScopeRefused, TooFast, Unauthenticated
-from api.http.keys import Credential, find_credential, revision
+from api.http.keys import PREFIX, Credential, find_credential, revision, used_keys
+from infra.clock import Clock, system_clock
 from infra.ids import Purpose
 
 LOG = logging.getLogger("kindred.http")
@@ -29,16 +32,25 @@ class Bucket:
         self._rate, self._burst, self._left, self._stopwatch = rate, burst, burst, stopwatch
         self._at = stopwatch()
 
-    def wait(self) -> float:
-        """Take one request and return 0, or return the seconds until there is one to take."""
-        if self._left < 1.0:
+    def wait(self, cost: float = 1.0) -> float:
+        """Take one request, or as many as a call costs, and return 0; or return the seconds until they can be taken.
+
+        What costs more than the whole bucket is let out of a full one, and the next wait the longer for it.
+        """
+        needed = min(cost, self._burst)
+        if self._left < needed:
             now = self._stopwatch()
             self._left = min(self._burst, self._left + (now - self._at) * self._rate)
             self._at = now
-            if self._left < 1.0:
-                return (1.0 - self._left) / self._rate
-        self._left -= 1.0
+            if self._left < needed:
+                return (needed - self._left) / self._rate
+        self._left -= cost
         return 0.0
+
+    @property
+    def rate(self) -> float:
+        """How many requests a second flow in."""
+        return self._rate
 
 
 class Holder:
@@ -63,9 +75,13 @@ class KeyRing:
         rate: float = 5_000.0,
         burst: float = 10_000.0,
         stopwatch: Callable[[], float] = time.monotonic,
+        clock: Clock = system_clock,
+        bearer: Callable[[str, datetime], Credential] | None = None,
     ) -> None:
         self._database, self._rate, self._burst = database, rate, burst
-        self._stopwatch = stopwatch
+        self._stopwatch, self._clock, self._bearer = stopwatch, clock, bearer
+        self._used: set[str] = set()
+        self._day = clock().date()
         self._holders: dict[bytes, Holder] = {}
         self._writers: dict[str, Holder] = {}
         self._buckets: dict[str, Bucket] = {}
@@ -84,8 +100,13 @@ class KeyRing:
             return known
         if header[: len(_BEARER)].lower() != _BEARER:
             raise Unauthenticated
-        credential = self.credential(header[len(_BEARER) :].strip().decode("latin-1"))
-        found = Holder(credential, self._bucket(credential.key_id))
+        shown = header[len(_BEARER) :].strip().decode("latin-1")
+        if self._bearer is None or shown.startswith(PREFIX):
+            credential = self.credential(shown)
+            self._used.add(credential.key_id)
+        else:
+            credential = self._bearer(shown, self._clock())
+        found = Holder(credential, self._bucket(credential))
         if len(self._holders) >= _REMEMBERED:
             self._holders.clear()
         self._holders[header] = found
@@ -101,16 +122,17 @@ class KeyRing:
         credential = self.credential(key)
         if not credential.writes:
             raise Unauthenticated
-        found = Holder(credential, self._bucket(credential.key_id))
+        found = Holder(credential, self._bucket(credential))
         if len(self._writers) >= _REMEMBERED:
             self._writers.clear()
+        self._used.add(credential.key_id)
         if before == self._revision:  # else it may have been revoked between the question and now
             self._writers[key] = found
         return found
 
     def credential(self, key: str) -> Credential:
         """Return whose key this is, always asking the database; raise `Unauthenticated` for none."""
-        credential = find_credential(self._database, key)
+        credential = find_credential(self._database, key, self._clock())
         if credential is None:
             raise Unauthenticated
         return credential
@@ -121,11 +143,14 @@ class KeyRing:
         self._writers.clear()
 
     def refresh(self) -> None:
-        """Flush if a key was made or revoked since the last look; run about once a second.
+        """Flush if a key was made, rotated or revoked since the last look; run about once a second.
 
         Where the database cannot tell, everybody is forgotten: a key that was revoked meanwhile must not stay open.
+        What has come to its end is forgotten too; and everybody at the turn of a day, so that their next use is told.
         """
+        at = self._clock()
         try:
+            self._tell_used(at)
             now = revision(self._database)
         except SQLAlchemyError as error:
             LOG.warning("keys cannot be looked at: %s", type(error).__name__)
@@ -133,18 +158,41 @@ class KeyRing:
         if now is None or now != self._revision:
             self._revision = now
             self.flush()
+        elif at.date() != self._day:
+            self._day = at.date()
+            self.flush()
+        else:
+            _forget_ended(self._holders, at)
+            _forget_ended(self._writers, at)
 
-    def _bucket(self, key_id: str) -> Bucket:
+    def _tell_used(self, at: datetime) -> None:
+        used, self._used = self._used, set()
+        if used:
+            used_keys(self._database, used, at=at)
+
+    def _bucket(self, credential: Credential) -> Bucket:
         if len(self._buckets) >= _REMEMBERED:
             self._buckets.clear()
-        return self._buckets.setdefault(key_id, Bucket(self._rate, self._burst, self._stopwatch))
+        found = self._buckets.get(credential.key_id)
+        rate = self._rate if credential.rate is None else float(credential.rate)
+        if found is None:
+            burst = self._burst if credential.rate is None else 2.0 * rate
+            found = self._buckets[credential.key_id] = Bucket(rate, burst, self._stopwatch)
+        return found
+
+
+def _forget_ended(holders: dict[Any, Holder], at: datetime) -> None:
+    for shown, holder in list(holders.items()):
+        ends = holder.credential.ends
+        if ends is not None and ends <= at:
+            holders.pop(shown, None)
 
 
 def admit(holder: Holder, scope: str) -> Credential:
     """Return the credential of a caller that may do this now; raise `ScopeRefused` or `TooFast`."""
     wait = holder.bucket.wait()
     if wait:
-        raise TooFast(wait)
+        raise TooFast(wait, holder.bucket.rate)
     if not holder.credential.may(scope):
         raise ScopeRefused(scope)
     return holder.credential

@@ -12,6 +12,13 @@ class Unauthenticated(Refused):
         super().__init__("this needs an API key that is known and not revoked: `Authorization: Bearer kd_…`")
 
 
+class KeysUnreachable(Unavailable):
+    """A provider of tokens whose keys nobody could fetch yet."""
+
+    def __init__(self) -> None:
+        super().__init__("the keys of the identity provider cannot be read now; ask again, or send an API key")
+
+
 class ScopeRefused(Refused):
     """A key that is known and may not do this."""
 
@@ -43,6 +50,15 @@ class IdentifierUnreadable(Malformed):
         super().__init__(f"{wrong}; {right}")
 
 
+class CursorUnreadable(Malformed):
+    """A cursor that no page of ours gave out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the cursor is none of ours; send `next` of the page before as it is, or none for the first page"
+        )
+
+
 class TooLarge(Malformed):
     """A body over the limit."""
 
@@ -50,12 +66,37 @@ class TooLarge(Malformed):
         super().__init__(f"the body is larger than {limit} bytes")
 
 
+class TooSlow(Malformed):
+    """A body that did not come to its end in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the body did not arrive within {seconds:g} seconds; send it whole")
+
+
 class TooFast(Unavailable):
     """More requests than a key may make now."""
 
-    def __init__(self, wait: float) -> None:
-        self.wait = wait
-        super().__init__("this key asks faster than it may; wait as long as Retry-After says")
+    policy = "requests"
+    window = 1
+
+    def __init__(self, wait: float, quota: float | None = None) -> None:
+        self.wait, self.quota = wait, quota
+        super().__init__(self.said())
+
+    def said(self) -> str:
+        """Return what is wrong, and what would be right."""
+        return "this key asks faster than it may; wait as long as Retry-After says"
+
+
+class DayFull(TooFast):
+    """More different people than a key may read in a day."""
+
+    policy = "people"
+    window = 86_400
+
+    def said(self) -> str:
+        """Return what is wrong, and what would be right."""
+        return f"this key has read as many people today as it may ({self.quota:,}); its next day begins at 00:00 UTC"
 
 
 class AuditBehind(Unavailable):
@@ -80,6 +121,13 @@ class WriteKeyMixed(Malformed):
             "a key with the scope events:write is public: it names its source, and has no other scope and no purpose; "
             "a key without it names no source"
         )
+
+
+class KeyWouldNotOpen(Malformed):
+    """A key that would be over when it is made."""
+
+    def __init__(self) -> None:
+        super().__init__("the key would have ended already; name a moment that is still to come")
 
 
 class KeyMissing(Missing):

@@ -17,6 +17,15 @@ LOOKUP: dict[str, Example] = {
         "value": {"identifier": {"type": "phone", "value": "(202) 555-0143"}, "purpose": "service"},
     },
 }
+BATCH: dict[str, Example] = {
+    "three people": {
+        "summary": "Three people, by email, by phone and by id, for personalization",
+        "value": {
+            "people": [_ANNA, {"type": "phone", "value": "(202) 555-0143"}, {"profile_id": _ID}],
+            "purpose": "personalization",
+        },
+    }
+}
 WHY: dict[str, Example] = {
     "two identifiers": {
         "summary": "Is the buyer at the till the subscriber?",
@@ -100,6 +109,31 @@ PROFILE: dict[str, Any] = {
             "rule": "most_frequent",
             "confidence": 1.0,
         }
+    },
+}
+NEXT_BEST: dict[str, Any] = {
+    "decision_id": "2b7d0c5e9f1a4c6d8e0f1a2b3c4d5e6f",
+    "decision": "next_best_action",
+    "purpose": "personalization",
+    "at": "2026-11-22T09:30:00+00:00",
+    "chosen": "spring_cheese",
+    "propensity": 0.71,
+    "holdout": False,
+    "because": "softmax",
+    "candidates": [
+        {"campaign": "spring_cheese", "score": 0.8, "propensity": 0.71, "excluded": None},
+        {"campaign": "no_action", "score": 0.15, "propensity": 0.29, "excluded": None},
+    ],
+    "recommendations": {
+        "buy_again": [
+            {
+                "product_id": "995242",
+                "label": "Cheddar",
+                "category": "cheese",
+                "score": 0.9,
+                "because": "buy again",
+            }
+        ]
     },
 }
 VERDICT: dict[str, Example] = {

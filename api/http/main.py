@@ -10,6 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,7 +19,6 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from sqlalchemy import Engine
 
 import activation.store
 import api.http.store
@@ -29,22 +29,27 @@ import infra.runs
 import ingestion.store
 from activation.answer import NextBest
 from activation.config import load_activation
+from api.http.alongside import Alongside
 from api.http.app import create_app
 from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
 from api.http.centre.wording import languages
+from api.http.collector.sources import served
 from api.http.collector.wiring import open_collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry, served_since
+from api.http.following import STATUS, Following
 from api.http.metrics import Metrics
 from api.http.notary import DeskNotary
+from api.http.oidc import Bearer, KeySet, check_mapping, fetched
+from api.http.people import People
 from api.http.privacy import office
 from api.http.reading import Tongue
 from api.http.sealing import Sealing
 from api.http.signalling import SignalDesk
 from api.http.verdicts import Registry
 from api.http.wiring import Denied, Ledger, ReviewDesk, recall
-from api.http.world import World
+from api.http.world import Segment, World
 from consent import officer
 from consent.ledger.group import Grouped
 from consent.signals.config import load_signals
@@ -54,9 +59,11 @@ from infra import journal
 from infra.clock import system_clock
 from infra.database import open_database
 from infra.identifiers import load_identifier_types
+from infra.settings import KafkaSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
-from profiles.serving import ProfileReader, Published
+from profiles.online.opened import FOLDER as ONLINE
+from profiles.serving import ProfileReader, Published, serving_store
 
 _CONNECTIONS = 16_384
 _FEWEST = 256
@@ -65,7 +72,24 @@ _BACKLOG = 4_096
 _HEADERS_WITHIN = 10_000  # milliseconds
 
 
-def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyRing) -> World:
+def bearer_of(workspace: Workspace, purposes: frozenset[str]) -> Bearer | None:
+    """Return how tokens of the workspace's identity provider are checked, or None where it has none."""
+    settings = workspace.settings.serving.oidc
+    if settings is None:
+        return None
+    check_mapping(settings, purposes)
+    place = settings.jwks
+    fetch = fetched(place) if "://" in place else (workspace.root / place).read_bytes
+    return Bearer(settings, KeySet(fetch), workspace.token_key())
+
+
+def follows(workspace: Workspace) -> bool:
+    """Say whether a stream worker belongs to the server; a broken source keeps nobody from being served."""
+    settings = workspace.settings
+    return settings.serving.online and not isinstance(settings.log, KafkaSettings) and bool(served(workspace))
+
+
+def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) -> World:
     """Return the server's world over a workspace: its database, its served generations, its ledger, its event log."""
     database = open_database(
         workspace,
@@ -78,13 +102,15 @@ def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyR
         infra.runs.METADATA,
     )
     desk = replace(officer.Desk.open(workspace, database), grouped=Grouped(database))
-    published = Published(workspace.serving_path, time.monotonic)
+    published = Published(serving_store(workspace), time.monotonic)
     profiles = ProfileReader(published, Denied(desk.overlay))
     recall(desk, served_since(profiles))
     signals = load_signals(workspace, desk.policy)
     *retired, key = workspace.token_keys().values()
     tongue = Tongue(load_identifier_types(workspace), key, workspace.settings.region, tuple(retired))
-    ring, metrics = ring_of(database), Metrics()
+    bearer = bearer_of(workspace, frozenset(desk.policy.purposes))
+    ring, metrics = (ring_of(database, bearer=bearer) if bearer else ring_of(database)), Metrics()
+    segment = workspace.settings.serving.segment
     privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(
         profiles=profiles,
@@ -106,15 +132,18 @@ def open_world(workspace: Workspace, ring_of: Callable[[Engine], KeyRing] = KeyR
         database=database,
         ring=ring,
         audit=ReadAudit(database, system_clock),
+        people=People(database, system_clock, workspace.settings.serving.people_per_day),
         clock=system_clock,
         notary=DeskNotary(desk),
         expiry=Expiry(desk, served_since(profiles)),
         collector=open_collector(workspace, (desk, signals), ring, tongue, system_clock, metrics),
         sealing=Sealing(desk),
+        segment=None if segment is None else Segment(segment.space, segment.types),
         privacy=privacy,
         metrics=metrics,
         languages=languages(workspace),
         requests=privacy.desk if privacy else None,
+        online=Following(workspace.state_path / ONLINE / STATUS, system_clock).told if follows(workspace) else None,
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
     )
@@ -130,8 +159,10 @@ def application() -> AsgiApp:
 def serve(workspace: Path, host: str, port: int) -> None:
     """Serve a workspace until the process is told to end."""
     # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
-    os.chdir(Workspace.open(workspace).root)
-    server("api.http.main:application", host, port).serve()
+    opened = Workspace.open(workspace)
+    os.chdir(opened.root)
+    with Alongside("api.stream.main", opened.root) if follows(opened) else nullcontext():
+        server("api.http.main:application", host, port).serve()
 
 
 def server(target: str, host: str, port: int) -> Granian:

@@ -1,6 +1,6 @@
 """Doubles of the ports, in memory: for tests, for demonstrations, and for writing pages before there is a lake."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,16 @@ class MemoryProfiles:
     aliases: dict[ProfileId, tuple[ProfileId, ...]] = field(default_factory=dict)
     denied: set[tuple[Token, Purpose]] = field(default_factory=set)
     loose: set[tuple[Token, Purpose]] = field(default_factory=set)
+
+    def moment(self) -> "MemoryProfiles":
+        """Return itself: nothing is published while it is read."""
+        return self
+
+    def read(self, token: Token, purpose: Purpose) -> tuple[ProfileId, bytes, bytes] | None:
+        """Return whom an identifier leads to, with ETag and answer."""
+        found = self.find(token, purpose)
+        tagged = None if found is None else self.tagged(found, purpose)
+        return None if found is None or tagged is None else (found, *tagged)
 
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to, unless it is tied too loosely for the purpose."""
@@ -84,6 +94,14 @@ class MemoryProfiles:
     def generation(self) -> str | None:
         """Name the generation."""
         return "memory"
+
+    def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
+        """Return what `find` says of each token."""
+        return [self.find(token, purpose) for token in tokens]
+
+    def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
+        """Return what `tagged` says of each id."""
+        return [self.tagged(profile_id, purpose) for profile_id in ids]
 
     def _tokens_of(self, profile_id: ProfileId) -> list[Token]:
         return list(self.headers.get(profile_id, {}).get("tokens", ()))
@@ -195,7 +213,12 @@ class MemorySignals:
         """Keep a visit; the same again is no news."""
         news = heard not in self.heard
         self.heard.append(heard)
-        return {"entries": [{"mechanism": "gpc"}] if news and heard.gpc else [], "repeated": int(not news), "flags": []}
+        entry = {
+            "id": f"s{len(self.heard)}", "identifier_kind": heard.identifiers[0].type, "purpose": "advertising",
+            "action": "objected", "mechanism": "gpc", "occurred_at": heard.at.isoformat(),
+            "received_at": heard.received_at.isoformat(),
+        }  # fmt: skip
+        return {"entries": [entry] if news and heard.gpc else [], "repeated": int(not news), "flags": []}
 
     def request(self, wish: OptIn) -> Json:
         """Return the number of a request."""
@@ -284,6 +307,10 @@ class MemoryDecider:
 
     def decide(self, request: Json, *, at: datetime) -> Json:
         """Return `no_action` and remember that it was asked."""
-        answer = {"decision_id": f"d{len(self.decisions) + 1}", "chosen": "no_action", "at": at.isoformat()}
+        answer = {
+            "decision_id": f"d{len(self.decisions) + 1}", "decision": "next_best_action", "purpose": request["purpose"],
+            "chosen": "no_action", "at": at.isoformat(), "propensity": 1.0, "holdout": False, "because": "nothing else",
+            "candidates": [], "recommendations": {},
+        }  # fmt: skip
         self.decisions.append({**request, **answer})
         return answer

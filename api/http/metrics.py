@@ -1,22 +1,36 @@
 """Counts for Prometheus, by route and status: never by anything that a person is behind."""
 
 import time
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import Final
+
+# Upper ends in seconds, as Prometheus counts them: `le`. Half of what a read takes lies below the second.
+BOUNDS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
 class Tally:
-    """What one route has answered: how often with which status, and the seconds that took."""
+    """What one route has answered: how often with which status, and how long that took, by purpose.
 
-    __slots__ = ("answered", "seconds")
+    A purpose is one that a key carries, so it stands in the policy; what a caller wrote is never a label.
+    """
+
+    __slots__ = ("answered", "latency", "seconds")
 
     def __init__(self) -> None:
         self.answered: dict[int, int] = {}
-        self.seconds = 0.0
+        self.latency: dict[str, list[int]] = {}
+        self.seconds: dict[str, float] = {}
 
-    def add(self, status: int, seconds: float) -> None:
+    def add(self, status: int, seconds: float, purpose: str = "") -> None:
         """Count one answer."""
         self.answered[status] = self.answered.get(status, 0) + 1
-        self.seconds += seconds
+        counts = self.latency.get(purpose)
+        if counts is None:
+            counts = self.latency[purpose] = [0] * (len(BOUNDS) + 1)
+            self.seconds[purpose] = 0.0
+        counts[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds[purpose] += seconds
 
 
 class Metrics:
@@ -40,7 +54,27 @@ class Metrics:
             for status, count in sorted(tally.answered.items())
         ]
         lines.append("# TYPE kindred_http_seconds_total counter")
-        lines += [f'kindred_http_seconds_total{{route="{route}"}} {tally.seconds:.6f}' for route, tally in tallies]
+        lines += [
+            f'kindred_http_seconds_total{{route="{route}"}} {sum(tally.seconds.values()):.6f}'
+            for route, tally in tallies
+        ]
+        lines.append("# TYPE kindred_http_request_seconds histogram")
+        lines += [
+            line
+            for route, tally in tallies
+            for purpose, counts in sorted(tally.latency.items())
+            for line in _histogram(route, purpose, counts, tally.seconds[purpose])
+        ]
         for name, value in sorted(gauges.items()):
             lines += [f"# TYPE kindred_{name} gauge", f"kindred_{name} {value:g}"]
         return "\n".join(lines) + "\n"
+
+
+def _histogram(route: str, purpose: str, counts: list[int], seconds: float) -> Iterator[str]:
+    name, labels = "kindred_http_request_seconds", f'route="{route}",purpose="{purpose}"'
+    total = 0
+    for bound, count in zip((*BOUNDS, None), counts, strict=True):
+        total += count
+        yield f'{name}_bucket{{{labels},le="{"+Inf" if bound is None else f"{bound:g}"}"}} {total}'
+    yield f"{name}_sum{{{labels}}} {seconds:.6f}"
+    yield f"{name}_count{{{labels}}} {total}"

@@ -1,27 +1,45 @@
 """The shell around the application, as plain ASGI: whole bodies under a limit, guards, timing, counts, bare 500s."""
 
+import asyncio
+
 from api.http.asgi import AsgiApp, Message, Receive, Scope, Send
-from api.http.errors import TooLarge
+from api.http.errors import TooLarge, TooSlow
 from api.http.problems import foreseen, unforeseen
 from api.http.reading import GUARD, timing
 from api.http.world import World
 
+# Where a route leaves the purpose that it was asked for, once the caller's key was found to carry it.
+PURPOSE = "kindred.purpose"
+_LATE = "the body is late"
 
-async def whole(receive: Receive, limit: int) -> bytes | None:
-    """Return the request's body, or None where the caller left; raise `TooLarge` past the limit."""
+
+async def whole(receive: Receive, limit: int, seconds: float) -> bytes | None:
+    """Return the request's body, or None where the caller left; raise `TooLarge` or `TooSlow` past the limits."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a server calls in a task of its own
+    # As `asyncio.timeout` does it, at a third of its cost: each look-up with a body comes through here.
+    late = asyncio.get_running_loop().call_later(seconds, task.cancel, _LATE)
     parts: list[bytes] = []
     size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise TooLarge(limit)
-        if not message.get("more_body", False):
-            return b"".join((*parts, part)) if parts else part
-        parts.append(part)
+    try:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise TooLarge(limit)
+            if not message.get("more_body", False):
+                return b"".join((*parts, part)) if parts else part
+            parts.append(part)
+    except asyncio.CancelledError as cancelled:
+        if cancelled.args != (_LATE,):
+            raise
+        task.uncancel()
+        raise TooSlow(seconds) from None
+    finally:
+        late.cancel()
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
@@ -63,17 +81,17 @@ class Shell:
             await send(message)
 
         try:
-            body = await whole(receive, self._world.body_limit)
+            body = await whole(receive, self._world.limit_of(scope["path"]), self._world.body_seconds)
             if body is None:
                 return
             await self._app(scope, replay(body, receive), guarded)
-        except TooLarge as error:
+        except (TooLarge, TooSlow) as error:
             await foreseen(error)(scope, receive, guarded)
         except Exception as error:  # noqa: BLE001 - the last wall: a traceback beyond it would quote values
             if not begun:
                 await unforeseen(error)(scope, receive, guarded)
         finally:
-            metrics.of(_route(scope)).add(status, metrics.stopwatch() - started)
+            metrics.of(_route(scope)).add(status, metrics.stopwatch() - started, scope.get(PURPOSE, ""))
 
 
 def _route(scope: Scope) -> str:

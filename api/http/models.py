@@ -2,12 +2,30 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from api.http.examples import PROFILE
+from api.http.examples import NEXT_BEST, PROFILE
+from api.http.shapes import (
+    AskedOut,
+    CandidateOut,
+    EdgeOut,
+    EntryOut,
+    EvidenceOut,
+    IdentifierOut,
+    MergeOut,
+    ProvenanceOut,
+    RecommendationOut,
+    RecordOut,
+    ShownBecause,
+    SideOut,
+    SourceOut,
+    TakingInOut,
+    TiedOut,
+    Trait,
+)
 
 IdentifierTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$", examples=["email"])]
 PurposeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["personalization"])]
@@ -58,6 +76,20 @@ class LookupIn(Asked):
     """Whom to look up, and what for."""
 
     identifier: IdentifierIn
+    purpose: PurposeName
+    fields: list[FieldPattern] | None = Field(default=None, max_length=50)
+
+
+class ProfileIn(Asked):
+    """One person by profile id."""
+
+    profile_id: str = Field(min_length=1, max_length=64, examples=["9f2c41d07be5a8632d10c4be7f58a9e3"])
+
+
+class BatchIn(Asked):
+    """Whom to look up, and what for: up to 1,000 people, each by an identifier or by a profile id."""
+
+    people: list[IdentifierIn | ProfileIn] = Field(min_length=1, max_length=1_000)
     purpose: PurposeName
     fields: list[FieldPattern] | None = Field(default=None, max_length=50)
 
@@ -141,29 +173,29 @@ class ProfileOut(BaseModel):
     profile_id: str
     as_of: str | None = None
     version: str | int | None = None
-    attributes: dict[str, Any] | None = None
-    traits: dict[str, Any] | None = None
-    identifiers: list[dict[str, Any]] | None = None
+    attributes: dict[str, str | None] | None = None
+    traits: dict[str, Trait] | None = None
+    identifiers: list[IdentifierOut] | None = None
     audiences: list[str] | None = None
-    consent: dict[str, Any] | None = None
+    consent: ShownBecause | None = None
     withheld: list[Withheld] = []
     confidence: float | None = None
-    provenance: dict[str, Any] | None = None
+    provenance: dict[str, ProvenanceOut] | None = None
 
 
-class SuccessorsOut(BaseModel):
-    """The people who answer for an id that was split."""
+class BatchedOut(BaseModel):
+    """What a read of one person of a batch came to: the status that it would have had by itself."""
 
-    profile_id: str
-    successors: list[str]
+    status: Literal[200, 300, 404, 422]
+    profile: ProfileOut | None = None
+    profile_id: str | None = None
+    successors: list[str] | None = None
 
 
-class EventsOut(BaseModel):
-    """What happened, the newest first; `next` continues."""
+class BatchOut(BaseModel):
+    """One result a person, in the order asked."""
 
-    profile_id: str
-    events: list[dict[str, Any]]
-    next: str | None
+    results: list[BatchedOut]
 
 
 class LinksOut(BaseModel):
@@ -172,8 +204,8 @@ class LinksOut(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     profile_id: str
-    records: list[dict[str, Any]]
-    edges: list[dict[str, Any]]
+    records: list[RecordOut]
+    edges: list[EdgeOut]
 
 
 class WhyOut(BaseModel):
@@ -181,8 +213,8 @@ class WhyOut(BaseModel):
 
     same: bool
     profile_id: str | None
-    path: list[dict[str, Any]]
-    records: list[dict[str, Any]]
+    path: list[EdgeOut]
+    records: list[TiedOut]
 
 
 class WhyNotOut(BaseModel):
@@ -190,7 +222,7 @@ class WhyNotOut(BaseModel):
 
     same: bool
     because: str
-    evidence: dict[str, Any] | None
+    evidence: EvidenceOut | None
 
 
 class HowOut(BaseModel):
@@ -199,7 +231,8 @@ class HowOut(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     profile_id: str
-    merges: list[dict[str, Any]]
+    records: list[str]
+    merges: list[MergeOut]
     refused: list[str]
 
 
@@ -207,19 +240,14 @@ class ReviewOut(BaseModel):
     """How many questions of each kind wait, and the most urgent of them."""
 
     waiting: dict[str, int]
-    questions: list[dict[str, Any]]
+    questions: list[AskedOut]
 
 
-class QuestionOut(BaseModel):
+class QuestionOut(AskedOut):
     """One question: what each side says, and the evidence between them."""
 
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    kind: str
-    because: str
-    records: list[dict[str, Any]]
-    evidence: dict[str, Any] | None
+    records: list[SideOut]
+    evidence: EvidenceOut | None
 
 
 class DecidedOut(BaseModel):
@@ -265,19 +293,19 @@ class HeadsOut(BaseModel):
     """Signed heads, the newest first, and the public half of the key that signs them now."""
 
     public_key: str
-    heads: list[dict[str, Any]]
+    heads: list[SealedOut]
 
 
 class ReceiptsOut(BaseModel):
     """The receipts of what was said under one identifier, the oldest first."""
 
-    receipts: list[dict[str, Any]]
+    receipts: list[SealedOut]
 
 
 class LedgerOut(BaseModel):
     """What the ledger holds under one identifier, the oldest first."""
 
-    events: list[dict[str, Any]]
+    events: list[EntryOut]
 
 
 class DecisionOut(BaseModel):
@@ -287,6 +315,7 @@ class DecisionOut(BaseModel):
 
     purpose: str
     allowed: bool
+    because: str = Field(description="the coarse reason: allowed, consent, policy or link")
 
 
 class VerdictIn(Asked):
@@ -315,51 +344,6 @@ class VerdictsOut(BaseModel):
     verdicts: list[VerdictOut]
 
 
-class WaitingOut(BaseModel):
-    """What the lake has not taken in of a source: files, segments or entries; null where nobody can tell."""
-
-    count: int | None
-    bytes: int | None
-    oldest: datetime | None
-    oldest_seconds: float | None
-
-
-class FreshnessOut(BaseModel):
-    """How fresh a source was declared to be: by its newest moment or arrival; state is null if nothing ever came."""
-
-    of: Literal["moment", "arrival"]
-    warn_after_seconds: float | None
-    error_after_seconds: float | None
-    state: Literal["ok", "late", "too late"] | None
-
-
-class SourceOut(BaseModel):
-    """How one source is."""
-
-    source: str
-    connector: str
-    newest_arrival: datetime | None
-    newest_moment_told: datetime | None
-    seconds_since_arrival: float | None
-    freshness: FreshnessOut | None
-    last_run: int | None
-    last_run_at: datetime | None
-    rows_last_run: int
-    waiting: WaitingOut
-    quarantined_open: int
-    verdicts: dict[str, int]
-
-
-class TakingInOut(BaseModel):
-    """How the runs go that take sources in; `trouble` says what is wrong, if anything."""
-
-    last_seconds: float | None
-    last_ended_at: datetime | None
-    failures_in_a_row: int
-    tries: int
-    trouble: str | None
-
-
 class SourcesOut(BaseModel):
     """How all declared sources are at one moment."""
 
@@ -368,10 +352,21 @@ class SourcesOut(BaseModel):
     runs: TakingInOut
 
 
-class AnyOut(BaseModel):
-    """An open answer."""
+class NextBestOut(BaseModel):
+    """What to do next for a person: a campaign or no action, with its reasons; and products to show."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra={"example": NEXT_BEST})
+
+    decision_id: str
+    decision: str
+    purpose: str
+    at: str
+    chosen: str = Field(description="a campaign, or no_action")
+    propensity: float
+    holdout: bool
+    because: str
+    candidates: list[CandidateOut]
+    recommendations: dict[str, list[RecommendationOut]]
 
 
 def declared_names() -> frozenset[str]:

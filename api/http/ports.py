@@ -1,6 +1,6 @@
 """What the HTTP side needs of the rest of the house, as small protocols; the composition root fills them in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -25,6 +25,12 @@ class Known:
 
 class Profiles(Protocol):
     """Profiles as they were published, under the denials that came after."""
+
+    def moment(self) -> "Profiles":
+        """Return all of them as they are at this moment, for one answer made of several reads."""
+
+    def read(self, token: Token, purpose: Purpose) -> tuple[ProfileId, bytes, bytes] | None:
+        """Return whom an identifier leads to, with the ETag and the answer of the same moment."""
 
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to, as closely as the purpose demands where one is named."""
@@ -52,6 +58,12 @@ class Profiles(Protocol):
 
     def generation(self) -> str | None:
         """Name the published generation that is being read, or None before the first."""
+
+    def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
+        """Return what `find` says of each token."""
+
+    def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
+        """Return what `tagged` says of each id."""
 
 
 @dataclass(frozen=True, slots=True)

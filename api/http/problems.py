@@ -1,6 +1,7 @@
 """From errors to RFC 9457 problem documents: one table, and no personal value in any of them."""
 
 import logging
+import math
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,13 @@ from typing import Any
 import orjson
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.http import errors as asked
 from infra import errors as house
+from infra.serving.store import NothingPublished
 
 LOG = logging.getLogger("kindred.http")
 MEDIA_TYPE = "application/problem+json"
@@ -23,10 +25,12 @@ OUR_FAULT = "something failed that should not have; the operator finds it in the
 # The one table. The nearest class in an error's line of descent counts.
 STATUS: Mapping[type[house.KindredError], int] = {
     asked.Unauthenticated: 401,
+    asked.TooSlow: 408,
     asked.TooLarge: 413,
     asked.TooFast: 429,
     house.Malformed: 422,
     house.Missing: 404,
+    NothingPublished: 503,  # nobody is unknown to a store that knows nothing
     house.Refused: 403,
     house.Held: 409,
     house.Unavailable: 503,
@@ -38,6 +42,7 @@ TITLE = {
     403: "Not allowed",
     404: "Not here",
     405: "Not with this method",
+    408: "Too slow",
     409: "Held by another",
     413: "Too large",
     415: "Not in this media type",
@@ -63,17 +68,32 @@ _WRONG = {
     "datetime_range": "is outside the calendar",
     "datetime_form": "is not a moment as RFC 3339 writes it, for example 2026-11-22T09:30:00Z",
 }
+EXAMPLE: dict[str, JsonValue] = {
+    "type": "urn:kindred:problem:profile-hidden",
+    "title": TITLE[404],
+    "status": 404,
+    "detail": "there is no profile here that this purpose may see",
+}
+
+
+class Wrong(BaseModel):
+    """A place in a request that is not as declared; never the value that stood there."""
+
+    pointer: str
+    wrong: str
 
 
 class Problem(BaseModel):
     """An RFC 9457 problem document."""
 
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+
     type: str
     title: str
     status: int
     detail: str
-    error_id: str | None = None
-    errors: list[dict[str, str]] | None = None
+    error_id: str | None = Field(default=None, description="under which the operator finds our fault in the log")
+    errors: list[Wrong] | None = Field(default=None, description="what is not as declared, and where")
 
 
 def problem(
@@ -97,7 +117,7 @@ def problem(
         orjson.dumps(body),
         status,
         media_type=MEDIA_TYPE,
-        headers={"cache-control": "no-store", **(headers or {})},
+        headers={"cache-control": "no-store", "x-content-type-options": "nosniff", **(headers or {})},
     )
 
 
@@ -109,14 +129,26 @@ def status_of(error: house.KindredError) -> int:
 def foreseen(error: house.KindredError) -> Response:
     """Return the problem of an error of the house; what is our fault keeps its sentence to the log."""
     status = status_of(error)
-    if status >= 500 and not isinstance(error, house.Unavailable):
+    if status >= 500 and status != 503:
         return unforeseen(error)
     headers = {"www-authenticate": 'Bearer realm="kindred"'} if status == 401 else {}
     if isinstance(error, asked.TooFast):
-        headers["retry-after"] = str(max(1, round(error.wait + 0.5)))
+        headers |= _paced(error)
     elif status == 503:
         headers["retry-after"] = "1"
     return problem(status, str(error), slug=_slug(error), headers=headers)
+
+
+def _paced(error: asked.TooFast) -> dict[str, str]:
+    # Retry-After as RFC 9110 has it; the other two as the IETF's draft on rate limits does.
+    wait = str(max(1, math.ceil(error.wait)))
+    if error.quota is None:
+        return {"retry-after": wait}
+    return {
+        "retry-after": wait,
+        "ratelimit-policy": f'"{error.policy}";q={error.quota:.0f};w={error.window}',
+        "ratelimit": f'"{error.policy}";r=0;t={wait}',
+    }
 
 
 def unforeseen(error: BaseException) -> Response:

@@ -12,7 +12,7 @@ import orjson
 from api.http.errors import IdentifierUnreadable
 from api.http.ports import Json, Known, Profiles
 from infra.identifiers import IdentifierType, normalise, token
-from infra.ids import ProfileId, Purpose
+from infra.ids import ProfileId, Purpose, Token
 
 _ID = re.compile(r"[0-9a-f]{32}")
 Bytes = tuple[bytes, bytes]
@@ -62,9 +62,16 @@ class Tongue:
             )
         return Known(kind, value, token(self.key, kind, value))
 
+    def sought(self, kind: str, raw: str) -> Token | None:
+        """Return the token of an identifier as people write it, or None where `known` would raise."""
+        declared = self.types.get(kind)
+        value = None if declared is None else normalise(declared.normaliser, raw, self.region)
+        return None if value is None else token(self.key, kind, value)
+
 
 def read(profiles: Profiles, profile_id: ProfileId, purpose: Purpose) -> Found | Split | None:
     """Return what a purpose may see under an id, following merges and splits; None hides why there is nothing."""
+    profiles = profiles.moment()
     tagged = profiles.tagged(profile_id, purpose)
     if tagged is not None:
         return Found(profile_id, *tagged)

@@ -1,10 +1,11 @@
 """What callers send and receive about signals of consent and yeses by mail, as the OpenAPI document shows it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.http.models import Asked, IdentifierIn, Moment, PurposeName
+from api.http.shapes import EntryOut
 
 # A string longer than any real one is no consent, which is said of it and not an error.
 _STRING = 65_536
@@ -29,12 +30,12 @@ class SignalIn(Asked):
 class SignalOut(BaseModel):
     """What became of a visit's signals."""
 
-    entries: list[dict[str, Any]] = Field(description="the new entries of the ledger")
+    entries: list[EntryOut] = Field(description="the new entries of the ledger")
     repeated: int = Field(description="how many words the ledger held already, or may not be taken for new ones")
     flags: list[str] = Field(description="clock_skew: the moment told is more than a day off")
 
 
-class RequestIn(Asked):
+class OptInIn(Asked):
     """A yes that somebody typed into a form."""
 
     identifier: IdentifierIn
@@ -44,7 +45,7 @@ class RequestIn(Asked):
     notice: str | None = Field(default=None, max_length=200, examples=["newsletter@3"])
 
 
-class RequestOut(BaseModel):
+class OptInOut(BaseModel):
     """The slip for the mail; nothing is allowed by it until it is confirmed."""
 
     token: str

@@ -16,7 +16,15 @@ API_KEY = Table(
     Column("purposes", String, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
+    Column("expires_at", UtcDateTime),
+    Column("rotated_at", UtcDateTime),
+    Column("former_hash", String(64)),
+    Column("former_until", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    Column("people_per_day", Integer),
+    Column("rate", Integer),
 )
+"""A rotated key has two secrets until the former one ends; `last_used_at` is the day's beginning, no finer."""
 
 # A table of its own: keys of before this one existed need no new column.
 WRITE_KEY = Table(

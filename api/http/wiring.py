@@ -1,16 +1,16 @@
 """The ports of the HTTP side filled by the packages that they belong to."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
 import lmdb
 
+import consent.recall
 from api.http.ports import Json, Known, Question, Statement
 from consent import officer, store
 from consent.choices import Choice, choices
-from consent.decide import denied_at_once
-from consent.model import ALL, ConsentEntry, Link
+from consent.model import ALL, Link
 from consent.overlay import DenyOverlay
 from identity.stewardship import inbox, steward
 from identity.stewardship.review import Answer, Task
@@ -18,9 +18,6 @@ from infra.errors import KindredError
 from infra.ids import ProfileId, Purpose, Token
 from profiles.errors import OverlayUnreadable
 from profiles.serving import ProfileReader
-
-_COLUMNS = tuple(one.name for one in fields(ConsentEntry))
-_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +72,7 @@ def recall(desk: officer.Desk, built: Callable[[], datetime | None]) -> int:
         since = built()
     except KindredError:
         since = None  # a generation that cannot be opened does not say what it has seen
-    words = 0
-    for rows in store.exported(desk.database, _ROWS):
-        for row in rows:
-            if row["token"] is None or (since is not None and row["received_at"] <= since):
-                continue
-            entry = ConsentEntry(**{column: row[column] for column in _COLUMNS})
-            denied = denied_at_once(entry, desk.policy)
-            if denied:
-                at, sequence = entry.received_at, row["sequence"]
-                desk.overlay.restrict([Token(row["token"])], denied, at=at, sequence=sequence)
-                words += 1
-    return words
+    return consent.recall.recall(desk.database, desk.overlay, desk.policy, since)
 
 
 @dataclass(frozen=True, slots=True)

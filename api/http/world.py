@@ -1,8 +1,9 @@
 """Everything a server is made of; tests and the composition root each build their own."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
+from typing import Final
 
 from sqlalchemy import Engine
 
@@ -12,12 +13,23 @@ from api.http.collector.app import Collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry
 from api.http.metrics import Metrics
-from api.http.ports import Consents, Decider, Notary, Profiles, Signalling, Stewards, Tended, Verdicts
+from api.http.people import People
+from api.http.ports import Consents, Decider, Json, Notary, Profiles, Signalling, Stewards, Tended, Verdicts
 from api.http.privacy.office import Office
 from api.http.reading import Tongue
 from api.http.sealing import Sealing
 from consent.requests.desk import Desk as RequestDesk
 from infra.clock import Clock
+
+BATCH: Final = "/v1/profiles:batchLookup"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Segment's Profile API: the name of its one space, and our type of identifier for each of theirs."""
+
+    space: str
+    types: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,7 @@ class World:
     database: Engine
     ring: KeyRing
     audit: ReadAudit
+    people: People
     clock: Clock
     stewards: Stewards | None = None
     signals: Signalling | None = None
@@ -43,7 +56,19 @@ class World:
     privacy: Office | None = None
     metrics: Metrics = field(default_factory=Metrics)
     requests: RequestDesk | None = None
+    online: Callable[[], Json] | None = None
     languages: Mapping[str, Language] = field(default_factory=shipped)
     name: str = "Kindred"
     zone: tzinfo = UTC
     body_limit: int = 64 * 1024
+    batch_limit: int = 512 * 1024
+    body_seconds: float = 10.0
+    segment: Segment | None = None
+
+    def limit_of(self, path: str) -> int:
+        """Return how many bytes the body of a request to a path may have."""
+        return self.batch_limit if path == BATCH else self.body_limit
+
+    def moment(self) -> "World":
+        """Return the world with its profiles as they are at this moment, for one answer made of several reads."""
+        return replace(self, profiles=self.profiles.moment())

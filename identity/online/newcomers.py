@@ -36,7 +36,8 @@ class Newcomer:
 class Event:
     """Something that happened under an anonymous id or other identifiers; `at` in microseconds.
 
-    `record_key` is drawn for it, in case nobody is found and an anonymous record begins with it.
+    `record_key` is drawn for it, in case nobody is found and an anonymous record begins with it. `subject` is the key
+    under which its source's records know whom it names, where its reader has found that out.
     """
 
     record_key: RecordKey
@@ -45,6 +46,7 @@ class Event:
     identifiers: tuple[Value, ...]
     anonymous_id: str | None = None
     signs_out: bool = False
+    subject: str | None = None
 
 
 def newcomer_of(row: Mapping[str, Any]) -> Newcomer:

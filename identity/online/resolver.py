@@ -6,9 +6,11 @@ computes the same anew and has the last word. Whoever asks has asked consent bef
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Protocol
 
 from identity.clustering.cluster import Rules
 from identity.config import IdentityConfig, rules
@@ -43,11 +45,40 @@ class _View:
     edges: tuple[Edge, ...]
 
 
+class Store(Protocol):
+    """Where the state lies."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+
+    def change(self) -> AbstractContextManager[state.Writable]:
+        """Change several keys in one transaction."""
+
+    def revision(self) -> int:
+        """Return a number that every change makes larger."""
+
+
+class _Within:
+    """The state within one change of it: what several newcomers leave is there whole or not at all."""
+
+    def __init__(self, change: state.Writable) -> None:
+        self._change, self._changes, self.get = change, 0, change.get
+
+    @contextmanager
+    def change(self) -> Iterator[state.Writable]:
+        yield self._change
+        self._changes += 1
+
+    def revision(self) -> int:
+        return self._changes
+
+
 class Resolver:
     """Answers who records are, and takes them in."""
 
     def __init__(self, store: LmdbStore, config: IdentityConfig) -> None:
-        self._store = store
+        self._lmdb = store
+        self._store: Store = store
         self.about = state.about(store)
         often = state.frequencies(store.items(state.FREQUENCIES))
         self._describer = Describer(registry.from_text(self.about.model), config, often)
@@ -57,6 +88,7 @@ class Resolver:
         self._identifiers = sum(bits(config)[name] for name in config.identifiers)
         # how long a login on a device is believed when nothing was heard of it since: no longer than at a kiosk
         self._pause = round(min(config.cookies.session_minutes, config.cookies.kiosk_minutes) * 60_000_000)
+        self._cookies = config.cookies
         self._tenancies = Tenancies(config)
         self._merge = round(config.thresholds.merge * MICRO)
         self._largest = config.limits.complete
@@ -64,6 +96,25 @@ class Resolver:
         for wish in state.constraints(store):
             self._wishes[wish.left].append(wish)
         self._view: _View | None = None
+
+    @property
+    def logouts(self) -> frozenset[str]:
+        """The names of events by which somebody signs out."""
+        return frozenset(self._cookies.logout_events)
+
+    @contextmanager
+    def together(self) -> Iterator[state.Writable]:
+        """Take in what comes meanwhile in one change of the state; an error leaves it as it was."""
+        with self._lmdb.change() as change:
+            self._store, self._view = _Within(change), None
+            try:
+                yield change
+            finally:
+                self._store, self._view = self._lmdb, None
+
+    def answered(self, source: str) -> bytes | None:
+        """Return what was put down last of the answers to a source's events (`state.put_answers`)."""
+        return state.answers(self._lmdb, source)
 
     def resolve(self, newcomer: Newcomer) -> Answer:
         """Return who a record is; nothing is changed. One that is known already is answered from its membership."""
@@ -100,12 +151,37 @@ class Resolver:
         answer = self.event(event)
         if answer.why not in ("interval", "known"):
             answer = self.accept(self._subject(event))
-        if event.anonymous_id is not None:
-            lives = state.intervals(self._store, event.source, event.anonymous_id)
-            mine = Interval(event.at, event.at + 1, answer.record_key, self._names_somebody(event), event.signs_out)
-            with self._store.change() as change:
-                state.put_intervals(change, event.source, event.anonymous_id, _lived(lives, mine))
+        if event.anonymous_id is None:
+            return answer
+        lives: Sequence[Interval] = state.intervals(self._store, event.source, event.anonymous_id)
+        names = self._names_somebody(event)
+        if names:
+            lives, came = self._claimed(lives, event.at, answer)
+            answer = replace(answer, joined=tuple(dict.fromkeys((*answer.joined, *came))))
+        mine = Interval(event.at, event.at + 1, answer.record_key, names, event.signs_out)
+        with self._store.change() as change:
+            state.put_intervals(change, event.source, event.anonymous_id, _lived(lives, mine))
         return answer
+
+    def _claimed(
+        self, lives: Sequence[Interval], at: int, answer: Answer
+    ) -> tuple[Sequence[Interval], tuple[ProfileId, ...]]:
+        """Return an anonymous id's life with what a login claims of it, and the profiles of nobody that come along.
+
+        As in the batch (`identity.cookies.intervals`): what nobody had claimed since the login before is this one's
+        within the look-back, at a kiosk only within the session.
+        """
+        past = [one for one in lives if one.to_at <= at]
+        first = max((n for n, one in enumerate(past, 1) if one.known), default=0)
+        kiosk = len({one.record_key for one in lives if one.known} | {answer.record_key}) > self._cookies.kiosk_logins
+        reach = self._cookies.kiosk_minutes * 60e6 if kiosk else self._cookies.look_back_days * 86_400e6
+        mine = {one for one in past[first:] if at - one.to_at <= reach and not (kiosk and one.ended)}
+        if not mine:
+            return lives, ()
+        places = [state.member(self._store, one.record_key) for one in past if one in mine]
+        profiles = [place[0] for place in places if place is not None and place[0] != answer.profile_id]
+        owned = [replace(one, record_key=answer.record_key, known=True) if one in mine else one for one in lives]
+        return owned, tuple(profiles)
 
     def _names_somebody(self, event: Event) -> bool:
         return any(v.type in self._types and not self._types[v.type].anonymous for v in event.identifiers)
@@ -126,7 +202,8 @@ class Resolver:
         """Return the bare record that an event speaks of: its subject by the first identifier that names somebody."""
         names = sorted((v for v in event.identifiers if v.type in self._types), key=lambda v: (v.type, v.value))
         first = next((v for v in names if not self._types[v.type].anonymous), None)
-        key = f"{first.type}:{first.value}" if first else f"{event.anonymous_id}|{event.at}"
+        named = event.subject or f"{first.type}:{first.value}" if first else None
+        key = named or f"{event.anonymous_id}|{event.at}"
         at = event.at // 1_000_000
         shown = [replace(value, seen_from=at, seen_to=at) for value in event.identifiers]
         told = as_fields(features({}, shown, self._types))

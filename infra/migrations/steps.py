@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, insert, sele
 
 from infra.errors import Unavailable
 
-NEWEST: Final = "0002"
+NEWEST: Final = "0003"
 # As Alembic makes it; in a new database we make it ourselves, for loading Alembic takes longer than all the tables do.
 _VERSION: Final = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 

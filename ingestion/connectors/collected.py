@@ -70,9 +70,9 @@ def log_batches(path: Path, stretch: Stretch, columns: Sequence[str]) -> Iterato
         data = BytesIO(stream.read(stretch.end - stretch.start))  # cut at newlines alone, as the segment was written
     paths, places = paths_of(columns), list(range(len(columns)))
     batch = Batch(stretch.file, columns)
-    events = (held for found in read_lines(data) for held in _held(found))
+    events = (held for found in read_lines(data) for held in rows_held(found))
     for number, held in enumerate(events, stretch.line):
-        batch.add(number, 1, *_row(held, columns, paths))
+        batch.add(number, 1, *row_of(held, columns, paths))
         if batch.full:
             yield batch.flushed(places)
     yield batch.flushed(places)
@@ -85,7 +85,7 @@ def entry_rows(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Ite
         for name, group in _by_file(batch):
             rows = Batch(name, columns)
             for position, body in group:
-                rows.add(position, 1, *_row(opened(body), columns, paths))
+                rows.add(position, 1, *row_of(opened(body), columns, paths))
             yield rows.flushed(places)
 
 
@@ -121,11 +121,12 @@ def _asked_for(entry: bytes, key: str, token: str) -> Iterator[Waiting]:
         yield Waiting("quarantined" if fault else "accepted", because, at)
 
 
-def _held(found: bytes | Damage) -> Sequence[dict[str, Any] | Damage]:
+def rows_held(found: bytes | Damage) -> Sequence[dict[str, Any] | Damage]:
+    """Return for each event of an entry the entry, as a tree, that it would be alone; damage stands for itself."""
     return (found,) if isinstance(found, Damage) else unfolded(found)
 
 
-def _row(
+def row_of(
     held: dict[str, Any] | Damage, columns: Sequence[str], paths: Sequence[Steps]
 ) -> tuple[str | None, str | None, Sequence[str | None]]:
     """Return the fault of an event if any, the event as it is to be mended, and its fields."""

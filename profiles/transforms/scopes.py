@@ -6,10 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from identity.transforms import confidence, mean_bits
-
-# Why a record alone would be left out though nobody refused: a grant of the same person may stand in.
-ABSENT = ("no_consent", "link", "expired", "notice_changed")
-CERTAIN = ("own", "verified")
+from profiles.model import ABSENT, CERTAIN
 
 Readable = Mapping[tuple[str, str], Collection[str]]
 

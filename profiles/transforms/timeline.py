@@ -3,10 +3,9 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
+from profiles.model import SHOWN
 from profiles.transforms.facts import UNITS
 
-# Long texts (a page's address, a ticket's words) are shown in part; the whole lies in `events`.
-_SHOWN = 200
 _LINE = "struct<product_id:string,name:string,quantity:double,amount:double>"
 
 
@@ -59,7 +58,7 @@ def _orders(ordered: DataFrame) -> DataFrame:
 
 
 def _events(events: DataFrame) -> DataFrame:
-    shown = f.transform_values("properties", lambda _, value: f.substring(value, 1, _SHOWN))
+    shown = f.transform_values("properties", lambda _, value: f.substring(value, 1, SHOWN))
     return events.select(
         "record_key",
         "source",

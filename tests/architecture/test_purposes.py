@@ -45,9 +45,6 @@ GROUNDS = {
     ("profiles/feed.py", "facts"): "what a build is made from; `scopes.usable` asks for each purpose",
     ("profiles/feed.py", "newest_moment"): "one moment",
     ("profiles/partings.py", "keep"): "record keys and tokens: refusals that restrict",
-    ("profiles/publish.py", "_put_graphs"): "served only through `ProfileReader.graph`, which asks for a purpose",
-    ("profiles/publish.py", "_put_timelines"): "served only through `ProfileReader.timeline`, which asks for a purpose",
-    ("profiles/publish.py", "_put_tokens"): "served only through `ProfileReader.find`",
 }  # fmt: skip
 # Who may ask whose an identifier is without a purpose: nothing of the person is shown.
 OWNER_GROUNDS = {

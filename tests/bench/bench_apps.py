@@ -59,7 +59,9 @@ def collector() -> Any:
     from api.http.main import open_world
     from infra.workspace import Workspace
 
-    return create_app(open_world(Workspace.open(Path.cwd()), lambda database: KeyRing(database, rate=1e9, burst=1e9)))
+    return create_app(
+        open_world(Workspace.open(Path.cwd()), lambda database, **_: KeyRing(database, rate=1e9, burst=1e9))
+    )
 
 
 def kindred() -> Any:

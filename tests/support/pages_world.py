@@ -32,7 +32,7 @@ from consent.residue.model import Hit, PlaceReport, ScanReport
 from infra.database import open_database
 from infra.identifiers import token
 from infra.ids import Token
-from infra.keyvalue import Generations
+from infra.serving.embedded import Generations
 from infra.workspace import Workspace
 from profiles import render, serving
 

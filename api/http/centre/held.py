@@ -52,6 +52,7 @@ class Reader:
 
 def held(profiles: Profiles, profile_id: ProfileId, purposes: Iterable[Purpose]) -> Held:
     """Return what the purposes may use; what none may use is told of on request, not on a page."""
+    profiles = profiles.moment()
     views = {p: orjson.loads(body) for p in purposes if (body := profiles.view(profile_id, p)) is not None}
     timelines = [entry for purpose in views for entry in profiles.timeline(profile_id, purpose) or ()]
     events = {orjson.dumps(entry, option=orjson.OPT_SORT_KEYS): entry for entry in timelines}

@@ -58,7 +58,7 @@ def visitor(request: Request, world: World, key: bytes) -> Visitor:
     """Return who sits there; raise `LoginNeeded` where nobody has signed in, or the key was revoked since."""
     local_only(request)
     session = opened(key, request.cookies.get(COOKIE), world.clock())
-    credential = None if session is None else credential_of(world.database, session.key_id)
+    credential = None if session is None else credential_of(world.database, session.key_id, world.clock())
     if session is None or credential is None or not credential.may("console"):
         raise LoginNeeded
     return Visitor(credential, session)

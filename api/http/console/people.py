@@ -89,8 +89,8 @@ class Desk:
             raise ScopeRefused("profile:read")
         if not self._world.audit.room():
             raise AuditBehind
-        purposes = self._purposes(credential)
-        found = {p: read(self._world.profiles, asked, p) for p in purposes} if readable_id(asked) else {}
+        purposes, profiles = self._purposes(credential), self._world.profiles.moment()
+        found = {p: read(profiles, asked, p) for p in purposes} if readable_id(asked) else {}
         split = next((f.successors for f in found.values() if isinstance(f, Split)), None)
         if split is not None:
             return split
@@ -102,8 +102,8 @@ class Desk:
         for purpose in seen:
             self._world.audit.note(credential.key_id, purpose, profile_id, "console")
         explained = credential.may("profile:explain")
-        graph = graph_of(self._world.profiles, profile_id, chosen) if explained else None
-        timeline = self._world.profiles.timeline(profile_id, chosen) or []
+        graph = graph_of(profiles, profile_id, chosen) if explained else None
+        timeline = profiles.timeline(profile_id, chosen) or []
         bodies = {p: seen[p].body if p in seen else None for p in purposes}
         return page(chosen, bodies, graph, timeline, self._verdicts(credential, profile_id), self._world.zone)
 

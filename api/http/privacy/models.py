@@ -1,17 +1,18 @@
 """What callers send about privacy requests and receive, as the OpenAPI document shows it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.models import Asked, IdentifierIn, Moment, PurposeName
+from api.http.shapes import TakenOut
 from consent.requests.model import Asker, Right, Status
 
 FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["city"])]
 
 
-class RequestIn(Asked):
+class PrivacyRequestIn(Asked):
     """What a person asks for, by whatever identifiers they gave."""
 
     right: Right
@@ -63,7 +64,7 @@ class RequestReceiptOut(BaseModel):
     external_id: str | None
 
 
-class RequestOut(BaseModel):
+class PrivacyRequestOut(BaseModel):
     """Where a request stands, without any value of the person's."""
 
     model_config = ConfigDict(extra="allow")
@@ -78,16 +79,16 @@ class RequestOut(BaseModel):
     days_left: float | None = None
 
 
-class RequestStepsOut(RequestOut):
+class RequestStepsOut(PrivacyRequestOut):
     """A request with every step it took."""
 
-    steps: list[dict[str, Any]]
+    steps: list[TakenOut]
 
 
 class RequestsOut(BaseModel):
     """Requests, the most urgent first."""
 
-    requests: list[RequestOut]
+    requests: list[PrivacyRequestOut]
 
 
 class ClocksOut(BaseModel):

@@ -150,13 +150,14 @@ def _declare(path: Path, summary: str) -> None:
     extra: dict[str, Any] = {"parameters": _parameters(path)}
     if path.method == "POST":
         extra["requestBody"] = _body(path)
-    name = "_".join(part.strip("{}") for part in path.template.split("/") if part)
+    verb = "send" if path.method == "POST" or path.form == "pixel" else "get"
+    name = "_".join((verb, *(part.strip("{}") for part in path.template.removeprefix("/v1/").split("/") if part)))
     router.add_api_route(
         path.template,
         endpoint,
         methods=[path.method],
         summary=summary,
-        name=f"collector_{name}",
+        name=name,
         responses=_answers(path),
         response_class=Response if path.form == "pixel" else JSONResponse,
         response_model=None,

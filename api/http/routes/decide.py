@@ -9,7 +9,7 @@ from api.http import examples
 from api.http.credentials import carried
 from api.http.errors import AuditBehind, BackendMissing
 from api.http.keys import Credential
-from api.http.models import AnyOut, DecideIn
+from api.http.models import DecideIn, NextBestOut
 from api.http.reading import readable_id
 from api.http.routes.doors import WorldDep, needs, problems
 from infra.ids import ProfileId
@@ -19,7 +19,7 @@ DecideAsked = Annotated[DecideIn, Body(openapi_examples=examples.DECIDE)]
 Asker = Annotated[Credential, Depends(needs("decide"))]
 
 
-@router.post("/v1/decide", response_model=AnyOut, responses=problems(404), summary="Next best action")
+@router.post("/v1/decide", response_model=NextBestOut, responses=problems(404), summary="Next best action")
 async def decide(asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
     """Choose an action and recommendations for a moment; a person who is unknown or denied is a stranger."""
     purpose = carried(caller, asked.purpose)

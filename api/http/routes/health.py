@@ -1,5 +1,6 @@
 """Whether the server lives, whether it can answer, and how much it has answered."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -10,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from api.http.keys import Credential
-from api.http.ports import Tended
+from api.http.ports import Json, Tended
 from api.http.privacy.office import Office
 from api.http.problems import problem
 from api.http.routes.doors import WorldDep, needs, problems
@@ -58,6 +59,8 @@ async def readyz(
         missing += [] if log.ready else [f"the event log takes nothing in: {log.because}"]
     elif part == "collector":
         missing.append("this server runs without a collector")
+    if world.online is not None and part != "collector":
+        ready |= {"online": _online(world.online)}
     if not missing:
         if world.sources is not None and part != "profiles":
             # Told and no reason to send callers away: what is accepted meanwhile is durable and waits in the log.
@@ -77,6 +80,8 @@ async def metrics(world: WorldDep, _caller: Annotated[Credential, Depends(needs(
     text_ = world.metrics.text(audit_waiting=world.audit.waiting())
     if world.collector is not None:
         text_ += world.collector.counts.text(world.collector.log.state())
+    if world.online is not None:
+        text_ += _followed(world.online())
     if world.privacy is not None:
         text_ += await run_in_threadpool(_clocks, world.privacy, world.clock())
     if world.sources is not None:
@@ -84,11 +89,29 @@ async def metrics(world: WorldDep, _caller: Annotated[Credential, Depends(needs(
     return Response(text_, media_type="text/plain; version=0.0.4")
 
 
+def _followed(told: Json) -> str:
+    """Return how the online path is, as gauges: how far it is behind, and whether it works at all."""
+    ails = int(bool(told["trouble"]))
+    return (
+        f"# TYPE kindred_online_behind_seconds gauge\nkindred_online_behind_seconds {told['behind_seconds']}\n"
+        f"# TYPE kindred_online_events_total counter\nkindred_online_events_total {told['applied']}\n"
+        f"# TYPE kindred_online_waits gauge\nkindred_online_waits {ails}\n"
+    )
+
+
 def _taking_in(sources: Tended) -> dict[str, str]:
     try:
         return {"ingestion": trouble(sources.runs()) or "ready"}
     except SQLAlchemyError as error:
         return {"ingestion": f"unknown: {type(error).__name__}"}
+
+
+def _online(asked: Callable[[], Json]) -> str:
+    """Return how far behind what is served is: no reason to send readers away, for a publication serves them too."""
+    told = asked()
+    if told["trouble"]:
+        return f"waits: {told['trouble']}"
+    return f"{told['behind_seconds']:.3f} s behind"
 
 
 def _sources(sources: Tended, at: datetime) -> str:

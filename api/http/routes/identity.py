@@ -29,7 +29,7 @@ Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 )
 async def why(asked: WhyAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
     """Explain a match: the chain of edges between two identifiers with every comparison's weight."""
-    purpose = carried(caller, asked.purpose)
+    world, purpose = world.moment(), carried(caller, asked.purpose)
     asked_for, profiles = _both(asked, world, caller, purpose)
     a, b = profiles
     if a.profile_id != b.profile_id:
@@ -51,7 +51,7 @@ async def why(asked: WhyAsked, world: WorldDep, caller: Explainer) -> dict[str, 
 )
 async def why_not(asked: WhyNotAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
     """Name the first gate that the best evidence between two people failed at, with every comparison's weight."""
-    purpose = carried(caller, asked.purpose)
+    world, purpose = world.moment(), carried(caller, asked.purpose)
     _, (a, b) = _both(asked, world, caller, purpose)
     if a.profile_id == b.profile_id:
         return {"same": True, "because": "they are one person", "evidence": None}

@@ -16,10 +16,10 @@ from api.http.privacy.models import (
     ApproveIn,
     ClocksOut,
     ExtendIn,
+    PrivacyRequestIn,
+    PrivacyRequestOut,
     ProofIn,
     RefuseIn,
-    RequestIn,
-    RequestOut,
     RequestReceiptOut,
     RequestsOut,
     RequestStepsOut,
@@ -48,7 +48,7 @@ RequestId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="the requ
     summary="Take a request down",
 )
 async def take(
-    asked: Annotated[RequestIn, Body(openapi_examples=examples.PRIVACY_REQUEST)], world: WorldDep, caller: Writer
+    asked: Annotated[PrivacyRequestIn, Body(openapi_examples=examples.PRIVACY_REQUEST)], world: WorldDep, caller: Writer
 ) -> Any:
     """Take down what a person asks for and answer with a receipt: the same for everybody, for nobody is looked up."""
     office, now = office_of(world, caller), world.clock()
@@ -135,7 +135,7 @@ async def verify(request_id: RequestId, asked: ProofIn, world: WorldDep, caller:
 
 @router.post(
     "/v1/privacy/requests/{request_id}:approve",
-    response_model=RequestOut,
+    response_model=PrivacyRequestOut,
     responses=problems(404, 409),
     summary="Accept a request",
 )
@@ -149,7 +149,7 @@ async def approve(request_id: RequestId, asked: ApproveIn, world: WorldDep, call
 
 @router.post(
     "/v1/privacy/requests/{request_id}:refuse",
-    response_model=RequestOut,
+    response_model=PrivacyRequestOut,
     responses=problems(404),
     summary="Refuse a request",
 )
@@ -162,7 +162,7 @@ async def refuse(request_id: RequestId, asked: RefuseIn, world: WorldDep, caller
 
 @router.post(
     "/v1/privacy/requests/{request_id}:extend",
-    response_model=RequestOut,
+    response_model=PrivacyRequestOut,
     responses=problems(404),
     summary="Take longer",
 )
@@ -175,7 +175,7 @@ async def extend(request_id: RequestId, asked: ExtendIn, world: WorldDep, caller
 
 @router.post(
     "/v1/privacy/requests/{request_id}:cancel",
-    response_model=RequestOut,
+    response_model=PrivacyRequestOut,
     responses=problems(404),
     summary="Take a request back",
 )

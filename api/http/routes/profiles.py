@@ -2,18 +2,30 @@
 
 from dataclasses import asdict
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import Response
 
 from api.http import examples
-from api.http.credentials import carried
+from api.http.batch import batch_headers, looked_up, paid
+from api.http.credentials import Holder
 from api.http.errors import AuditBehind, ProfileHidden
 from api.http.explain import evidence_of
 from api.http.fastpath import BY_ID, LOOKUP
 from api.http.keys import Credential
-from api.http.models import EventsOut, HowOut, LinksOut, LookupIn, ProfileOut, PurposeName, SuccessorsOut
+from api.http.models import (
+    BatchIn,
+    BatchOut,
+    HowOut,
+    LinksOut,
+    LookupIn,
+    ProfileIn,
+    ProfileOut,
+    PurposeName,
+)
+from api.http.paging import page
 from api.http.ports import Json
 from api.http.reading import (
     Found,
@@ -27,12 +39,15 @@ from api.http.reading import (
     readable_id,
     unchanged_headers,
 )
-from api.http.routes.doors import WorldDep, needs, problems
-from api.http.world import World
+from api.http.routes.doors import WorldDep, holding, needs, problems, purposed
+from api.http.shapes import EventsOut, SuccessorsOut
+from api.http.world import BATCH, World
 from identity.explanation import explain
 from infra.ids import ProfileId, Purpose, RecordKey
 
 router = APIRouter(tags=["profiles"])
+BatchAsked = Annotated[BatchIn, Body(openapi_examples=examples.BATCH)]
+BatchReader = Annotated[Holder, Depends(holding("profile:read"))]
 LookupAsked = Annotated[LookupIn, Body(openapi_examples=examples.LOOKUP)]
 Reader = Annotated[Credential, Depends(needs("profile:read"))]
 Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
@@ -42,11 +57,10 @@ _READ: dict[int | str, dict[str, Any]] = {
     200: {"model": ProfileOut, "description": "The profile as this purpose may see it"},
     300: {"model": SuccessorsOut, "description": "The id was split; these people answer for it"},
     304: {"description": "Unchanged since the ETag that was sent"},
-    **problems(404),
 }
 
 
-@router.post(LOOKUP, responses=_READ, summary="Look a person up by any identifier")
+@router.post(LOOKUP, responses={**_READ, **problems(404)}, summary="Look a person up by any identifier")
 async def lookup(
     request: Request,
     asked: LookupAsked,
@@ -54,58 +68,80 @@ async def lookup(
     caller: Reader,
 ) -> Response:
     """Find a profile by any identifier; identifiers travel in bodies so that they stay out of access logs."""
-    purpose = carried(caller, asked.purpose)
+    world, purpose = world.moment(), purposed(request, caller, asked.purpose)
     known = world.tongue.known(asked.identifier.type, asked.identifier.value)
     profile_id = world.profiles.find(known.token, purpose)
     wanted = profile_id or ProfileId("")
     return _answer(request, wanted, seen(world, caller, wanted, purpose), purpose, asked.fields)
 
 
-@router.get(BY_ID, responses=_READ, summary="Read a profile by its id")
+@router.post(
+    BATCH,
+    responses={200: {"model": BatchOut, "description": "One result a person, in the order asked"}, **problems()},
+    summary="Look up to 1,000 people up at once",
+)
+async def batch(request: Request, asked: BatchAsked, world: WorldDep, holder: BatchReader) -> Response:
+    """Find people by identifiers or ids, each as a read of its own would; it costs a request a person."""
+    purpose = purposed(request, holder.credential, asked.purpose)
+    paid(holder, len(asked.people))
+    people = [one.profile_id if isinstance(one, ProfileIn) else (one.type, one.value) for one in asked.people]
+    body = looked_up(world, holder, people, purpose, asked.fields)
+    response = Response(body)
+    response.raw_headers = batch_headers(body)
+    return response
+
+
+@router.get(BY_ID, responses={**_READ, **problems(404, body=False)}, summary="Read a profile by its id")
 async def by_id(
     request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Reader, fields: Fields = None
 ) -> Response:
     """Read a profile by its id; an id given up in a merge answers with the survivor and Content-Location."""
-    allowed = carried(caller, purpose)
+    allowed = purposed(request, caller, purpose)
     wanted = ProfileId(profile_id)
     return _answer(request, wanted, seen(world, caller, wanted, allowed), allowed, fields)
 
 
 @router.get(
     BY_ID + "/events",
-    responses={200: {"model": EventsOut}, 300: _READ[300], **problems(404)},
+    responses={200: {"model": EventsOut}, 300: _READ[300], 304: _READ[304], **problems(404, body=False)},
     summary="What a person did",
 )
 async def events(
+    request: Request,
     profile_id: str,
     purpose: PurposeQuery,
     world: WorldDep,
     caller: Reader,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,9}$")] = None,
+    cursor: Annotated[str | None, Query(max_length=64, description="`next` of the page before")] = None,
 ) -> Response:
     """List the events of a profile, the newest first."""
-    allowed = carried(caller, purpose)
+    world, allowed = world.moment(), purposed(request, caller, purpose)
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)
     items = world.profiles.timeline(found.profile_id, allowed)
     if items is None:
         raise ProfileHidden
-    start = int(cursor or 0)
-    following = str(start + limit) if start + limit < len(items) else None
-    page = {"profile_id": found.profile_id, "events": items[start : start + limit], "next": following}
-    return _json(page, _location(found, allowed, "/events"))
+    shown = page(items, limit, cursor)
+    content = {"profile_id": found.profile_id, "events": shown.items, "next": shown.following}
+    headers = _location(found, allowed, "/events")
+    if shown.following is not None:
+        query = urlencode({"purpose": allowed, "limit": limit, "cursor": shown.following})
+        headers["link"] = f'</v1/profiles/{found.profile_id}/events?{query}>; rel="next"'
+    return _json(request, content, headers)
 
 
 @router.get(
     BY_ID + "/links",
-    responses={200: {"model": LinksOut}, 300: _READ[300], **problems(404)},
+    responses={200: {"model": LinksOut}, 300: _READ[300], 304: _READ[304], **problems(404, body=False)},
     summary="What holds a profile together",
 )
-async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
+async def links(
+    request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer
+) -> Response:
     """List the records of a profile and the edges between them, suppressed ones too, with their reasons."""
-    allowed = carried(caller, purpose)
+    world, allowed = world.moment(), purposed(request, caller, purpose)
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)
@@ -113,17 +149,18 @@ async def links(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller:
     if graph is None:
         raise ProfileHidden
     records = [{**r, "identifiers": [_tokenless(i) for i in r["identifiers"]]} for r in graph["records"]]
-    return _json({**graph, "profile_id": found.profile_id, "records": records}, _location(found, allowed, "/links"))
+    content = {**graph, "profile_id": found.profile_id, "records": records}
+    return _json(request, content, _location(found, allowed, "/links"))
 
 
 @router.get(
     BY_ID + "/how",
-    responses={200: {"model": HowOut}, 300: _READ[300], **problems(404)},
+    responses={200: {"model": HowOut}, 300: _READ[300], 304: _READ[304], **problems(404, body=False)},
     summary="How a profile came about",
 )
-async def how(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
+async def how(request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Explainer) -> Response:
     """List the ties that suffice to hold a profile together, the strongest first, and what was not followed."""
-    allowed = carried(caller, purpose)
+    world, allowed = world.moment(), purposed(request, caller, purpose)
     found = seen(world, caller, ProfileId(profile_id), allowed)
     if isinstance(found, Split):
         return _split(profile_id, found)
@@ -136,7 +173,7 @@ async def how(profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: E
         "profile_id": found.profile_id, "records": members, "merges": [asdict(merge) for merge in told.merges],
         "refused": list(told.refused),
     }  # fmt: skip
-    return _json(answer, _location(found, allowed, "/how"))
+    return _json(request, answer, _location(found, allowed, "/how"))
 
 
 def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:
@@ -149,6 +186,7 @@ def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpo
         world.audit.note(caller.key_id, purpose, asked, "hidden")
         raise ProfileHidden
     if isinstance(found, Found):
+        world.people.admit(caller, [found.profile_id])
         world.audit.note(caller.key_id, purpose, found.profile_id, "allowed")
     return found
 
@@ -181,13 +219,19 @@ def _location(found: Found, purpose: Purpose, below: str = "") -> dict[str, str]
 
 
 def _split(profile_id: str, split: Split) -> Response:
-    return _json({"profile_id": profile_id, "successors": split.successors}, status=300)
-
-
-def _json(content: object, headers: dict[str, str] | None = None, status: int = 200) -> Response:
-    body = orjson.dumps(content)
-    response = Response(body, status)
+    body = orjson.dumps({"profile_id": profile_id, "successors": split.successors})
+    response = Response(body, 300)
     response.raw_headers = answer_headers(body, etag(body))
-    for name, value in (headers or {}).items():
+    return response
+
+
+def _json(request: Request, content: object, headers: dict[str, str]) -> Response:
+    body = orjson.dumps(content)
+    tag = etag(body)
+    condition = request.headers.get("if-none-match")
+    unchanged = matches(None if condition is None else condition.encode("latin-1"), tag)
+    response = Response(b"" if unchanged else body, 304 if unchanged else 200)
+    response.raw_headers = unchanged_headers(tag) if unchanged else answer_headers(body, tag)
+    for name, value in headers.items():
         response.headers[name] = value
     return response

@@ -11,7 +11,7 @@ from api.http.keys import Credential
 from api.http.models import ReceiptOut
 from api.http.ports import Heard, OptIn, Signalling
 from api.http.routes.doors import WorldDep, needs, problems
-from api.http.signalled import ConfirmIn, RequestIn, RequestOut, SignalIn, SignalOut, SupportOut
+from api.http.signalled import ConfirmIn, OptInIn, OptInOut, SignalIn, SignalOut, SupportOut
 from api.http.world import World
 from consent.signals.hear import SEC_GPC, wished
 from infra.ids import Purpose
@@ -19,7 +19,7 @@ from infra.ids import Purpose
 router = APIRouter(tags=["consent"])
 Writer = Annotated[Credential, Depends(needs("consent:write"))]
 SignalAsked = Annotated[SignalIn, Body(openapi_examples=examples.SIGNAL)]
-RequestAsked = Annotated[RequestIn, Body(openapi_examples=examples.OPT_IN)]
+RequestAsked = Annotated[OptInIn, Body(openapi_examples=examples.OPT_IN)]
 ConfirmAsked = Annotated[ConfirmIn, Body(openapi_examples=examples.CONFIRM)]
 
 
@@ -46,7 +46,7 @@ async def signal(asked: SignalAsked, request: Request, world: WorldDep, _caller:
 
 
 @router.post(
-    "/v1/consent:request", response_model=RequestOut, responses=problems(), summary="Ask for a yes to be confirmed"
+    "/v1/consent:request", response_model=OptInOut, responses=problems(), summary="Ask for a yes to be confirmed"
 )
 async def request_consent(asked: RequestAsked, world: WorldDep, caller: Writer) -> Any:
     """Return a signed slip for the mail that you send. Nothing is stored and nothing allowed until it comes back."""

@@ -32,7 +32,7 @@ def hashes(town: Any) -> Mapping[str, str]:
 
 def served(town: Any) -> Mapping[bytes, bytes]:
     """Return what is served, but for the graphs, whose edges bear a model's weights, and the manifest."""
-    from infra.keyvalue import Generations
+    from infra.serving.embedded import Generations
     from profiles.serving import FOLDER, MANIFEST
 
     found = Generations(town.world.workspace.serving_path / FOLDER).current().items(b"")

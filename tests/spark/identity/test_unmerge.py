@@ -71,7 +71,7 @@ def content(run: Any) -> dict[str, list[str]]:
     """Return every table that is derived, row by row, and every entry that is served; without what only tells lineage."""
     from activation.tables import AUDIENCE_INDEX, AUDIENCE_MEMBERS
     from identity import tables as identity
-    from infra.keyvalue import Generations
+    from infra.serving.embedded import Generations
     from profiles import tables as profiles
     from profiles.serving import FOLDER, MANIFEST
 

@@ -21,6 +21,7 @@ from api.http.collector.sources import Declared
 from api.http.credentials import KeyRing
 from api.http.keys import create_key
 from api.http.memory import MemoryConsents, MemoryDecider, MemoryNotary, MemoryProfiles, MemorySignals, MemoryStewards
+from api.http.people import People
 from api.http.reading import Tongue
 from api.http.store import METADATA
 from api.http.world import World
@@ -111,8 +112,9 @@ def town(tmp_path: Path, token_key: bytes) -> Iterator[Town]:
         notary=MemoryNotary(),
         tongue=tongue,
         database=database,
-        ring=KeyRing(database, rate=1e6, burst=1e6),
+        ring=KeyRing(database, rate=1e6, burst=1e6, clock=lambda: NOW),
         audit=ReadAudit(database, lambda: NOW),
+        people=People(database, lambda: NOW),
         clock=lambda: NOW,
         name="Corner Shop",
     )

@@ -164,7 +164,7 @@ def test_a_write_key_by_command(world: World, workspace: Workspace) -> None:
 
     made = typed("create", "--scope", "events:write", "--source", "web")
     assert made.exit_code == 0, made.output
-    credential = find_credential(world.database, made.output.strip())
+    credential = find_credential(world.database, made.output.strip(), world.clock())
     assert credential is not None
     assert (credential.source, credential.name, credential.writes) == ("web", "web", True)
     assert not replace(credential, scopes=frozenset({"admin"})).may("events:write")

@@ -1,6 +1,6 @@
 """Keys at the door."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import create_engine, select
 
 from api.http.credentials import KeyRing
-from api.http.errors import KeyMissing, ScopeUnknown, Unauthenticated
-from api.http.keys import create_key, find_credential, list_keys, revoke_key
+from api.http.errors import KeyMissing, KeyWouldNotOpen, ScopeUnknown, Unauthenticated
+from api.http.keys import create_key, find_credential, list_keys, revoke_key, rotate_key
 from api.http.store import API_KEY
 
 NOW_SCOPES = {"profile:read"}
@@ -29,14 +29,14 @@ def test_a_key_is_shown_once_and_kept_as_a_digest(town: Any) -> None:
 
 
 def test_a_key_carries_scopes_and_purposes(town: Any) -> None:
-    credential = find_credential(town.world.database, town.keys["reader"])
+    credential = find_credential(town.world.database, town.keys["reader"], town.world.clock())
     assert credential is not None
     assert (credential.may("profile:read"), credential.may("consent:write")) == (True, False)
     assert credential.purposes == {"service", "personalization"}
 
 
 def test_admin_may_everything_but_enter_the_console(town: Any) -> None:
-    credential = find_credential(town.world.database, town.keys["admin"])
+    credential = find_credential(town.world.database, town.keys["admin"], town.world.clock())
     assert credential is not None
     assert credential.may("consent:write")
     assert not credential.may("console")
@@ -46,7 +46,7 @@ def test_admin_may_everything_but_enter_the_console(town: Any) -> None:
     "spoil", [lambda k: k[:-1], lambda k: k[:-1] + "~", lambda k: k.replace(k[3:13], "0" * 10), lambda _: ""]
 )
 def test_what_is_not_exactly_a_key_opens_nothing(town: Any, spoil: Any) -> None:
-    assert find_credential(town.world.database, spoil(town.keys["reader"])) is None
+    assert find_credential(town.world.database, spoil(town.keys["reader"]), town.world.clock()) is None
 
 
 def test_an_unknown_scope_is_refused_by_name(town: Any) -> None:
@@ -105,3 +105,90 @@ def test_keys_that_cannot_be_looked_at_are_forgotten(town: Any, tmp_path: Path) 
     ring._database = elsewhere
     ring.refresh()
     assert ring.remembered(header) is None
+
+
+def test_a_key_ends_when_it_was_said_to(town: Any) -> None:
+    database, now = town.world.database, town.world.clock()
+    ends, moment = now + timedelta(days=1), [now]
+    key = create_key(database, name="x", scopes=NOW_SCOPES, purposes=(), at=now, expires_at=ends)
+    ring = KeyRing(database, clock=lambda: moment[0])
+    ring.refresh()
+    assert ring.holder(header(key)).credential.ends == ends
+    ring.refresh()
+    assert ring.remembered(header(key)) is not None
+    moment[0] = ends
+    ring.refresh()
+    assert ring.remembered(header(key)) is None
+    with pytest.raises(Unauthenticated):
+        ring.holder(header(key))
+    assert list_keys(database)[-1].standing(ends) in {"expired", ""}
+    with pytest.raises(KeyWouldNotOpen):
+        create_key(database, name="x", scopes=NOW_SCOPES, purposes=(), at=now, expires_at=now)
+
+
+def test_a_rotated_key_has_two_secrets_until_the_grace_is_over(town: Any) -> None:
+    database, now = town.world.database, town.world.clock()
+    first, grace = town.keys["reader"], timedelta(days=7)
+    moment = [now]
+    ring = KeyRing(database, clock=lambda: moment[0])
+    ring.refresh()
+    ring.holder(header(first))
+    second = rotate_key(database, first[3:13], at=now, grace=grace)
+    assert second[:13] == first[:13]
+    assert second != first
+    ring.refresh()
+    old, new = ring.holder(header(first)), ring.holder(header(second))
+    assert old.bucket is new.bucket
+    assert (old.credential.ends, new.credential.ends) == (now + grace, None)
+    third = rotate_key(database, first[3:13], at=now, grace=grace)
+    assert find_credential(database, first, now) is None
+    assert find_credential(database, second, now) is not None
+    moment[0] = now + grace
+    ring.flush()
+    with pytest.raises(Unauthenticated):
+        ring.holder(header(second))
+    assert ring.holder(header(third)).key_id == first[3:13]
+    revoke_key(database, first[3:13], at=now)
+    with pytest.raises(KeyMissing):
+        rotate_key(database, first[3:13], at=now, grace=grace)
+
+
+def test_a_rotation_reaches_a_server_that_remembers(town: Any) -> None:
+    ring = KeyRing(town.world.database, clock=town.world.clock)
+    ring.refresh()
+    key = town.keys["reader"]
+    ring.holder(header(key))
+    ring.refresh()
+    assert ring.remembered(header(key)) is not None
+    rotate_key(town.world.database, key[3:13], at=town.world.clock(), grace=timedelta(0))
+    ring.refresh()
+    with pytest.raises(Unauthenticated):
+        ring.holder(header(key))
+
+
+def test_the_day_of_the_last_use_is_kept_and_no_hour(town: Any) -> None:
+    database, moment = town.world.database, [datetime(2026, 11, 22, 9, 30, tzinfo=UTC)]
+    ring = KeyRing(database, clock=lambda: moment[0])
+
+    def used() -> datetime | None:
+        return next(k for k in list_keys(database) if k.name == "reader").last_used_at
+
+    ring.refresh()
+    assert used() is None
+    ring.holder(header(town.keys["reader"]))
+    ring.refresh()
+    assert used() == datetime(2026, 11, 22, tzinfo=UTC)
+    moment[0] += timedelta(days=1)
+    ring.refresh()
+    assert ring.remembered(header(town.keys["reader"])) is None  # asks the database again, which tells its use
+    ring.holder(header(town.keys["reader"]))
+    ring.refresh()
+    assert used() == datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def test_a_key_may_have_a_rate_of_its_own(town: Any) -> None:
+    key = create_key(town.world.database, name="x", scopes=NOW_SCOPES, purposes=(), at=town.world.clock(), rate=3)
+    ring = KeyRing(town.world.database, stopwatch=lambda: 0.0, clock=town.world.clock)
+    bucket = ring.holder(header(key)).bucket
+    assert [bucket.wait() > 0 for _ in range(7)] == [False] * 6 + [True]
+    assert ring.holder(header(town.keys["reader"])).bucket.rate == 5_000

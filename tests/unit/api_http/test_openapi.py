@@ -16,6 +16,7 @@ _SECRET = "jane.secret@example.org"
 _CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
 _BODIES = {
     "/v1/profiles:lookup",
+    "/v1/profiles:batchLookup",
     "/v1/identity:why",
     "/v1/identity:whyNot",
     "/v1/review/{task_id}:decide",

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from infra.errors import Missing
-from infra.keyvalue import Generations, LmdbWriter, Overlay
+from infra.keyvalue import LmdbWriter, Overlay
+from infra.serving.embedded import Generations
 
 
 def test_a_generation_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""A new generation brought up to date before it is served: what the log has that the lake has not seen yet."""
+
+from collections.abc import Callable
+
+from api.http.wiring import Denied
+from consent import officer
+from identity.config import load_identity
+from identity.online.build import build_from_lake
+from infra.clock import Clock
+from infra.errors import Missing
+from infra.runtime import Runtime
+from infra.serving.store import ServingStore
+from profiles.online.carry import carried, given_out
+from profiles.online.opened import Ledger, Log, Opened, begun_at, collects, forget_states, state_folder
+
+Bring = Callable[[ServingStore, str], None]
+
+
+def bringing(runtime: Runtime, clock: Clock) -> Bring | None:
+    """Return what brings a generation up to date between its being built and served; None where no events come in."""
+    if not collects(runtime.workspace):
+        return None
+    return lambda generations, name: _bring(runtime, clock, generations, name)
+
+
+def _bring(runtime: Runtime, clock: Clock, generations: ServingStore, name: str) -> None:
+    """Build the resolver's state of a generation, say where in the log it begins, and apply what came since."""
+    workspace, database = runtime.workspace, runtime.database
+    folder, served = state_folder(workspace, name), generations.name()
+    try:
+        build_from_lake(folder, workspace.lake_path, load_identity(workspace))
+    except Missing as error:  # nothing was ever resolved: the worker begins when something is
+        runtime.say(f"online: {error}")
+        return
+    desk, log = officer.Desk.open(workspace, database), Log.of(workspace, database, clock)
+    live = generations.live(name)
+    try:
+        with live.change() as change:
+            begun_at(change, log)
+        with Opened(workspace, log, name, folder, Ledger(desk, clock), Denied(desk.overlay)) as opened:
+            count = opened.catch_up(live)
+        if served is not None and served != name:
+            given = given_out(generations.reader(served))
+            with live.change() as change:
+                carried(change, given)
+    finally:
+        live.close()
+        desk.overlay.close()
+    forget_states(workspace, [name, *([served] if served else [])])
+    runtime.say(f"online: {count:,} events that the lake has not seen yet are in the new generation")

@@ -1,0 +1,62 @@
+"""A client of Kindred's HTTP interface, typed: `Kindred` for threads, `AsyncKindred` for asyncio."""
+
+from kindred_client.answers import (
+    Candidate,
+    Consent,
+    Decision,
+    Event,
+    Identifier,
+    Line,
+    NextBest,
+    PreferenceLink,
+    Profile,
+    Provenance,
+    Receipt,
+    Recommendation,
+    Withheld,
+)
+from kindred_client.client import AsyncKindred, Kindred
+from kindred_client.errors import (
+    Denied,
+    Invalid,
+    KindredError,
+    NotFound,
+    Problem,
+    Split,
+    TooFast,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+    Unreadable,
+)
+from kindred_client.patience import Patience
+
+__all__ = [
+    "AsyncKindred",
+    "Candidate",
+    "Consent",
+    "Decision",
+    "Denied",
+    "Event",
+    "Identifier",
+    "Invalid",
+    "Kindred",
+    "KindredError",
+    "Line",
+    "NextBest",
+    "NotFound",
+    "Patience",
+    "PreferenceLink",
+    "Problem",
+    "Profile",
+    "Provenance",
+    "Receipt",
+    "Recommendation",
+    "Split",
+    "TooFast",
+    "Unauthorized",
+    "Unavailable",
+    "Unreachable",
+    "Unreadable",
+    "Withheld",
+]

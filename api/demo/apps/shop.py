@@ -1,0 +1,115 @@
+"""A web shop's home page: who logs in sees what they like, who withdraws sees what everybody sees, at once.
+
+export KINDRED_URL=… KINDRED_READ_KEY=… KINDRED_CONSENT_KEY=… KINDRED_WRITE_KEY=…
+python shop.py            # then open http://127.0.0.1:8480
+"""
+
+import os
+import secrets
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from jinja2 import Environment, FileSystemLoader
+from starlette.middleware.sessions import SessionMiddleware
+
+from kindred_client import AsyncKindred, Invalid, KindredError, NextBest, NotFound, Profile
+
+PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
+Login = tuple[str, str]
+
+
+def create_app(reader: AsyncKindred, writer: AsyncKindred, collector: dict[str, str]) -> FastAPI:
+    """Return the shop; `collector` is where the browser sends its events, and the write key for it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await reader.close()
+        await writer.close()
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.add_middleware(SessionMiddleware, secret_key=secrets.token_hex(32), same_site="strict")
+
+    @app.get("/")
+    async def home(request: Request) -> HTMLResponse:
+        login: Login | None = _login(request)
+        person, best = await _seen(reader, login)
+        visitor = request.session.setdefault("visitor", str(uuid.uuid4()))
+        nonce = secrets.token_urlsafe(16)
+        page = PAGES.get_template("shop.html").render(
+            login=login, person=person, best=best, nonce=nonce, visitor=visitor, collector=collector
+        )
+        policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; form-action 'self'"
+        return HTMLResponse(
+            page,
+            headers={
+                "content-security-policy": f"{policy}; connect-src {collector['url']}",
+                "cache-control": "no-store",
+            },
+        )
+
+    @app.post("/login")
+    async def login(request: Request, who: Annotated[str, Form(max_length=320)]) -> RedirectResponse:
+        request.session["login"] = ["email" if "@" in who else "account", who.strip()]
+        return RedirectResponse("/", 303)
+
+    @app.post("/logout")
+    async def logout(request: Request) -> RedirectResponse:
+        request.session.clear()
+        return RedirectResponse("/", 303)
+
+    @app.post("/offers")
+    async def offers(request: Request, wanted: Annotated[bool, Form()]) -> RedirectResponse:
+        if (login := _login(request)) is not None:
+            action = "given" if wanted else "withdrawn"
+            await writer.consent(*login, purpose="personalization", action=action, mechanism="centre")
+        return RedirectResponse("/", 303)
+
+    return app
+
+
+async def _seen(reader: AsyncKindred, login: Login | None) -> tuple[Profile | None, NextBest | None]:
+    """Return who it is as personalization may see them, and what to show; a shop sells without either, too."""
+    person = best = None
+    try:
+        if login is not None:
+            fields = ["attributes.given_name", "traits.*"]
+            person = await reader.lookup(*login, purpose="personalization", fields=fields)
+    except (NotFound, Invalid):
+        login = None  # a stranger: unknown, or one who does not want this
+    except KindredError:
+        return None, None
+    try:
+        best = await reader.decide(*(login or (None, None)), channel="web")
+    except KindredError:
+        best = None
+    return person, best
+
+
+def _login(request: Request) -> Login | None:
+    held: Any = request.session.get("login")
+    return None if held is None else (held[0], held[1])
+
+
+def from_environment() -> FastAPI:
+    """Return the shop over the server that the environment names."""
+    names = ("URL", "READ_KEY", "CONSENT_KEY", "WRITE_KEY")
+    url, read, write, events = (os.environ[f"KINDRED_{name}"] for name in names)
+    return create_app(AsyncKindred(url, read), AsyncKindred(url, write), {"url": url, "key": events})
+
+
+if __name__ == "__main__":
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8480
+    print(f"the shop is open at http://127.0.0.1:{port}", flush=True)
+    Granian(
+        "shop:from_environment", port=port, interface=Interfaces.ASGI, factory=True, log_level=LogLevels.warning
+    ).serve()

@@ -1,0 +1,97 @@
+"""Many people in one answer, joined from ready bytes: each as a read of its own would answer.
+
+The fast path and the route both end here, so that what a batch may show is decided in one place.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+from api.http.credentials import Holder
+from api.http.errors import AuditBehind, TooFast
+from api.http.reading import FRESHNESS, GUARD, JSON_HEADER, Bytes, Found, Split, projected, read, readable_id
+from api.http.world import World
+from infra.ids import ProfileId, Purpose, Token
+
+MOST: Final = 1_000
+_HIDDEN: Final = b'{"status":404}'
+_UNREADABLE: Final = b'{"status":422}'
+
+# An identifier as type and value, or a profile id.
+Person = tuple[str, str] | str
+
+
+def looked_up(
+    world: World, holder: Holder, people: Sequence[Person], purpose: Purpose, fields: Sequence[str] | None = None
+) -> bytes:
+    """Return the answer about each person in the order asked; raise `DayFull` or `AuditBehind` for all of them.
+
+    An identifier that cannot be read is told for itself: one typing error must not cost the other 999 their answer.
+    """
+    if not world.audit.room(len(people)):
+        raise AuditBehind
+    profiles = world.profiles.moment()
+    ids, tokens, unreadable = _named(world, people)
+    for place, profile_id in zip(tokens, profiles.find_all(list(tokens.values()), purpose), strict=True):
+        ids[place] = profile_id
+    wanted = [ProfileId(one or "") for one in ids]
+    shown: list[bytes] = []
+    allowed: list[ProfileId] = []
+    hidden: list[ProfileId] = []
+    for place, tagged in enumerate(profiles.tagged_all(wanted, purpose)):
+        one = wanted[place]
+        if tagged is not None:
+            shown.append(_shown(tagged[1], fields))
+            allowed.append(one)
+            continue
+        moved = read(profiles, one, purpose) if one else None
+        if isinstance(moved, Found):
+            shown.append(_shown(moved.body, fields))
+            allowed.append(moved.profile_id)
+        elif isinstance(moved, Split):
+            told = {"status": 300, "profile_id": one, "successors": moved.successors}
+            shown.append(orjson.dumps(told))
+        elif place in unreadable:
+            shown.append(_UNREADABLE)
+        else:
+            shown.append(_HIDDEN)
+            hidden.append(one)
+    world.people.admit(holder.credential, allowed)
+    world.audit.note_all(holder.key_id, purpose, allowed, "allowed")
+    world.audit.note_all(holder.key_id, purpose, hidden, "hidden")
+    return b'{"results":[' + b",".join(shown) + b"]}"
+
+
+def paid(holder: Holder, people: int) -> None:
+    """Take what a batch costs beyond the request itself, a person a request; raise `TooFast`."""
+    wait = holder.bucket.wait(people - 1) if people > 1 else 0.0
+    if wait:
+        raise TooFast(wait, holder.bucket.rate)
+
+
+def batch_headers(body: bytes) -> list[Bytes]:
+    """Return the headers of a batch's answer."""
+    return [JSON_HEADER, (b"content-length", b"%d" % len(body)), FRESHNESS, GUARD]
+
+
+def _named(world: World, people: Sequence[Person]) -> tuple[list[str | None], dict[int, Token], set[int]]:
+    """Return the ids that were named, the tokens by place of whom identifiers name, and what cannot be read."""
+    ids: list[str | None] = [None] * len(people)
+    tokens: dict[int, Token] = {}
+    unreadable: set[int] = set()
+    sought = world.tongue.sought
+    for place, person in enumerate(people):
+        if isinstance(person, str):
+            ids[place] = person if readable_id(person) else None
+            continue
+        token = sought(*person)
+        if token is None:
+            unreadable.add(place)
+        else:
+            tokens[place] = token
+    return ids, tokens, unreadable
+
+
+def _shown(body: bytes, fields: Sequence[str] | None) -> bytes:
+    return b'{"status":200,"profile":' + (projected(body, fields) if fields else body) + b"}"

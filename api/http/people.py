@@ -1,0 +1,91 @@
+"""How many different people a key may read in a day: a key in wrong hands must not carry everybody away.
+
+What was read stands in the audit, which every server writes and nobody can leave out, so it is counted there: after a
+restart and beside other servers a key's day goes on where it was, within a second or two.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.http.errors import DayFull
+from api.http.keys import Credential
+from api.http.reading import readable_id
+from api.http.store import READ_AUDIT
+from infra.clock import Clock
+from infra.ids import ProfileId
+
+LOG = logging.getLogger("kindred.http")
+PEOPLE_PER_DAY = 100_000
+# Rows of other servers may be seen out of their order; so many before the newest are looked at again.
+_OVERLAP = 64
+
+
+class People:
+    """Whom each key has read today, as numbers of eight bytes: about 70 bytes of memory a person, up to its limit."""
+
+    def __init__(self, database: Engine, clock: Clock, limit: int = PEOPLE_PER_DAY) -> None:
+        self._database, self._clock, self._limit = database, clock, limit
+        self._day = clock().astimezone(UTC).date()
+        self._seen: dict[str, set[int]] = {}
+        self._newest: int | None = None
+
+    def admits(self, credential: Credential, profile_id: ProfileId) -> bool:
+        """Count a person and say yes, or say no where that would be one more than the key may read today."""
+        seen = self._of(credential.key_id)
+        mark = hash(int(profile_id, 16))
+        if mark in seen:
+            return True
+        if len(seen) >= self._may(credential):
+            return False
+        seen.add(mark)
+        return True
+
+    def admit(self, credential: Credential, ids: Iterable[ProfileId]) -> None:
+        """Count people; raise `DayFull`, and count none of them, where that would be more than the key may read."""
+        seen = self._of(credential.key_id)
+        new = {hash(int(one, 16)) for one in ids} - seen
+        if new and len(seen) + len(new) > self._may(credential):
+            now = self._clock().astimezone(UTC)
+            midnight = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
+            raise DayFull((midnight - now).total_seconds(), self._may(credential))
+        seen |= new
+
+    def today(self, key_id: str) -> int:
+        """Return how many people a key has read today."""
+        return len(self._of(key_id))
+
+    def refresh(self) -> None:
+        """Begin a new day where one has begun, and count what the audit has gained; run about once a second."""
+        today = self._clock().astimezone(UTC).date()
+        if today != self._day:
+            self._day, self._seen, self._newest = today, {}, None
+        try:
+            self._count()
+        except SQLAlchemyError as error:
+            # What was counted stays counted, and no read happens that the audit does not tell later.
+            LOG.warning("people read are counted here alone for now: %s", type(error).__name__)
+
+    def _count(self) -> None:
+        row = READ_AUDIT.c
+        asked = select(row.id, row.key_id, row.profile_ids).where(row.decision == "allowed").order_by(row.id)
+        if self._newest is None:
+            asked = asked.where(row.at >= datetime.combine(self._day, time(), UTC))
+        else:
+            # A row of yesterday may lie within the overlap; it is no row of today.
+            midnight = datetime.combine(self._day, time(), UTC)
+            asked = asked.where(row.id > self._newest - _OVERLAP, row.at >= midnight)
+        with self._database.connect() as connection:
+            for number, key_id, ids in connection.execute(asked):
+                self._newest = max(number, self._newest or 0)
+                self._of(key_id).update(hash(int(one, 16)) for one in ids.split() if readable_id(one))
+
+    def _may(self, credential: Credential) -> int:
+        return self._limit if credential.people_per_day is None else credential.people_per_day
+
+    def _of(self, key_id: str) -> set[int]:
+        found = self._seen.get(key_id)
+        return self._seen.setdefault(key_id, set()) if found is None else found

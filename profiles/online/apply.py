@@ -1,0 +1,259 @@
+"""Events of the log, one after the other, into what is served: who is it, may we, what do their views say now.
+
+Everything that an event changes is one change of the served generation, together with the place in the log after it:
+a reader sees it whole or not at all, and who goes on after a kill goes on behind the last event that counts.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import orjson
+
+from consent.model import Decision
+from identity.fields.features import Value
+from identity.online.newcomers import Event
+from identity.online.resolver import Resolver
+from identity.online.state import put_answers
+from infra.ids import ProfileId, Purpose, RecordKey, Token
+from infra.log.tail import Place, Read
+from ingestion.live import LiveEvent
+from profiles.model import Link
+from profiles.online import rules
+from profiles.online.person import Change, Person, holders_of, lead, loaded, removed, stored
+from profiles.online.rules import Served
+from profiles.serving import Denials
+
+IDENTITY: Final = Purpose("identity_resolution")
+# Where the generation keeps how far into the log of each source it has come.
+PLACES: Final = b"w|places"
+# What became of profiles since the publication, until it stands in the database.
+_OUTBOX: Final = b"n|"
+
+
+class Words(Protocol):
+    """What consent says of identifiers now."""
+
+    def decisions(self, holders: Mapping[Token, Link]) -> Mapping[str, Decision]:
+        """Return what each purpose may do with somebody who holds these tokens, by all that was said under them."""
+
+
+class Doubles(Protocol):
+    """Which events were seen before."""
+
+    def first(self, event: LiveEvent, place: "EventPlace") -> bool:
+        """Say whether an event that stands at this place is the first of its message id; remember it."""
+
+
+# Segment, the byte behind its entry, which event of the entry: the same whenever and however the log is read.
+EventPlace = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of a profile: created, updated, or merged into `other`; `purposes` saw or see it."""
+
+    kind: str
+    profile_id: str
+    purposes: tuple[str, ...]
+    other: str | None = None
+
+    def line(self) -> bytes:
+        """Return it as the outbox keeps it."""
+        return orjson.dumps([self.kind, self.profile_id, self.purposes, self.other])
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who an event is of: its record, that record's profile, and the profiles of nobody that came along."""
+
+    record_key: RecordKey
+    profile_id: ProfileId
+    joined: tuple[ProfileId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The resolver's answers to the events between two places of a log; none to an event that is not served."""
+
+    begin: Place | None
+    end: Place
+    told: Mapping[tuple[int, int], Told]
+
+    def line(self) -> bytes:
+        """Return them as they are put down."""
+        begin = None if self.begin is None else [self.begin.segment, self.begin.at]
+        told = [[*place, one.record_key, one.profile_id, one.joined] for place, one in self.told.items()]
+        return orjson.dumps([begin, [self.end.segment, self.end.at], told])
+
+    @classmethod
+    def read(cls, line: bytes) -> "Answers":
+        """Return what `line` put down."""
+        begin, end, told = orjson.loads(line)
+        answers = {(one[0], one[1]): Told(one[2], one[3], tuple(one[4])) for one in told}
+        return cls(None if begin is None else Place(*begin), Place(*end), answers)
+
+
+@dataclass(slots=True)
+class Applier:
+    """The online path over one generation and the resolver's state that belongs to it."""
+
+    resolver: Resolver
+    served: Served
+    words: Words
+    denials: Denials
+    doubles: Doubles
+    secret: bytes = field(repr=False)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def apply(self, change: Change, events: Sequence[LiveEvent], source: str, read: Read) -> list[Moved]:
+        """Apply the events of what was read of a source's log, in its order; return what became of whom.
+
+        Who somebody is was put down before (`answered`), so that a kill between the two changes nothing.
+        """
+        answers, moved = self._answers(source), list[Moved]()
+        for event in events:
+            answer = answers.told.get(event.place) if answers else None
+            moved += [] if answer is None else self._served(change, event, answer)
+        put_place(change, source, read.place)
+        return moved
+
+    def answered(self, events: Sequence[LiveEvent], source: str, begin: Place | None, read: Read) -> None:
+        """Have the resolver take in the events of what was read from a place on, and put its answers down."""
+        with self.resolver.together() as change:
+            asked = ((event.place, self._answer(event, read)) for event in events)
+            told = {place: answer for place, answer in asked if answer is not None}
+            put_answers(change, source, Answers(begin, read.place, told).line())
+
+    def pending(self, source: str, begin: Place | None) -> Place | None:
+        """Return the place up to which the answers to what stands behind a place are down already, or None."""
+        answers = self._answers(source)
+        return answers.end if answers is not None and answers.begin == begin else None
+
+    def _answers(self, source: str) -> "Answers | None":
+        raw = self.resolver.answered(source)
+        return None if raw is None else Answers.read(raw)
+
+    def _answer(self, event: LiveEvent, read: Read) -> "Told | None":
+        number, turn = event.place
+        if not self.doubles.first(event, (read.place.segment, read.entries[number][0], turn)):
+            self.counts["duplicate"] += 1
+            return None
+        tokens = [one.token for one in event.identifiers]
+        if not tokens or self.denials.denied_any(tokens, IDENTITY):
+            self.counts["not resolved"] += 1
+            return None
+        asked = self._asked(event)
+        if self.resolver.event(asked).why not in ("interval", "known"):
+            word = self._own(event).get(IDENTITY)
+            if word is not None and not word.allowed:
+                self.counts["not resolved"] += 1
+                return None
+        answer = self.resolver.accept_event(asked)
+        self.counts["applied"] += 1
+        return Told(answer.record_key, answer.profile_id, answer.joined)
+
+    def _own(self, event: LiveEvent) -> Mapping[str, Decision]:
+        """Return what each purpose may do with the record of an event alone."""
+        return self.words.decisions({Token(one.token): "own" for one in event.identifiers})
+
+    def _asked(self, event: LiveEvent) -> Event:
+        at = round(event.occurred_at.timestamp() * 1_000_000)
+        about = event.subject if event.known else f"{event.anonymous_id}|{at}"
+        return Event(
+            RecordKey(self._birth(event.source, about or "")), event.source, at,
+            tuple(Value(o.type, o.value, o.token) for o in event.identifiers), event.anonymous_id,
+            event.name in self.resolver.logouts, event.subject if event.known else None,
+        )  # fmt: skip
+
+    def _birth(self, source: str, key: str) -> str:
+        # The same again when the log is read again: what was served must come out as it was.
+        return hashlib.blake2b(f"{source}\x1f{key}".encode(), key=self.secret[:64], digest_size=16).hexdigest()
+
+    def _served(self, change: Change, event: LiveEvent, answer: "Told") -> list[Moved]:
+        purposes, moved = self.served.purposes, list[Moved]()
+        person = loaded(change.get, answer.profile_id, purposes)
+        kind = "updated"
+        if person is None:
+            kind, person = "created", Person.unknown(answer.profile_id, known=event.known)
+            rules.begun(person, event, self._own(event), self.served)
+        for other_id in answer.joined:
+            other = loaded(change.get, other_id, purposes)
+            if other is None or other.header["known"] or other_id == answer.profile_id:
+                continue  # two known persons are merged by the batch or by a steward
+            rules.joined(person, other, self.served)
+            removed(change, other_id, answer.profile_id, purposes)
+            for token in other.header["tokens"]:
+                self._lead(change, Token(token), person)
+            moved.append(Moved("merged", other_id, tuple(sorted(other.views)), answer.profile_id))
+        self._recorded(person, event, answer.record_key)
+        shown = rules.happened(person, event, answer.record_key, self.served)
+        stored(change, person, purposes)
+        for one in event.identifiers:
+            self._lead(change, Token(one.token), person, anonymous=self._anonymous(one.type))
+        return [*moved, Moved(kind, answer.profile_id, tuple(shown))]
+
+    def _recorded(self, person: Person, event: LiveEvent, record_key: str) -> None:
+        """Have the person hold the event's record; what was refused under an identifier that is new closes views."""
+        known = record_key in person.header["records"]
+        before = set(person.header["tokens"])
+        if known:
+            link = _tied(person, record_key)
+            fresh = rules.grown_record(person, event, record_key, link)
+        else:
+            link = rules.record_link(person, event, record_key, self.served.alone)
+            word = self._own(event)
+            may = [
+                purpose
+                for purpose, view in person.views.items()
+                if purpose in word and self.served.may_use(purpose, view["consent"]["reason"], link, word[purpose])
+            ]
+            rules.new_record(person, event, record_key, link, may)
+            fresh = sorted(set(person.header["tokens"]) - before)
+        if fresh and before:
+            said = self.words.decisions({Token(t): tie for t, tie in person.header["tokens"].items()})
+            for purpose in [p for p in person.views if p in said and not said[p].allowed]:
+                del person.views[purpose]
+
+    def _anonymous(self, kind: str) -> bool:
+        declared = self.served.rulebook.types.get(kind)
+        return declared is not None and declared.anonymous
+
+    def _lead(self, change: Change, token: Token, person: Person, *, anonymous: bool = False) -> None:
+        """Have an identifier lead to a person: an anonymous id to whoever had it last, any other to all who hold it."""
+        held = {one for one in holders_of(change.get, token) if one != person.profile_id}
+        held = set() if anonymous else {one for one in held if _stands(change, one, known=person.header["known"])}
+        if held and not person.header["known"]:
+            return  # an anonymous holder gives way to a known one
+        link = person.header["tokens"].get(token, "probable")
+        lead(change, token, {*held, person.profile_id}, self.served.closed(link))
+
+
+def _tied(person: Person, record_key: str) -> Link:
+    """Return how closely a record that is known is tied to its person."""
+    drawn = next((r for r in person.graph.get("records", ()) if r["record_key"] == record_key), None)
+    if drawn is not None:
+        link: Link = drawn["link"]
+        return link
+    return "own" if record_key == person.header["anchor"] else "probable"
+
+
+def _stands(change: Change, profile_id: str, *, known: bool) -> bool:
+    """Say whether a profile is served and does not give way to one that is known."""
+    other = loaded(change.get, profile_id, ())
+    return other is not None and (other.header["known"] or not known)
+
+
+def put_place(change: Change, source: str, place: Place) -> None:
+    """Say how far into a source's log a generation has come."""
+    told = places(change.get)
+    told[source] = place
+    change.put(PLACES, orjson.dumps({name: [p.segment, p.at] for name, p in sorted(told.items())}))
+
+
+def places(get: Callable[[bytes], bytes | None]) -> dict[str, Place]:
+    """Return how far into the log of each source a generation has come."""
+    raw: dict[str, Any] = orjson.loads(get(PLACES) or b"{}")
+    return {name: Place(segment, at) for name, (segment, at) in raw.items()}

@@ -1,0 +1,138 @@
+"""The stream worker: it follows the event log and keeps the served generation up to date. One for a workspace.
+
+It goes on where the generation says that it has come to. Where another generation is served it goes over to that one,
+which its publisher has brought up to date before it was served.
+"""
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Self
+
+import lmdb
+from sqlalchemy.exc import SQLAlchemyError
+
+from infra.clock import Clock
+from infra.errors import Held, KindredError
+from infra.serving.store import Live, ServingStore
+from profiles.online.opened import Log, Opened
+
+LOG = logging.getLogger("kindred.stream")
+_IDLE: Final = 0.01
+_AILING: Final = 1.0
+# How often it asks anew who may not be stored, and how sources are declared.
+_REFRESH: Final = 1.0
+LOCK: Final = "worker.lock"
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker over a serving store; `opener` gives the online path over a generation by its name."""
+
+    serving: ServingStore
+    log: Log
+    opener: Callable[[str], Opened]
+    clock: Clock
+    _at: tuple[Live, Opened] | None = None
+    _refreshed: datetime | None = None
+    applied: int = 0
+    trouble: str = ""
+    _said: str = field(default="", repr=False)
+    _behind: float = 0.0
+    _told: str = ""
+
+    def step(self) -> int:
+        """Apply what is new of the log to the generation that is served; return how many events that was.
+
+        0 where there is nothing new, or nothing was ever published.
+        """
+        now = self.clock()
+        if self._refreshed is None or (now - self._refreshed).total_seconds() >= _REFRESH:
+            self.log.refresh()
+            self._refreshed = now
+        live, opened = self._current()
+        if live is None or opened is None:
+            return 0
+        count = opened.catch_up(live)
+        self.applied += count
+        if count and opened.newest is not None:
+            self._behind = max(0.0, (self.clock() - opened.newest).total_seconds())
+        return count
+
+    def _current(self) -> tuple[Live, Opened] | tuple[None, None]:
+        if self._at is not None and not self._at[0].moved():
+            return self._at
+        name = self.serving.name()
+        self.leave()
+        if name is None:
+            return None, None
+        opened = self.opener(name)
+        self._at = (self.serving.live(name), opened)
+        if name != self._told:  # not after each trouble, which is told by itself
+            LOG.info("the online path goes on in generation %s", name)
+            self._told = name
+        return self._at
+
+    @property
+    def generation(self) -> str | None:
+        """The name of the generation that is kept up to date, or None before the first."""
+        return None if self._at is None else self._at[1].name
+
+    def behind(self) -> float:
+        """Return how many seconds passed between the receipt of the newest applied event and its being served."""
+        return self._behind
+
+    def leave(self) -> None:
+        """Let go of the generation."""
+        if self._at is not None:
+            live, opened = self._at
+            self._at = None
+            live.close()
+            opened.close()
+
+    def run(self, stop: threading.Event) -> None:
+        """Step until it is told to stop; what fails is said once and tried again."""
+        try:
+            while not stop.is_set():
+                stop.wait(self._rested())
+        finally:
+            self.leave()
+
+    def _rested(self) -> float:
+        try:
+            moved = self.step()
+        except (KindredError, SQLAlchemyError, lmdb.Error, OSError) as error:
+            self.trouble = type(error).__name__
+            if self.trouble != self._said:
+                LOG.warning("the online path waits: %s", error if isinstance(error, KindredError) else self.trouble)
+            self._said = self.trouble
+            with suppress(KindredError, lmdb.Error):
+                self.leave()
+            return _AILING
+        self.trouble = self._said = ""
+        return 0.0 if moved else _IDLE
+
+
+class OnlyOne:
+    """The lock of the one worker of a workspace; the system lets it go with the process."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def __enter__(self) -> Self:
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._handle)
+            raise Held("another process of this workspace keeps served profiles up to date; end it first") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._handle)

@@ -1,0 +1,173 @@
+"""The online path: an event that has just happened is in the profile, and no reading of the log makes another of it."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from online_world import BUY, LOGIN, PAGE, OnlineWorld, content, random_days, view, whose
+
+from infra.keyvalue import LmdbStore
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[OnlineWorld]:
+    made = OnlineWorld.of(tmp_path / "shop")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[LmdbStore]:
+    store = LmdbStore(tmp_path / "generation", durable=False)
+    yield store
+    store.close()
+
+
+def traits(store: LmdbStore, profile_id: str, purpose: str = "analytics") -> dict[str, Any]:
+    found = view(store, purpose, profile_id)
+    assert found is not None
+    return found["traits"]
+
+
+def test_a_visitor_is_served_while_they_browse(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:
+    world.send(PAGE, PAGE)
+    world.send(BUY)
+    opened = world.opened(world.state(tmp_path / "state"))
+    assert opened.catch_up(served) == 3
+    (visitor,) = whose(world, served, "cookie", "c-1")
+    told = traits(served, visitor)
+    assert (told["events"], told["orders"], told["spend"], told["items"]) == (3, 1, 12.5, 2)
+    assert told["last_order"] == told["last_seen"] == "2026-11-02T09:03:00Z"
+    assert told["first_seen"] == "2026-11-02T09:01:00Z"
+    assert opened.catch_up(served) == 0
+
+
+def test_what_needs_a_yes_is_not_served_without_one(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:
+    world.send(PAGE)
+    world.opened(world.state(tmp_path / "state")).catch_up(served)
+    (visitor,) = whose(world, served, "cookie", "c-1")
+    assert view(served, "personalization", visitor) is None
+    assert view(served, "service", visitor) is not None
+
+
+def test_who_logs_in_brings_their_anonymous_past(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:
+    opened = world.opened(world.state(tmp_path / "state"))
+    world.send(PAGE, BUY)
+    opened.catch_up(served)
+    (visitor,) = whose(world, served, "cookie", "c-1")
+    world.send(LOGIN)
+    opened.catch_up(served)
+    (person,) = whose(world, served, "email", "ann@example.org")
+    assert whose(world, served, "cookie", "c-1") == (person,) == whose(world, served, "customer", "u-1")
+    assert traits(served, person)["events"] == 3
+    assert traits(served, person)["orders"] == 1
+    if person != visitor:
+        assert view(served, "analytics", visitor) is None
+        assert list(served.items(f"a|{visitor}|".encode()))
+
+
+def test_who_comes_back_and_logs_in_brings_it_too(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:
+    opened = world.opened(world.state(tmp_path / "state"))
+    world.send({**LOGIN, "anonymousId": "c-0"})
+    opened.catch_up(served)
+    (person,) = whose(world, served, "customer", "u-1")
+    world.send(PAGE, BUY)
+    opened.catch_up(served)
+    (visitor,) = whose(world, served, "cookie", "c-1")
+    assert visitor != person
+    world.send(LOGIN)
+    opened.catch_up(served)
+    assert whose(world, served, "cookie", "c-1") == (person,)
+    assert traits(served, person)["events"] == 4
+    assert view(served, "analytics", visitor) is None
+
+
+def test_a_message_that_comes_twice_counts_once(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:
+    opened = world.opened(world.state(tmp_path / "state"))
+    world.send({**PAGE, "messageId": "same"}, {**PAGE, "messageId": "same"})
+    opened.catch_up(served)
+    world.send({**PAGE, "messageId": "same"})
+    opened.catch_up(served)
+    (visitor,) = whose(world, served, "cookie", "c-1")
+    assert traits(served, visitor)["events"] == 1
+
+
+def test_whom_a_refusal_closes_is_closed_under_every_identifier(
+    world: OnlineWorld, served: LmdbStore, tmp_path: Path
+) -> None:
+    opened = world.opened(world.state(tmp_path / "state"))
+    world.send(PAGE)
+    opened.catch_up(served)
+    world.say("email", "ann@example.org", "analytics", "objected")
+    world.send(LOGIN)
+    opened.catch_up(served)
+    (person,) = whose(world, served, "email", "ann@example.org")
+    assert view(served, "analytics", person) is None
+    assert view(served, "service", person) is not None
+
+
+def test_who_refused_to_be_recognised_is_not(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:
+    world.say("email", "ann@example.org", "identity_resolution", "objected")
+    opened = world.opened(world.state(tmp_path / "state"))
+    world.send(LOGIN)
+    opened.catch_up(served)
+    assert not content(served)
+
+
+def test_who_is_restricted_is_not_served(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:
+    world.say("email", "ann@example.org", "all", "restricted")
+    opened = world.opened(world.state(tmp_path / "state"))
+    world.send(LOGIN)
+    opened.catch_up(served)
+    assert not content(served)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_however_the_log_is_read_the_same_is_served(seed: int, tmp_path: Path) -> None:
+    """Read at once, piece by piece, or with a crash after each piece (the state it left, applied anew): one outcome."""
+    world, chance = OnlineWorld.of(tmp_path / "shop"), random.Random(seed)  # noqa: S311 - a sample
+    stores = [LmdbStore(tmp_path / name, durable=False) for name in ("pieces", "whole", "again")]
+    pieces, whole, again = stores
+    try:
+        opened = world.opened(world.state(tmp_path / "state-1"))
+        for request in random_days(seed):
+            world.send(*request)
+            if chance.random() < 0.5:
+                opened.catch_up(pieces)
+            if chance.random() < 0.2:  # killed after the resolver took it in and before it was served
+                opened = crashed(world, opened, pieces, tmp_path / "state-1")
+        opened.catch_up(pieces)
+        world.shut()
+        for number, store in enumerate((whole, again), 2):
+            world.opened(world.state(tmp_path / f"state-{number}"), f"g{number}").catch_up(store)
+            world.shut()
+        assert content(pieces) == content(whole) == content(again)
+    finally:
+        for store in stores:
+            store.close()
+        world.close()
+
+
+def crashed(world: OnlineWorld, opened: Any, served: LmdbStore, state: Path) -> Any:
+    """Return the path opened anew after a kill between what the resolver knows and what is served."""
+
+    class Killed(Exception):
+        pass
+
+    class Dying:
+        def change(self) -> Any:
+            @contextmanager
+            def dying() -> Iterator[Any]:
+                with served.change() as change:
+                    yield change
+                    raise Killed
+
+            return dying()
+
+    with suppress(Killed):
+        opened.catch_up(Dying())
+    world.shut()
+    return world.opened(state)
