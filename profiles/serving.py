@@ -108,8 +108,7 @@ def serving_store(workspace: Workspace, stopwatch: Callable[[], float] = time.mo
     """Return the store that a workspace's profiles are served from: files below it, or a server's memory."""
     if not workspace.settings.serving.remote:
         return Generations(workspace.serving_path / FOLDER)
-    # Only who wants it needs its client.
-    from infra.serving.remote import RemoteGenerations  # noqa: PLC0415
+    from infra.serving.remote import RemoteGenerations  # noqa: PLC0415 - only who wants it needs its client
 
     return RemoteGenerations(workspace.settings.serving.store, workspace.settings.name, stopwatch)
 

@@ -54,6 +54,8 @@ def _json(source: Path, target: Path, connector: Mapping[str, str], column: str,
     with open_bytes(source) as stream, target.open("wb") as file:
         steps = connector["records"].split(".") if "records" in connector else ()
         lines = map(bytes, entries(source, steps)) if connector["format"] == "json" else stream
+        # A copy that began with an array would be taken for one whole array: an object stands first.
+        early: list[bytes] | None = []
         for number, line in enumerate(lines, 1):
             # ends of lines stand between the values of an object, never in them
             whole = line.removeprefix(b"\xef\xbb\xbf").replace(b"\r", b" ").replace(b"\n", b" ").strip()
@@ -61,8 +63,13 @@ def _json(source: Path, target: Path, connector: Mapping[str, str], column: str,
             if whole.startswith(b"{"):
                 first = f'{{"{column}": "{front}{number}"'.encode()
                 whole = first + (inside if inside.startswith(b"}") else b", " + inside)
-            if whole:
+                file.writelines([whole + b"\n", *(early or ())])
+                early = None
+            elif whole and early is not None:
+                early.append(whole + b"\n")
+            elif whole:
                 file.write(whole + b"\n")
+        file.writelines(early or ())
 
 
 def _parquet(source: Path, target: Path, column: str, front: str) -> None:

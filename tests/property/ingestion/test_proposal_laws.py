@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from api.cli.laying import add_types_and_labels, begun, lay
@@ -86,6 +86,7 @@ def test_any_table_becomes_a_sound_workspace_or_is_told(
                              lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
                              max_leaves=12), min_size=1, max_size=12),
        st.booleans())  # fmt: skip
+@example([[], {"a": "x"}], False)
 def test_any_json_becomes_a_sound_workspace_or_is_told(trees: list[Any], lines: bool) -> None:  # noqa: FBT001 - hypothesis gives it
     text = "\n".join(map(json.dumps, trees)) if lines else json.dumps(trees)
     with tempfile.TemporaryDirectory() as scratch:

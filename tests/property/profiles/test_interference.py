@@ -90,6 +90,9 @@ class Memory:
     def values(self, *keys: bytes) -> list[bytes | None]:
         return [self.held.get(key) for key in keys]
 
+    def snapshot(self) -> "Memory":
+        return self
+
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         return iter(sorted((k, v) for k, v in self.held.items() if k.startswith(prefix)))
 
