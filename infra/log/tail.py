@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from infra.log.segments import OPEN, SEALED, Damage, moment_of, read_lines
 
@@ -46,9 +46,14 @@ def read_on(folders: Iterable[Path], place: Place | None, at_once: int = _AT_ONC
         if place is not None and name < place.segment:
             continue
         at = place.at if place is not None and name == place.segment else 0
-        for read in _pieces(path, name, at, at_once):
-            yield read
-            place = read.place
+        try:
+            stream = path.open("rb")
+        except FileNotFoundError:  # sealed or put aside in this moment: the next look finds it, and goes on from there
+            return
+        with stream:
+            for read in _pieces(stream, name, at, at_once, sealed=path.suffix == SEALED):
+                yield read
+                place = read.place
         if path.suffix == OPEN:
             return
         place = max(place or Place(name, 0), Place(name, at))
@@ -65,21 +70,16 @@ def _segments(folders: Iterable[Path]) -> list[tuple[str, Path]]:
     return sorted(found.items())
 
 
-def _pieces(path: Path, name: str, at: int, at_once: int) -> Iterator[Read]:
-    try:
-        stream = path.open("rb")
-    except FileNotFoundError:  # sealed or taken in this moment: the next look finds it under its new name
+def _pieces(stream: BinaryIO, name: str, at: int, at_once: int, *, sealed: bool) -> Iterator[Read]:
+    if at >= os.fstat(stream.fileno()).st_size:
         return
-    with stream:
-        if at >= os.fstat(stream.fileno()).st_size:
-            return
-        stream.seek(at)
-        while lines := _whole(stream.readlines(at_once), sealed=path.suffix == SEALED):
-            entries = []
-            for line in lines:
-                at += len(line)
-                entries += [(at, found) for found in read_lines([line])]
-            yield Read(tuple(entries), Place(name, at))
+    stream.seek(at)
+    while lines := _whole(stream.readlines(at_once), sealed=sealed):
+        entries = []
+        for line in lines:
+            at += len(line)
+            entries += [(at, found) for found in read_lines([line])]
+        yield Read(tuple(entries), Place(name, at))
 
 
 def _whole(lines: list[bytes], *, sealed: bool) -> list[bytes]:

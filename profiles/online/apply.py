@@ -29,8 +29,6 @@ from profiles.serving import Denials
 IDENTITY: Final = Purpose("identity_resolution")
 # Where the generation keeps how far into the log of each source it has come.
 PLACES: Final = b"w|places"
-# What became of profiles since the publication, until it stands in the database.
-_OUTBOX: Final = b"n|"
 
 
 class Words(Protocol):
@@ -49,20 +47,6 @@ class Doubles(Protocol):
 
 # Segment, the byte behind its entry, which event of the entry: the same whenever and however the log is read.
 EventPlace = tuple[str, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What became of a profile: created, updated, or merged into `other`; `purposes` saw or see it."""
-
-    kind: str
-    profile_id: str
-    purposes: tuple[str, ...]
-    other: str | None = None
-
-    def line(self) -> bytes:
-        """Return it as the outbox keeps it."""
-        return orjson.dumps([self.kind, self.profile_id, self.purposes, self.other])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +92,17 @@ class Applier:
     secret: bytes = field(repr=False)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def apply(self, change: Change, events: Sequence[LiveEvent], source: str, read: Read) -> list[Moved]:
-        """Apply the events of what was read of a source's log, in its order; return what became of whom.
+    def apply(self, change: Change, events: Sequence[LiveEvent], source: str, read: Read) -> None:
+        """Apply the events of what was read of a source's log, in its order.
 
         Who somebody is was put down before (`answered`), so that a kill between the two changes nothing.
         """
-        answers, moved = self._answers(source), list[Moved]()
+        answers = self._answers(source)
         for event in events:
             answer = answers.told.get(event.place) if answers else None
-            moved += [] if answer is None else self._served(change, event, answer)
+            if answer is not None:
+                self._served(change, event, answer)
         put_place(change, source, read.place)
-        return moved
 
     def answered(self, events: Sequence[LiveEvent], source: str, begin: Place | None, read: Read) -> None:
         """Have the resolver take in the events of what was read from a place on, and put its answers down."""
@@ -172,12 +156,11 @@ class Applier:
         # The same again when the log is read again: what was served must come out as it was.
         return hashlib.blake2b(f"{source}\x1f{key}".encode(), key=self.secret[:64], digest_size=16).hexdigest()
 
-    def _served(self, change: Change, event: LiveEvent, answer: "Told") -> list[Moved]:
-        purposes, moved = self.served.purposes, list[Moved]()
+    def _served(self, change: Change, event: LiveEvent, answer: "Told") -> None:
+        purposes = self.served.purposes
         person = loaded(change.get, answer.profile_id, purposes)
-        kind = "updated"
         if person is None:
-            kind, person = "created", Person.unknown(answer.profile_id, known=event.known)
+            person = Person.unknown(answer.profile_id, known=event.known)
             rules.begun(person, event, self._own(event), self.served)
         for other_id in answer.joined:
             other = loaded(change.get, other_id, purposes)
@@ -187,13 +170,11 @@ class Applier:
             removed(change, other_id, answer.profile_id, purposes)
             for token in other.header["tokens"]:
                 self._lead(change, Token(token), person)
-            moved.append(Moved("merged", other_id, tuple(sorted(other.views)), answer.profile_id))
         self._recorded(person, event, answer.record_key)
-        shown = rules.happened(person, event, answer.record_key, self.served)
+        rules.happened(person, event, answer.record_key, self.served)
         stored(change, person, purposes)
         for one in event.identifiers:
             self._lead(change, Token(one.token), person, anonymous=self._anonymous(one.type))
-        return [*moved, Moved(kind, answer.profile_id, tuple(shown))]
 
     def _recorded(self, person: Person, event: LiveEvent, record_key: str) -> None:
         """Have the person hold the event's record; what was refused under an identifier that is new closes views."""

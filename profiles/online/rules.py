@@ -137,8 +137,8 @@ def _describe(person: Person, purpose: str, event: LiveEvent, served: Served) ->
     person.words |= set(words_of(purpose, person.views[purpose]["attributes"]))
 
 
-def happened(person: Person, event: LiveEvent, record_key: str, served: Served) -> list[str]:
-    """Have a person live through an event; return the purposes whose view shows it."""
+def happened(person: Person, event: LiveEvent, record_key: str, served: Served) -> None:
+    """Have a person live through an event, in each view whose purpose may use its record."""
     order = event.order_id is not None
     units = Decimal(str(event.amount or 0)).quantize(_UNITS)
     one = Happening(
@@ -146,8 +146,7 @@ def happened(person: Person, event: LiveEvent, record_key: str, served: Served) 
         int(event.quantity or 0),
     )  # fmt: skip
     may = set(person.header["records"][record_key]["purposes"])
-    shown = sorted(may & set(person.views))
-    for purpose in shown:
+    for purpose in sorted(may & set(person.views)):
         view = person.views[purpose]
         masked = {w["field"] for w in view["withheld"]}
         before = datetime.fromisoformat(view["as_of"])
@@ -157,7 +156,6 @@ def happened(person: Person, event: LiveEvent, record_key: str, served: Served) 
         view["as_of"] = render.moment(now)
         view["identifiers"] = _identified(view["identifiers"], event.identifiers, masked)
     person.timeline = _lived(person, event, record_key, served.settings.timeline.length)
-    return shown
 
 
 def joined(person: Person, other: Person, served: Served) -> None:
