@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
 
 from infra import shelf
 from infra.full import DiskRefuses, disk_failure
@@ -25,15 +26,11 @@ ROOM = (0, 2_500) if not NIGHTLY else tuple(range(0, 8_000, 200))
 
 
 def java() -> int:
-    """Return the process id of the session's JVM, a child of this process."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
-        except OSError:  # it ended meanwhile
-            continue
-        if name == "java" and int(rest.split()[1]) == os.getpid():
-            return int(stat.parent.name)
-    raise AssertionError("no JVM")
+    """Return the process id of the session's JVM: a broker that another test left running is a child with java too."""
+    session: Any = SparkSession.getActiveSession()
+    pid: int = session.sparkContext._gateway.proc.pid
+    assert Path(f"/proc/{pid}/comm").read_text().strip() == "java"
+    return pid
 
 
 @contextmanager
