@@ -13,7 +13,7 @@ help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: setup $(VENV)/.sdks  ## Run the whole product on real shopping data and leave a server running (CHECK=1: assert it, then stop)
-	@$(BIN)/kindred demo start $(if $(CHECK),--check) $(if $(HOUSEHOLDS),--households $(HOUSEHOLDS)) $(if $(DEMO),--workspace $(DEMO))
+	@KINDRED_SDK=$$($(BIN)/python tests/support/javascript.py) $(BIN)/kindred demo start $(if $(CHECK),--check) $(if $(HOUSEHOLDS),--households $(HOUSEHOLDS)) $(if $(DEMO),--workspace $(DEMO))
 
 test: setup $(VENV)/.sdks  ## Run all tests
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(PYTEST)

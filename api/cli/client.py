@@ -46,13 +46,13 @@ class Client:
                 return error.code, json.loads(error.read() or b"{}")
 
 
-def wait_until_ready(base: str, seconds: float) -> None:
-    """Return once the server can be asked for profiles; raise `Unavailable` where it cannot in time."""
+def wait_until_ready(base: str, seconds: float, path: str = "/readyz?part=profiles", log: str = "server.log") -> None:
+    """Return once a server answers under a path; raise `Unavailable`, which names its log, where it does not."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"{base}/readyz?part=profiles", timeout=2):  # noqa: S310 - the server that we started
+            with urllib.request.urlopen(f"{base}{path}", timeout=2):  # noqa: S310 - the server that we started
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
-    raise Unavailable(f"the server did not become ready within {seconds:.0f} s; its log is state/server.log")
+    raise Unavailable(f"the server did not become ready within {seconds:.0f} s; its log is state/{log}")

@@ -8,6 +8,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from api.cli.console import OUT, reporting, say
 from api.cli.demo_data import make_data
 from api.cli.jobs import hand_over
 from api.cli.scaffold import validate
+from api.cli.shopping import opened_shop
 from api.cli.world import World, open_world
 from api.http import keys
 from infra.clock import system_clock
@@ -28,7 +30,13 @@ from infra.errors import Missing
 app = typer.Typer(no_args_is_help=True)
 
 _FIRST = 200
+# The shop's port, counted from the server's.
+_BESIDE = 20
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Where the demo lives.")]
+SdkOption = Annotated[
+    str | None,
+    typer.Option(envvar="KINDRED_SDK", help="The folder dist/umd of @segment/analytics-next, for the shop's pages."),
+]
 
 
 @app.command()
@@ -38,6 +46,7 @@ def start(
     port: Annotated[int, typer.Option(help="Where the server listens, on loopback.")] = 8460,
     check: Annotated[bool, typer.Option("--check", help="Assert the acts, then stop.")] = False,
     acts: Annotated[str, typer.Option(help="Which acts to check.")] = "".join(ACTS),
+    sdk: SdkOption = None,
 ) -> None:
     """Make the data, run everything, serve it, and tour it; the server stays up until Ctrl-C."""
     with reporting():
@@ -63,8 +72,9 @@ def start(
             if check:
                 _play_all(stage, acts, begun)
             else:
-                _tour(client, stage)
-                _stay(server)
+                with opened_shop(world, client.base, port + _BESIDE, sdk) as shop:
+                    _tour(client, stage, shop)
+                    _stay(server)
         finally:
             if server is not None:
                 server.terminate()
@@ -86,6 +96,19 @@ def act(
         client = Client(f"http://127.0.0.1:{port}", _key(world))
         wait_until_ready(client.base, 5)
         _play(letter, Stage(workspace, client, load_cast(workspace)))
+
+
+@app.command()
+def shop(workspace: WorkspaceOption = Path("demo"), port: int = 8460, sdk: SdkOption = None) -> None:
+    """Open the shop beside the demo's running server until Ctrl-C: browse, log in, withdraw."""
+    with reporting():
+        world, base = open_world(workspace), f"http://127.0.0.1:{port}"
+        wait_until_ready(base, 5)
+        with opened_shop(world, base, port + _BESIDE, sdk) as address:
+            say(f"shop      {address}/   (console and its key: kindred keys create, scope console)")
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            with suppress(KeyboardInterrupt):
+                signal.pause()
 
 
 def _data(workspace: Path, households: int | None, begun: float) -> None:
@@ -135,9 +158,11 @@ def _title(scene: Callable[[Stage], None]) -> str:
     return (scene.__doc__ or "").removeprefix("Show ").splitlines()[0]
 
 
-def _tour(client: Client, stage: Stage) -> None:
+def _tour(client: Client, stage: Stage, shop: str) -> None:
     OUT.rule("[bold]the tour")
-    say(f"console   {client.base}/   (log in with the key below)")
+    willing = stage.cast["three_views"]["lookup"]["value"]
+    say(f"shop      {shop}/   (look around, then log in with {willing})")
+    say(f"console   {client.base}/   (log in with the key below; the shop's foot leads to the page of its visitor)")
     say(f"key       {client.key}")
     for letter, scene in ACTS.items():
         say(f"act {letter}     kindred demo act {letter} -w {stage.root}      {_title(scene)}")

@@ -4,9 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from demo_shop import shown
+from javascript import chromium
+from playwright.sync_api import Page, expect, sync_playwright
 
 pytestmark = pytest.mark.e2e
 KINDRED = [sys.executable, "-m", "api.cli.main"]
@@ -52,10 +57,75 @@ def test_a_stranger_runs_the_demo(demo: Path) -> None:
     assert "0 findings" in kindred("leaks", "-w", str(demo))
 
 
+@pytest.mark.timeout(300)
+def test_who_browses_logs_in_and_withdraws_sees_the_profile_move(demo: Path) -> None:
+    """With Segment's SDK for browsers as it is published; the console's page beside the shop comes anew by itself."""
+    port = free_port()
+    with shown(demo, port) as told, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium())
+        context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
+        shop, console = context.new_page(), context.new_page()
+        trouble: list[str] = []
+        shop.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
+        shop.on("pageerror", lambda error: trouble.append(str(error)))
+        console.goto(f"{told.console}/login")
+        console.get_by_label("API key").fill(told.key)
+        console.get_by_role("button", name="Sign in").click()
+        shop.goto(told.shop)
+        visitor = whose(shop)
+        photographed(shop, "visitor")
+        console.goto(visitor)
+        before = events(console)
+        shop.locator("[data-product]").first.click()
+        until(lambda: events(console) > before)
+        photographed(console, "browsed")
+        shop.get_by_label("Email or account number").fill(told.willing)
+        shop.get_by_role("button", name="Log in").click()
+        expect(shop.get_by_role("heading", name="Welcome back")).to_be_visible()
+        person = whose(shop)
+        assert person != visitor
+        # The page of the visitor leads to the person whom they turned out to be.
+        until(lambda: console.url.startswith(person.partition("?")[0]))
+        assert "live=1" in console.url
+        photographed(console, "logged-in")
+        shop.get_by_role("button", name="No offers made for me").click()
+        expect(shop.get_by_text("You see what everybody sees.")).to_be_visible()
+        expect(shop.get_by_role("heading", name="Buy again")).to_have_count(0)
+        photographed(shop, "withdrawn")
+        assert trouble == []
+        browser.close()
+
+
+def whose(shop: Page) -> str:
+    """Return the address of the console's page of whom the shop takes this visitor for, once it knows them."""
+    foot = shop.get_by_role("link", name="What the console shows of you")
+    until(lambda: bool(shop.reload()) and foot.count() == 1)
+    return foot.get_attribute("href") or ""
+
+
+def events(console: Page) -> int:
+    """Return how many events the page of a person tells of."""
+    told = console.locator("#traits ~ dl div", has_text="Events").locator("dd").first
+    return int(told.inner_text())
+
+
+def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def photographed(page: Page, name: str) -> None:
+    """Keep a picture where `KINDRED_SCREENSHOTS` says, for people to look at."""
+    if folder := os.environ.get("KINDRED_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"demo-{name}.png", full_page=True)
+
+
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 def test_the_demo_holds_every_act(demo: Path) -> None:
-    start(demo, "abcdefg", 3500)
+    start(demo, "abcdefgh", 3500)
 
 
 @pytest.mark.nightly

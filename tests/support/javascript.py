@@ -62,3 +62,7 @@ def _run(command: list[str | Path], place: Path, wrong: str) -> None:
     done = subprocess.run(command, cwd=place, env=environ, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         pytest.fail(f"{wrong}\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":  # for the demo's shop
+    print(packages() / "@segment" / "analytics-next" / "dist" / "umd")

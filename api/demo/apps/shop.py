@@ -1,6 +1,7 @@
 """A web shop's home page: who logs in sees what they like, who withdraws sees what everybody sees, at once.
 
 export KINDRED_URL=… KINDRED_READ_KEY=… KINDRED_CONSENT_KEY=… KINDRED_WRITE_KEY=…
+export KINDRED_SDK=node_modules/@segment/analytics-next/dist/umd   # or a few lines of its own tell the collector
 python shop.py            # then open http://127.0.0.1:8480
 """
 
@@ -10,6 +11,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +22,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from jinja2 import Environment, FileSystemLoader
 from starlette.middleware.sessions import SessionMiddleware
+from starlette.staticfiles import StaticFiles
 
 from kindred_client import AsyncKindred, Invalid, KindredError, NextBest, NotFound, Profile
 
@@ -27,8 +30,21 @@ PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates")
 Login = tuple[str, str]
 
 
-def create_app(reader: AsyncKindred, writer: AsyncKindred, collector: dict[str, str]) -> FastAPI:
-    """Return the shop; `collector` is where the browser sends its events, and the write key for it."""
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Where the browser sends its events, with which write key, by which SDK's files, if any.
+
+    `console` is where somebody who shows the shop around can see what becomes of them; a real shop names none.
+    """
+
+    url: str
+    key: str
+    sdk: str | None = None
+    console: str | None = None
+
+
+def create_app(reader: AsyncKindred, writer: AsyncKindred, collector: Collector) -> FastAPI:
+    """Return the shop over two keys: one that reads and decides, one that writes consent."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -39,23 +55,22 @@ def create_app(reader: AsyncKindred, writer: AsyncKindred, collector: dict[str, 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.add_middleware(SessionMiddleware, secret_key=secrets.token_hex(32), same_site="strict")
 
+    if collector.sdk:
+        app.mount("/sdk", StaticFiles(directory=collector.sdk))
+
     @app.get("/")
     async def home(request: Request) -> HTMLResponse:
         login: Login | None = _login(request)
-        person, best = await _seen(reader, login)
         visitor = request.session.setdefault("visitor", str(uuid.uuid4()))
+        person, best = await _seen(reader, login or ("cookie", visitor))
         nonce = secrets.token_urlsafe(16)
         page = PAGES.get_template("shop.html").render(
-            login=login, person=person, best=best, nonce=nonce, visitor=visitor, collector=collector
+            login=login, person=person, best=best, nonce=nonce, visitor=visitor, collector=asdict(collector)
         )
-        policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; form-action 'self'"
-        return HTMLResponse(
-            page,
-            headers={
-                "content-security-policy": f"{policy}; connect-src {collector['url']}",
-                "cache-control": "no-store",
-            },
-        )
+        scripts = f"'nonce-{nonce}' 'self'" if collector.sdk else f"'nonce-{nonce}'"
+        policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src {scripts}; form-action 'self'"
+        told = {"content-security-policy": f"{policy}; connect-src {collector.url}", "cache-control": "no-store"}
+        return HTMLResponse(page, headers=told)
 
     @app.post("/login")
     async def login(request: Request, who: Annotated[str, Form(max_length=320)]) -> RedirectResponse:
@@ -77,22 +92,19 @@ def create_app(reader: AsyncKindred, writer: AsyncKindred, collector: dict[str, 
     return app
 
 
-async def _seen(reader: AsyncKindred, login: Login | None) -> tuple[Profile | None, NextBest | None]:
+async def _seen(reader: AsyncKindred, who: Login) -> tuple[Profile | None, NextBest | None]:
     """Return who it is as personalization may see them, and what to show; a shop sells without either, too."""
-    person = best = None
+    person, known = None, True
     try:
-        if login is not None:
-            fields = ["attributes.given_name", "traits.*"]
-            person = await reader.lookup(*login, purpose="personalization", fields=fields)
+        person = await reader.lookup(*who, purpose="personalization", fields=["attributes.given_name", "traits.*"])
     except (NotFound, Invalid):
-        login = None  # a stranger: unknown, or one who does not want this
+        known = False  # a stranger: unknown, or one who does not want this
     except KindredError:
         return None, None
     try:
-        best = await reader.decide(*(login or (None, None)), channel="web")
+        return person, await reader.decide(*(who if known else (None, None)), channel="web")
     except KindredError:
-        best = None
-    return person, best
+        return person, None
 
 
 def _login(request: Request) -> Login | None:
@@ -104,7 +116,8 @@ def from_environment() -> FastAPI:
     """Return the shop over the server that the environment names."""
     names = ("URL", "READ_KEY", "CONSENT_KEY", "WRITE_KEY")
     url, read, write, events = (os.environ[f"KINDRED_{name}"] for name in names)
-    return create_app(AsyncKindred(url, read), AsyncKindred(url, write), {"url": url, "key": events})
+    collector = Collector(url, events, os.environ.get("KINDRED_SDK"), os.environ.get("KINDRED_CONSOLE"))
+    return create_app(AsyncKindred(url, read), AsyncKindred(url, write), collector)
 
 
 if __name__ == "__main__":

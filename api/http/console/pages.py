@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +25,8 @@ from infra.ids import ProfileId
 
 _HERE = Path(__file__).parent
 _SHOWN = 30
+# A page that is followed comes anew after so many seconds: the header does it, for our pages have no script.
+_FOLLOWED = {"refresh": "2"}
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -150,18 +152,24 @@ class Console:
         if isinstance(shown, tuple):
             return self._page("split.html", 300, visitor=who, successors=shown)
         if shown.profile_id != asked:
-            same = f"?purpose={quote(wanted)}" if wanted else ""
+            kept = {name: value for name, value in request.query_params.items() if name in {"purpose", "live"}}
+            same = f"?{urlencode(kept)}" if kept else ""
             return RedirectResponse(f"/people/{shown.profile_id}{same}", 308, headers=HEADERS)
         consent = await run_in_threadpool(self._desk.consent, who.credential, shown.profile_id)
         every = request.query_params.get("events") == "all"
-        return self._page(
+        followed = request.query_params.get("live") == "1"
+        answer = self._page(
             "person.html",
             visitor=who,
             page=shown,
             consent=consent,
             months=shown.months if every else shown.newest(_SHOWN),
             recorded=request.query_params.get("recorded") == "1",
+            followed=followed,
         )
+        if followed:
+            answer.headers.update(_FOLLOWED)
+        return answer
 
     async def say(self, request: Request) -> Response:
         """Record what the person said about a purpose and show the page again, which obeys at once."""

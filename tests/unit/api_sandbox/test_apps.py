@@ -110,7 +110,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def visitor(running: Running) -> Any:
     """A visitor's browser, without its scripts."""
-    collector = {"url": running.url, "key": running.keys["write"]}
+    collector = shop.Collector(running.url, running.keys["write"])
     app = shop.create_app(
         AsyncKindred(running.url, running.keys["read"]), AsyncKindred(running.url, running.keys["consent"]), collector
     )
@@ -156,7 +156,7 @@ async def test_the_shop_sells_without_us_too() -> None:
     from kindred_client import Patience
 
     away = [AsyncKindred("http://127.0.0.1:9", "kd_x", patience=Patience(tries=1)) for _ in range(2)]
-    app = shop.create_app(*away, {"url": "http://127.0.0.1:9", "key": ""})
+    app = shop.create_app(*away, shop.Collector("http://127.0.0.1:9", ""))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as browser:
         answer = await browser.get("/")
     assert (answer.status_code, "come back in a minute" in answer.text) == (200, True)
