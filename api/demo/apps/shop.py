@@ -11,9 +11,9 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -27,7 +27,7 @@ from starlette.staticfiles import StaticFiles
 from kindred_client import AsyncKindred, Invalid, KindredError, NextBest, NotFound, Profile
 
 PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
-Login = tuple[str, str]
+Who = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,11 @@ def create_app(reader: AsyncKindred, writer: AsyncKindred, collector: Collector)
 
     @app.get("/")
     async def home(request: Request) -> HTMLResponse:
-        login: Login | None = _login(request)
-        visitor = request.session.setdefault("visitor", str(uuid.uuid4()))
-        person, best = await _seen(reader, login or ("cookie", visitor))
-        nonce = secrets.token_urlsafe(16)
+        who = _who(request)
+        person, best = await _seen(reader, who)
+        nonce, visitor = secrets.token_urlsafe(16), request.session["visitor"]
         page = PAGES.get_template("shop.html").render(
-            login=login, person=person, best=best, nonce=nonce, visitor=visitor, collector=asdict(collector)
+            who=who, person=person, best=best, nonce=nonce, visitor=visitor, collector=collector
         )
         scripts = f"'nonce-{nonce}' 'self'" if collector.sdk else f"'nonce-{nonce}'"
         policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src {scripts}; form-action 'self'"
@@ -84,15 +83,14 @@ def create_app(reader: AsyncKindred, writer: AsyncKindred, collector: Collector)
 
     @app.post("/offers")
     async def offers(request: Request, wanted: Annotated[bool, Form()]) -> RedirectResponse:
-        if (login := _login(request)) is not None:
-            action = "given" if wanted else "withdrawn"
-            await writer.consent(*login, purpose="personalization", action=action, mechanism="centre")
+        action = "given" if wanted else "withdrawn"
+        await writer.consent(*_who(request), purpose="personalization", action=action, mechanism="centre")
         return RedirectResponse("/", 303)
 
     return app
 
 
-async def _seen(reader: AsyncKindred, who: Login) -> tuple[Profile | None, NextBest | None]:
+async def _seen(reader: AsyncKindred, who: Who) -> tuple[Profile | None, NextBest | None]:
     """Return who it is as personalization may see them, and what to show; a shop sells without either, too."""
     person, known = None, True
     try:
@@ -107,9 +105,11 @@ async def _seen(reader: AsyncKindred, who: Login) -> tuple[Profile | None, NextB
         return person, None
 
 
-def _login(request: Request) -> Login | None:
-    held: Any = request.session.get("login")
-    return None if held is None else (held[0], held[1])
+def _who(request: Request) -> Who:
+    """Return who is at the shop: who logged in, else the cookie of this browser."""
+    visitor = request.session.setdefault("visitor", str(uuid.uuid4()))
+    kind, value = request.session.get("login") or ("cookie", visitor)
+    return kind, value
 
 
 def from_environment() -> FastAPI:
