@@ -155,8 +155,8 @@ class LmdbReader:
         except lmdb.Error as error:
             raise self.torn(error) from error
 
-    def torn(self, error: lmdb.Error) -> Torn:
-        """Return what an error of LMDB's means here."""
+    def torn(self, error: Exception) -> Torn:
+        """Return what an error of LMDB's, or of what was read there, means here."""
         return Torn(self._name, type(error).__name__)
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class LmdbSnapshot:
 
     __slots__ = ("_torn", "_transaction")
 
-    def __init__(self, transaction: lmdb.Transaction, torn: Callable[[lmdb.Error], Torn]) -> None:
+    def __init__(self, transaction: lmdb.Transaction, torn: Callable[[Exception], Torn]) -> None:
         self._transaction, self._torn = transaction, torn
 
     def get(self, key: bytes) -> bytes | None:

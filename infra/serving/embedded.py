@@ -9,17 +9,17 @@ from typing import Final
 
 import lmdb
 
-from infra.keyvalue import MAP_SIZE, LmdbReader, LmdbSnapshot, LmdbWriter, Torn, environment, fsync_folder, lengthen
+from infra.keyvalue import MAP_SIZE, Torn, environment, fsync_folder, lengthen
+from infra.serving.generation import GenerationReader, GenerationWriter
 from infra.serving.store import (
     UNDO,
     NothingBefore,
     NothingPublished,
     StoreFull,
     Undo,
-    hides_undo,
     own,
-    without_undo,
 )
+from infra.serving.sums import Altered, checked, summed
 
 _POINTER: Final = "current"
 # How much longer the file of a live generation is than its content, so that a short file always means a torn one.
@@ -58,7 +58,7 @@ class Generations:
             return None
         return found.st_ino, found.st_mtime_ns
 
-    def current(self) -> "GenerationReader":
+    def current(self) -> GenerationReader:
         """Return a reader of the served generation, reopened only when the pointer has moved."""
         name = self.name()
         if name is None:
@@ -68,7 +68,7 @@ class Generations:
             self._open = (name, self.reader(name))
         return self._open[1]
 
-    def reader(self, name: str) -> "GenerationReader":
+    def reader(self, name: str) -> GenerationReader:
         """Return a reader of a generation by its name, served or not."""
         return GenerationReader(self.root / name, map_size=self._map_size)
 
@@ -83,7 +83,7 @@ class Generations:
         return sorted(path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
     @contextmanager
-    def building(self, name: str, base: str | None = None) -> Iterator[LmdbWriter]:
+    def building(self, name: str, base: str | None = None) -> Iterator[GenerationWriter]:
         """Build a generation from nothing, or from an earlier one as it was published.
 
         A half-built one of a killed run is thrown away first; what an error ends is never served.
@@ -95,7 +95,7 @@ class Generations:
             if base is not None:
                 shared = environment(self.root / base, map_size=self._map_size)
                 shared.env.copy(str(path), compact=True)
-            with LmdbWriter(path, durable=False, map_size=self._map_size) as writer:
+            with GenerationWriter(path, durable=False, map_size=self._map_size) as writer:
                 if base is not None:
                     _undo(writer)
                 yield writer
@@ -148,32 +148,6 @@ class Generations:
         return len(older)
 
 
-class GenerationReader(LmdbReader):
-    """A reader of one generation, who does not meet what is kept for undoing unless they ask for it."""
-
-    def snapshot(self) -> "GenerationSnapshot":
-        """Return the generation as it is at this moment, for one answer made of several reads."""
-        try:
-            return GenerationSnapshot(self.shared.env.begin(), self.torn)
-        except lmdb.Error as error:
-            raise self.torn(error) from error
-
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys and values that begin with the prefix, in key order."""
-        return self.snapshot().items(prefix)
-
-
-class GenerationSnapshot(LmdbSnapshot):
-    """A generation at one moment."""
-
-    __slots__ = ()
-
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys and values that begin with the prefix, in key order."""
-        found = super().items(prefix)
-        return without_undo(found) if hides_undo(prefix) else found
-
-
 class LiveGeneration:
     """The one writer of a generation that is read meanwhile; what it changes can be undone, key by key."""
 
@@ -215,15 +189,15 @@ class LiveChange:
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
-        value: bytes | None = self._transaction.get(key)
-        return value
+        stored: bytes | None = self._transaction.get(key)
+        return None if stored is None else checked(key, stored)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key."""
         was = self.get(key)
         if was != value:
             self._keep(key, was)
-            self._transaction.put(key, value)
+            self._transaction.put(key, summed(key, value))
 
     def delete(self, key: bytes) -> None:
         """Remove a key, if it is there."""
@@ -233,10 +207,11 @@ class LiveChange:
             self._transaction.delete(key)
 
     def _keep(self, key: bytes, was: bytes | None) -> None:
-        self._transaction.put(*Undo(own(key), was).kept(), overwrite=False)
+        kept, value = Undo(own(key), was).kept()
+        self._transaction.put(kept, summed(kept, value), overwrite=False)
 
 
-def _undo(writer: LmdbWriter) -> None:
+def _undo(writer: GenerationWriter) -> None:
     """Bring a copy back to what was published."""
     while taken := [row for row, _ in zip(writer.items(UNDO), range(1_000), strict=False)]:
         for kept, value in taken:
@@ -261,5 +236,5 @@ def _told(name: str) -> Iterator[None]:
         raise StoreFull(
             f"the disk of the generation {name} takes no more: make room, and run the same again"
         ) from error
-    except lmdb.Error as error:
+    except (lmdb.Error, Altered) as error:
         raise Torn(name, type(error).__name__) from error
