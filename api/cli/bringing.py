@@ -8,8 +8,9 @@ from identity.config import load_identity
 from identity.online.build import build_from_lake
 from infra.clock import Clock
 from infra.errors import Missing
+from infra.keyvalue import Torn
 from infra.runtime import Runtime
-from infra.serving.store import ServingStore
+from infra.serving.store import Live, ServingStore
 from profiles.online.carry import carried, given_out
 from profiles.online.opened import Ledger, Log, Opened, begun_at, collects, forget_states, state_folder
 
@@ -40,11 +41,19 @@ def _bring(runtime: Runtime, clock: Clock, generations: ServingStore, name: str)
         with Opened(workspace, log, name, folder, Ledger(desk, clock), Denied(desk.overlay)) as opened:
             count = opened.catch_up(live)
         if served is not None and served != name:
-            given = given_out(generations.reader(served))
-            with live.change() as change:
-                carried(change, given)
+            _carry(runtime, generations, served, live)
     finally:
         live.close()
         desk.overlay.close()
     forget_states(workspace, [name, *([served] if served else [])])
     runtime.say(f"online: {count:,} events that the lake has not seen yet are in the new generation")
+
+
+def _carry(runtime: Runtime, generations: ServingStore, served: str, live: Live) -> None:
+    try:
+        given = given_out(generations.reader(served))
+    except Torn as error:
+        runtime.say(f"online: {error}; the ids that it gave to newcomers since its run answer no longer")
+        return
+    with live.change() as change:
+        carried(change, given)
