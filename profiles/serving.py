@@ -15,6 +15,7 @@ from infra.serving.embedded import Generations
 from infra.serving.store import ServingStore
 from infra.workspace import Workspace
 from profiles.errors import ManifestUnreadable, PurposeMissing
+from profiles.graphs import outlined, shown, unweighed
 from profiles.model import Link
 from profiles.render import folded_words
 
@@ -251,17 +252,17 @@ class ProfileReader:
         value = now.store().get(graph_key(profile_id))
         if body is None or value is None:
             return None
-        shown: dict[str, Any] = orjson.loads(body)
-        masked = {w["field"] for w in shown["withheld"]}
+        seen: dict[str, Any] = orjson.loads(body)
+        masked = {w["field"] for w in seen["withheld"]}
         graph: dict[str, Any] = orjson.loads(value)
         usable = {record["record_key"] for record in graph["records"] if purpose in record["purposes"]}
         for other in {edge["elsewhere"] for edge in graph["edges"]} - {None}:
             usable |= now.usable(other, purpose) or set()
         return {
             **graph,
-            "confidence": shown["confidence"],
-            "records": [_shown(record, purpose, masked) for record in graph["records"]],
-            "edges": [e if usable.issuperset((e["left"], e["right"])) else _unweighed(e) for e in graph["edges"]],
+            "confidence": seen["confidence"],
+            "records": [shown(record, purpose, masked) for record in graph["records"]],
+            "edges": [e if usable.issuperset((e["left"], e["right"])) else unweighed(e) for e in graph["edges"]],
         }
 
     def outline(self, profile_id: ProfileId) -> Mapping[str, Any] | None:
@@ -270,7 +271,7 @@ class ProfileReader:
         if value is None:
             return None
         graph: dict[str, Any] = orjson.loads(value)
-        return {**graph, "records": [_outlined(record) for record in graph["records"]]}
+        return {**graph, "records": [outlined(record) for record in graph["records"]]}
 
     def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
         """Return the records of a person that a purpose may use, or None where it may not see them at all."""
@@ -308,6 +309,11 @@ class ProfileReader:
         """Name the served generation, or None where its manifest says nothing."""
         name = self.manifest().get("generation")
         return None if name is None else str(name)
+
+    def counted(self) -> datetime | None:
+        """Return when the build of the served generation judged and counted, or None where its manifest is silent."""
+        told = self.manifest().get("started_at")
+        return None if told is None else datetime.fromisoformat(told)
 
     def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
         """Return what `find` says of each token, from one look at the store."""
@@ -376,25 +382,3 @@ def _header(content: Mapping[str, Any]) -> Header:
             for key, one in content["records"].items()
         },
     )
-
-
-def _shown(record: Mapping[str, Any], purpose: str, masked: set[str]) -> dict[str, Any]:
-    if purpose not in record["purposes"]:
-        return {**record, "attributes": {}, "identifiers": [], "label": "", "observed_at": None}
-    return {
-        **record,
-        "attributes": {n: v for n, v in record["attributes"].items() if n not in masked},
-        "identifiers": [i if i["type"] not in masked else _faceless(i) for i in record["identifiers"]],
-    }
-
-
-def _unweighed(edge: Mapping[str, Any]) -> dict[str, Any]:
-    return {**edge, "weight": 0.0, "weight_micro": 0, "kind": "withheld", "why": "withheld", "reasons": []}
-
-
-def _outlined(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**record, "attributes": {}, "identifiers": [_faceless(i) for i in record["identifiers"]]}
-
-
-def _faceless(identifier: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": identifier["type"], "masked": identifier["masked"], "token": identifier["token"]}

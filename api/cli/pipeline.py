@@ -10,7 +10,7 @@ import identity.jobs
 import identity.stewardship.asking
 import ingestion.jobs
 import profiles.jobs
-from api.cli import linting, maintaining
+from api.cli import featuring, linting, maintaining
 from api.cli.bringing import bringing
 from api.cli.erasable import house
 from api.cli.fingerprint import fingerprint
@@ -129,6 +129,7 @@ def _has_derived(runtime: Runtime) -> bool:
 
 
 def _derive(runtime: Runtime, arguments: Mapping[str, str], now: str, facts: Mapping[str, object]) -> dict[str, object]:
+    featuring.checked(runtime.workspace)
     if maintaining.is_begun(runtime.workspace):  # by this run, or by one that failed
         _steps(runtime, arguments, (("let_go", maintaining.let_go),))
     summary = _steps(runtime, {**arguments, **maintaining.pending(runtime)}, _PERSONS)

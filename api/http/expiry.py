@@ -60,9 +60,8 @@ def served_since(profiles: ProfileReader) -> Callable[[], datetime | None]:
 
     def built() -> datetime | None:
         try:
-            started_at = profiles.manifest().get("started_at")
+            return profiles.counted()
         except Missing:
             return None
-        return None if started_at is None else datetime.fromisoformat(started_at)
 
     return built

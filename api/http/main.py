@@ -62,6 +62,7 @@ from infra.identifiers import load_identifier_types
 from infra.settings import KafkaSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
+from profiles.features.declared import load_features
 from profiles.online.opened import FOLDER as ONLINE
 from profiles.serving import ProfileReader, Published, serving_store
 
@@ -146,6 +147,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
         online=Following(workspace.state_path / ONLINE / STATUS, system_clock).told if follows(workspace) else None,
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
+        features=load_features(workspace),
     )
 
 
