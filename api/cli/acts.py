@@ -95,7 +95,9 @@ def three_views(stage: Stage) -> None:
     fed(stage, asked, seen=False)
     proven(f"all of it took {took * 1000:.0f} ms, less than a second", holds=took < 1.0)
     stage.client.post("/v1/consent", told | {"action": "given"})
-    say("the consent is given again; what a yes allows is shown from the next run on")
+    status, again = stage.client.lookup(kind, value, "personalization")
+    proven("the consent is given again, and the next read sees the person again", holds=status == 200)
+    proven("as before", holds=again["attributes"] == before["personalization"][1]["attributes"])
 
 
 def _view_row(purpose: str, status: int, answer: Mapping[str, Any]) -> tuple[object, ...]:
