@@ -42,6 +42,16 @@ def seen_from(entries: Iterable[ConsentEntry], policy: Policy, until: datetime) 
     return max([*(e.received_at for e in known), *(end for e in known for end in _ends(e, policy) if end <= until)])
 
 
+def ends(entries: Iterable[ConsentEntry], policy: Policy) -> Iterator[datetime]:
+    """Yield the moments at which words end or begin to count; between two of them their answer stays as it is.
+
+    How old somebody is grows on other days; growing older opens and never closes.
+    """
+    for entry in entries:
+        yield from _ends(entry, policy)
+        yield from (moment for moment in (entry.effective_from, entry.received_at) if moment is not None)
+
+
 def lifetimes(policy: Policy) -> tuple[int, ...]:
     """Return the numbers of days after which the policy lets a yes run out, the shortest first."""
     return tuple(sorted({row.expires_after_days for row in policy.rows if row.expires_after_days is not None}))

@@ -20,7 +20,7 @@ from consent.errors import NotSealed, UnknownIdentifier, UnknownPurpose, Unknown
 from consent.ledger.group import Grouped
 from consent.ledger.receipt import promise, receipt
 from consent.model import ACTIONS, AGE_BANDS, GIVEN, MECHANISMS, ConsentEntry, Decision, Holder, Link, Policy, Question
-from consent.overlay import DenyOverlay
+from consent.overlay import Denial, DenyOverlay, Moved
 from infra.identifiers import IdentifierType, load_identifier_types, normalise, token
 from infra.ids import Purpose, Sid, Token, content_digest
 from infra.settings import secret
@@ -149,9 +149,9 @@ def record(desk: Desk, statement: Statement) -> dict[str, Any]:
         before = store.history(desk.database, [statement.token])
         entry = next((one for one in before if one.id == entry.id), entry)
     denied = denied_at_once(entry, desk.policy)
-    if denied:
-        sequence = store.sequence_of(desk.database, entry.id)
-        desk.overlay.restrict([statement.token], denied, at=entry.received_at, sequence=sequence)
+    sequence = store.sequence_of(desk.database, entry.id)
+    denials = [Denial(statement.token, denied, entry.received_at, sequence)] if denied else []
+    desk.overlay.restrict_all([*denials, Moved(statement.token, entry.received_at, sequence)])
     promised = None if desk.signer is None else promise(desk.database, entry.id, desk.signer, entry.received_at)
     facts = {"denied_at_once": list(denied), "policy_version": desk.policy.version, "promise": promised}
     return entry_facts(entry) | facts

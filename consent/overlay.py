@@ -1,6 +1,9 @@
-"""The deny overlay: refusals that serving obeys at once, until a build that has seen them takes over."""
+"""The deny overlay: refusals that serving obeys at once, until a build that has seen them takes over.
 
-from collections.abc import Iterable
+Beside them it marks whose words moved at all since then, so that readers who can ask the ledger decide these anew.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +15,7 @@ from infra.keyvalue import Overlay
 
 FOLDER: Final = "overlay"
 _PREFIX: Final = b"d|"
+_MOVED: Final = b"m|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,25 @@ class Denial:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A token under which something was said at `at`, in entry `sequence`: what a build decided before may be old."""
+
+    token: Token
+    at: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that no build has seen yet: denials as token, purpose and moment, and the tokens that moved."""
+
+    denied: tuple[tuple[str, str, datetime], ...]
+    moved: tuple[tuple[str, datetime], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DenyOverlay:
-    """Tokens and the purposes denied to them. It only ever restricts: a grant waits for the next build.
+    """Tokens and the purposes denied to them. By itself it only ever restricts: a grant needs somebody who decides.
 
     The command line and the API write it; every read of a served profile asks it.
     """
@@ -46,15 +67,9 @@ class DenyOverlay:
         purposes = tuple(purposes)
         self.restrict_all([Denial(token, purposes, at, sequence) for token in tokens])
 
-    def restrict_all(self, denials: Iterable[Denial]) -> None:
-        """Deny many at once: to the disk they are one write."""
-        self.entries.put_all(
-            [
-                (_prefix(one.token, purpose) + str(one.sequence).encode(), one.at.isoformat().encode())
-                for one in denials
-                for purpose in one.purposes
-            ]
-        )
+    def restrict_all(self, news: Iterable[Denial | Moved]) -> None:
+        """Deny many at once, and mark whose words moved: to the disk they are one write."""
+        self.entries.put_all([entry for one in news for entry in _entries(one)])
 
     def denied(self, token: str, purpose: str) -> bool:
         """Say whether a refusal that no build has seen yet stands in the way."""
@@ -68,16 +83,28 @@ class DenyOverlay:
         """Return every token with a purpose that is denied to it, for readers that keep a copy."""
         return sorted({(token, purpose) for token, purpose, _ in map(_parts, self._keys())})
 
+    def told(self) -> Told:
+        """Return all of it, for readers that keep a copy."""
+        denied: list[tuple[str, str, datetime]] = []
+        moved: list[tuple[str, datetime]] = []
+        for key, at in self.entries.items():
+            moment = datetime.fromisoformat(at.decode())
+            if key.startswith(_MOVED):
+                moved.append((_sequenced(key)[0], moment))
+            else:
+                denied.append((*_parts(key)[:2], moment))
+        return Told(tuple(denied), tuple(moved))
+
     def purge(self, *, as_of: datetime, through: int) -> int:
-        """Forget what a published build has seen, and return how much: said by `as_of` and mirrored by `through`."""
+        """Forget what a published build has seen: said by `as_of`, mirrored by `through`; return how many denials."""
         # A word that comes in between has a key of its own: nothing unseen can be deleted with what was seen.
         seen = [
             key
-            for key, at in self.entries.items(_PREFIX)
-            if datetime.fromisoformat(at.decode()) <= as_of and int(_parts(key)[2]) <= through
+            for key, at in self.entries.items()
+            if datetime.fromisoformat(at.decode()) <= as_of and int(_sequenced(key)[1]) <= through
         ]
         self.entries.delete(seen)
-        return len(seen)
+        return sum(key.startswith(_PREFIX) for key in seen)
 
     def _keys(self) -> Iterable[bytes]:
         return (key for key, _ in self.entries.items(_PREFIX))
@@ -89,6 +116,21 @@ class DenyOverlay:
 
 def _prefix(token: str, purpose: str) -> bytes:
     return _PREFIX + f"{token}|{purpose}|".encode()
+
+
+def _entries(one: Denial | Moved) -> Iterator[tuple[bytes, bytes]]:
+    at = one.at.isoformat().encode()
+    if isinstance(one, Moved):
+        yield _MOVED + f"{one.token}|{one.sequence}".encode(), at
+        return
+    for purpose in one.purposes:
+        yield _prefix(one.token, purpose) + str(one.sequence).encode(), at
+
+
+def _sequenced(key: bytes) -> tuple[str, str]:
+    """Return what stands before a key's sequence number, without the kind of the key, and that number."""
+    told, _, sequence = key.partition(b"|")[2].decode().rpartition("|")
+    return told, sequence
 
 
 def _parts(key: bytes) -> tuple[str, str, str]:

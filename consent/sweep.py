@@ -9,9 +9,10 @@ from typing import Final
 from sqlalchemy import Engine
 
 from consent import store
-from consent.lapse import Span, lapsed, lifetimes, seen_from
+from consent.lapse import Span, ends, lapsed, lifetimes, seen_from
 from consent.model import Policy
 from consent.overlay import Denial, DenyOverlay
+from infra.ids import Token
 
 _AT_ONCE: Final = 250
 
@@ -45,6 +46,19 @@ def sweep(database: Engine, overlay: DenyOverlay, policy: Policy, mark: Mark, no
         overlay.restrict_all(part)
         denied += len(part)
     return reached, denied
+
+
+def ahead(database: Engine, policy: Policy, after: datetime, until: datetime) -> list[tuple[datetime, Token]]:
+    """Return when within a stretch of time a word ends, and under which token, the earliest first.
+
+    It names too many rather than too few: who is named is only decided anew.
+    """
+    window = store.Window(after, until, store.last_sequence(database))
+    return sorted(
+        (moment, one.token)
+        for one in store.ended(database, window, lifetimes(policy))
+        for moment in {end for end in ends(one.entries, policy) if after < end <= until}
+    )
 
 
 def _denials(ended: Iterable[store.Ended], policy: Policy, span: Span) -> Iterator[Denial]:

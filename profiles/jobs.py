@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
@@ -41,6 +42,8 @@ from profiles.transforms import facts as sums
 from profiles.transforms import golden, graph, identifiers, links, rfm, scopes, timeline, traits, views
 
 _MICRO = 1_000_000
+# Under which name a build, and the manifest of what it built, say by which version of the policy it judged.
+POLICY: Final = "policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Built:
     number: int
     started_at: datetime
     tables: Mapping[str, int]
+    # The version of the policy that it judged by; of a run that did not say, none that there is.
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,8 @@ def build(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]: 
         usable = work.keep("usable", _usable(work, linked))
         _portray(work, usable, named)
         _explain(work, linked, named, usable)
-    return _account(runtime)
+        policy = work.rules.policy.version
+    return {**_account(runtime), POLICY: policy}
 
 
 @contextmanager
@@ -204,17 +210,23 @@ def _account(runtime: Runtime) -> dict[str, object]:
 
 
 def publish(
-    runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Filler] = (), bring: Bring | None = None
+    runtime: Runtime,
+    arguments: Mapping[str, str],
+    fillers: Sequence[Filler] = (),
+    bring: Bring | None = None,
+    policy: str | None = None,
 ) -> dict[str, object]:
     """Serve what was built: a new generation beside the live one, one switch, then the overlay is relieved.
 
     Readers look at the pointer every `STALENESS_SECONDS`; a denial that the new generation has taken in is
     forgotten only when none of them can still read the old one. The consent funnel tells whom each purpose is
-    served, and of those left out also who refused since the build and whom identity holds back. `whole` (or `full`)
+    served, and of those left out also who refused since the build and whom identity holds back. `policy` is the version
+    that the build judged by, where its caller knows; readers who know another decide anew. `whole` (or `full`)
     begins from nothing: what was removed from a copied file may still stand in its free pages.
     """
     run, workspace = runtime.run, runtime.workspace
-    edition = _edition(runtime, run_facts(run.id, run.number, run.started_at))
+    judged_by = {} if policy is None else {POLICY: policy}
+    edition = _edition(runtime, {**run_facts(run.id, run.number, run.started_at), **judged_by})
     edition = replace(edition, whole="yes" in {arguments.get("whole"), arguments.get("full")})
     counts = {} if is_published(edition) else publish_edition(edition, fillers, bring)
     time.sleep(2 * STALENESS_SECONDS)
@@ -255,7 +267,7 @@ def publish_again(
     for table in PUBLISHED:
         if shelf.version(workspace.lake_path, table) != built.tables.get(table.name):
             raise TablesAhead(table.name)
-    facts_of_run = run_facts(built.run, built.number, built.started_at)
+    facts_of_run = {**run_facts(built.run, built.number, built.started_at), POLICY: built.policy}
     edition = _edition(runtime, facts_of_run)
     counts = publish_edition(replace(edition, whole=True), fillers, bring)
     runtime.say(f"published: {counts['views']:,} views of {counts['profiles']:,} profiles")

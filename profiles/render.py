@@ -106,7 +106,12 @@ def header(row: Row) -> bytes:
         "confidence": row["confidence"],
         "tokens": {t["token"]: t["link"] for t in row["tokens"]},
         "records": {
-            r["record_key"]: {"tokens": sorted({i["token"] for i in r["identifiers"]}), "purposes": r["purposes"]}
+            r["record_key"]: {
+                "tokens": sorted({i["token"] for i in r["identifiers"]}),
+                "purposes": r["purposes"],
+                # Only where one is told: what a read decides anew is judged by the laws of where the record is from.
+                **({"jurisdiction": r["jurisdiction"]} if r.get("jurisdiction") else {}),
+            }
             for r in row["records"]
         },
     }

@@ -1,11 +1,11 @@
 """How profiles lie in the serving store, and the one way to read them: for a purpose, under later denials."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 
@@ -14,7 +14,9 @@ from infra.keyvalue import KeyValue, Torn
 from infra.serving.embedded import Generations
 from infra.serving.store import ServingStore
 from infra.workspace import Workspace
+from profiles.denials import AllListed, Anew, Denials, listed
 from profiles.errors import ManifestUnreadable, PurposeMissing
+from profiles.graphs import outlined, shown, unweighed
 from profiles.model import Link
 from profiles.render import folded_words
 
@@ -76,13 +78,6 @@ def search_key(purpose: str, word: str, profile_id: str = "") -> bytes:
     return _key(f"s|{purpose}|{word}{'|' + profile_id if profile_id else ''}")
 
 
-class Denials(Protocol):
-    """What was refused since the build: `consent.overlay.DenyOverlay` is one."""
-
-    def denied_any(self, tokens: Iterable[str], purpose: str) -> bool:
-        """Say whether any of a person's identifiers is denied the purpose."""
-
-
 @dataclass(frozen=True, slots=True)
 class Holding:
     """A record of a person: the tokens it carries, and the purposes that may use it."""
@@ -140,11 +135,11 @@ class ProfileReader:
     """Profiles as published, under the denials that came after; unknown, erased and denied look alike: None.
 
     A refusal crosses every link, so one denied identifier closes the person for that purpose until the next
-    build has decided anew. Nothing is promoted or recomputed here: the next build does that.
+    build has decided anew; with `anew` the ledger is asked at once. Nothing is promoted or recomputed here.
     """
 
-    def __init__(self, store: Callable[[], KeyValue], denials: Denials) -> None:
-        self.store, self._denials = store, denials
+    def __init__(self, store: Callable[[], KeyValue], denials: Denials, anew: Anew | None = None) -> None:
+        self.store, self._denials, self._anew = store, denials, anew
 
     def moment(self) -> "ProfileReader":
         """Return a reader of everything as it is at this moment, for one answer made of several reads.
@@ -156,12 +151,12 @@ class ProfileReader:
 
     def over(self, store: KeyValue) -> "ProfileReader":
         """Return a reader of one store, under the same denials."""
-        return ProfileReader(lambda: store, self._denials)
+        return ProfileReader(lambda: store, self._denials, self._anew)
 
     def read(self, token: Token, purpose: Purpose) -> tuple[ProfileId, bytes, bytes] | None:
         """Return whom an identifier leads to, with the ETag and the answer of the same moment."""
         store = self.store().snapshot()
-        profile_id = _led_to(store.get(token_key(token)), purpose)
+        profile_id = self._led(store, token, store.get(token_key(token)), purpose)
         stored = None if profile_id is None else self._open(store, profile_id, purpose)
         return None if profile_id is None or stored is None else (profile_id, stored[:ETAG_BYTES], stored[ETAG_BYTES:])
 
@@ -171,7 +166,14 @@ class ProfileReader:
         For a purpose, an identifier that is tied to the person less closely than the purpose demands leads to nobody.
         Without one, whose it is as far as identity knows: for the ledger's questions, never to show anything.
         """
-        return _led_to(self.store().get(token_key(token)), purpose)
+        store = self.store()
+        return self._led(store, token, store.get(token_key(token)), purpose)
+
+    def _led(self, store: KeyValue, token: Token, value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
+        found = _led_to(value, purpose)
+        if found is None or purpose is None or self._anew is None:
+            return found
+        return found if self._anew.leads(store, token, found, purpose) else None
 
     def candidates(self, token: Token) -> tuple[ProfileId, ...]:
         """Return every profile that an identifier leads to, for stewards."""
@@ -205,15 +207,18 @@ class ProfileReader:
         if not purpose:
             raise PurposeMissing
         stored, held = store.values(view_key(purpose, profile_id), holders_key(profile_id))
-        if stored is None:
-            return None
         # A damaged file may lead to other pages than it should: what does not name the person is nobody's answer.
-        if _key(profile_id) not in stored:
+        if stored is not None and _key(profile_id) not in stored:
             raise _elsewhose()
         # Without the list nobody can tell what was refused, so nothing is shown.
-        if held is None or self._denials.denied_any(_listed(held), purpose):
+        if held is None:
             return None
-        return stored
+        if self._anew is not None:
+            if self._anew.touched(listed(held), purpose):
+                found = self._anew.decided(store, profile_id, purpose)
+                return None if found is None else found[0]
+            return stored
+        return None if stored is None or self._denials.denied_any(listed(held), purpose) else stored
 
     def header(self, profile_id: ProfileId) -> Header | None:
         """Return who a profile is made of, or None where there is none."""
@@ -251,17 +256,20 @@ class ProfileReader:
         value = now.store().get(graph_key(profile_id))
         if body is None or value is None:
             return None
-        shown: dict[str, Any] = orjson.loads(body)
-        masked = {w["field"] for w in shown["withheld"]}
+        seen: dict[str, Any] = orjson.loads(body)
+        masked = {w["field"] for w in seen["withheld"]}
         graph: dict[str, Any] = orjson.loads(value)
-        usable = {record["record_key"] for record in graph["records"] if purpose in record["purposes"]}
+        usable = set(now.usable(profile_id, purpose) or ())
+        for record in graph["records"]:
+            rest = [one for one in record["purposes"] if one != purpose]
+            record["purposes"] = sorted([*rest, purpose] if record["record_key"] in usable else rest)
         for other in {edge["elsewhere"] for edge in graph["edges"]} - {None}:
             usable |= now.usable(other, purpose) or set()
         return {
             **graph,
-            "confidence": shown["confidence"],
-            "records": [_shown(record, purpose, masked) for record in graph["records"]],
-            "edges": [e if usable.issuperset((e["left"], e["right"])) else _unweighed(e) for e in graph["edges"]],
+            "confidence": seen["confidence"],
+            "records": [shown(record, purpose, masked) for record in graph["records"]],
+            "edges": [e if usable.issuperset((e["left"], e["right"])) else unweighed(e) for e in graph["edges"]],
         }
 
     def outline(self, profile_id: ProfileId) -> Mapping[str, Any] | None:
@@ -270,11 +278,16 @@ class ProfileReader:
         if value is None:
             return None
         graph: dict[str, Any] = orjson.loads(value)
-        return {**graph, "records": [_outlined(record) for record in graph["records"]]}
+        return {**graph, "records": [outlined(record) for record in graph["records"]]}
 
     def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
         """Return the records of a person that a purpose may use, or None where it may not see them at all."""
-        header = None if self.stored(profile_id, purpose) is None else self.header(profile_id)
+        store = self.store()
+        held = store.get(holders_key(profile_id)) if self._anew is not None else None
+        if self._anew is not None and held is not None and self._anew.touched(listed(held), purpose):
+            found = self._anew.decided(store, profile_id, purpose)
+            return None if found is None else found[1]
+        header = None if self._open(store, profile_id, purpose) is None else self.over(store).header(profile_id)
         if header is None:
             return None
         return frozenset(key for key, holding in header.records.items() if purpose in holding.purposes)
@@ -309,9 +322,16 @@ class ProfileReader:
         name = self.manifest().get("generation")
         return None if name is None else str(name)
 
+    def counted(self) -> datetime | None:
+        """Return when the build of the served generation judged and counted, or None where its manifest is silent."""
+        told = self.manifest().get("started_at")
+        return None if told is None else datetime.fromisoformat(told)
+
     def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
         """Return what `find` says of each token, from one look at the store."""
-        return [_led_to(value, purpose) for value in self.store().values(*map(token_key, tokens))]
+        store = self.store()
+        values = store.values(*map(token_key, tokens))
+        return [self._led(store, token, value, purpose) for token, value in zip(tokens, values, strict=True)]
 
     def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
         """Return what `tagged` says of each id, from one look at the store and one at what was refused."""
@@ -319,28 +339,23 @@ class ProfileReader:
             raise PurposeMissing
         views, holders = view_key(purpose, ""), holders_key("")
         names = [_key(one) for one in ids]
-        stored = self.store().values(*[views + one for one in names], *[holders + one for one in names])
+        store = self.store()
+        stored = store.values(*[views + one for one in names], *[holders + one for one in names])
         shown, held = stored[: len(ids)], stored[len(ids) :]
         if any(view is not None and name not in view for view, name in zip(shown, names, strict=True)):
             raise _elsewhose()
         # Refused is mostly nobody: asked of all at once, and of each only where somebody is.
-        touched = self._denials.denied_any(_AllListed(held), purpose)
+        asks = self._denials.denied_any if self._anew is None else self._anew.touched
+        touched = asks(AllListed(held), purpose)
+        if touched and self._anew is not None:
+            opened = [self._open(store, one, purpose) if one else None for one in ids]
+            return [None if one is None else (one[:ETAG_BYTES], one[ETAG_BYTES:]) for one in opened]
         return [
             None
-            if view is None or one is None or (touched and self._denials.denied_any(_listed(one), purpose))
+            if view is None or one is None or (touched and self._denials.denied_any(listed(one), purpose))
             else (view[:ETAG_BYTES], view[ETAG_BYTES:])
             for view, one in zip(shown, held, strict=True)
         ]
-
-
-class _AllListed:
-    """The tokens of many lists, spelled out at once where somebody asks: a generator would cost a step a token."""
-
-    def __init__(self, held: Iterable[bytes | None]) -> None:
-        self._held = held
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(b"\n".join(one for one in self._held if one is not None).decode().split())
 
 
 def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
@@ -354,11 +369,6 @@ def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
 
 def _elsewhose() -> Torn:
     return Torn("of profiles", "a view names somebody else")
-
-
-def _listed(held: bytes) -> Iterator[str]:
-    # Only spelled out where somebody asks: mostly nothing has been refused since the build.
-    yield from held.decode().split()
 
 
 def _header(content: Mapping[str, Any]) -> Header:
@@ -376,25 +386,3 @@ def _header(content: Mapping[str, Any]) -> Header:
             for key, one in content["records"].items()
         },
     )
-
-
-def _shown(record: Mapping[str, Any], purpose: str, masked: set[str]) -> dict[str, Any]:
-    if purpose not in record["purposes"]:
-        return {**record, "attributes": {}, "identifiers": [], "label": "", "observed_at": None}
-    return {
-        **record,
-        "attributes": {n: v for n, v in record["attributes"].items() if n not in masked},
-        "identifiers": [i if i["type"] not in masked else _faceless(i) for i in record["identifiers"]],
-    }
-
-
-def _unweighed(edge: Mapping[str, Any]) -> dict[str, Any]:
-    return {**edge, "weight": 0.0, "weight_micro": 0, "kind": "withheld", "why": "withheld", "reasons": []}
-
-
-def _outlined(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**record, "attributes": {}, "identifiers": [_faceless(i) for i in record["identifiers"]]}
-
-
-def _faceless(identifier: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": identifier["type"], "masked": identifier["masked"], "token": identifier["token"]}

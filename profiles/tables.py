@@ -133,6 +133,7 @@ class GraphRecord:
     attributes: dict[str, str]
     identifiers: list[IdentifierValue]
     purposes: list[str]
+    jurisdiction: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from api.cli.at_once import at_once
 from api.cli.console import say, table
 from api.cli.demo_data import make_data
 from api.cli.erased import erased
+from api.cli.fed import fed
 from api.cli.jobs import hand_over
 from api.cli.live import answered_for
 from api.cli.stewarding import bench
@@ -75,6 +76,7 @@ def three_views(stage: Stage) -> None:
     table("before", ["purpose", "answer", "fields", "withheld"], [_view_row(p, *before[p]) for p in PURPOSES])
     for purpose in PURPOSES:
         proven(f"{purpose} may see the person", holds=before[purpose][0] == 200)
+    fed(stage, asked, seen=True)
     fields = {purpose: frozenset(before[purpose][1]["attributes"]) for purpose in PURPOSES}
     proven(
         "the three views differ", holds=len({(fields[p], _withheld(before[p][1])) for p in PURPOSES}) == len(PURPOSES)
@@ -90,9 +92,12 @@ def three_views(stage: Stage) -> None:
     )
     proven("personalization no longer sees the person", holds=after["personalization"][0] == 404)
     proven("service still does", holds=after["service"][0] == 200)
+    fed(stage, asked, seen=False)
     proven(f"all of it took {took * 1000:.0f} ms, less than a second", holds=took < 1.0)
     stage.client.post("/v1/consent", told | {"action": "given"})
-    say("the consent is given again; what a yes allows is shown from the next run on")
+    status, again = stage.client.lookup(kind, value, "personalization")
+    proven("the consent is given again, and the next read sees the person again", holds=status == 200)
+    proven("as before", holds=again["attributes"] == before["personalization"][1]["attributes"])
 
 
 def _view_row(purpose: str, status: int, answer: Mapping[str, Any]) -> tuple[object, ...]:

@@ -12,9 +12,11 @@ from api.cli.console import as_json, reporting, say, table
 from api.cli.naming import Named, named
 from api.cli.options import JsonOption, WorkspaceOption
 from api.cli.world import World, open_world
+from api.http.anew import opened_reader
 from consent import officer
 from consent.officer import Desk
 from identity.explanation import testimony
+from infra.clock import system_clock
 from infra.errors import Missing
 from infra.ids import ProfileId, Purpose, RecordKey, Token
 from profiles.serving import ProfileReader, Published, serving_store
@@ -35,7 +37,10 @@ class Gallery:
     def open(cls, world: World) -> "Gallery":
         """Return the served profiles of an opened workspace."""
         desk = Desk.open(world.workspace, world.database)
-        return cls(desk, ProfileReader(Published(serving_store(world.workspace), time.monotonic), desk.overlay))
+        published = Published(serving_store(world.workspace), time.monotonic)
+        reader, look = opened_reader(world.workspace, desk, published, system_clock)
+        look(system_clock())
+        return cls(desk, reader)
 
     def token(self, identifier: Named) -> Token:
         """Return the token of an identifier."""

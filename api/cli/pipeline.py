@@ -10,7 +10,7 @@ import identity.jobs
 import identity.stewardship.asking
 import ingestion.jobs
 import profiles.jobs
-from api.cli import linting, maintaining
+from api.cli import featuring, linting, maintaining
 from api.cli.bringing import bringing
 from api.cli.erasable import house
 from api.cli.fingerprint import fingerprint
@@ -48,7 +48,15 @@ def _filler(runtime: Runtime) -> Filler:
 
 
 def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
-    return profiles.jobs.publish(runtime, arguments, (_filler(runtime),), bringing(runtime, system_clock))
+    online, policy = bringing(runtime, system_clock), _policy_of(runtime, runtime.run.id)
+    return profiles.jobs.publish(runtime, arguments, (_filler(runtime),), online, policy)
+
+
+def _policy_of(runtime: Runtime, run_id: str) -> str | None:
+    """Return the version of the policy that a run's build judged by, or None where it does not say."""
+    steps = Runs(runtime.database, system_clock).get(run_id).steps
+    told = (step["summary"].get(profiles.jobs.POLICY) for step in steps if step["name"] == "build")
+    return next((str(one) for one in told if one is not None), None)
 
 
 def _publish_again(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
@@ -56,7 +64,8 @@ def _publish_again(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, 
     last = Runs(runtime.database, system_clock).newest_manifest()
     if last is None:
         raise NothingPublished
-    built = profiles.jobs.Built(last.id, last.number, last.started_at, last.manifest["tables"])
+    policy = _policy_of(runtime, last.id) or ""
+    built = profiles.jobs.Built(last.id, last.number, last.started_at, last.manifest["tables"], policy)
     return profiles.jobs.publish_again(runtime, built, (_filler(runtime),), bringing(runtime, system_clock))
 
 
@@ -129,6 +138,7 @@ def _has_derived(runtime: Runtime) -> bool:
 
 
 def _derive(runtime: Runtime, arguments: Mapping[str, str], now: str, facts: Mapping[str, object]) -> dict[str, object]:
+    featuring.checked(runtime.workspace)
     if maintaining.is_begun(runtime.workspace):  # by this run, or by one that failed
         _steps(runtime, arguments, (("let_go", maintaining.let_go),))
     summary = _steps(runtime, {**arguments, **maintaining.pending(runtime)}, _PERSONS)

@@ -23,6 +23,7 @@ import consent.signals.config
 import identity.config
 import ingestion.config
 import profiles.config
+from api.cli import featuring
 from api.cli.console import as_json, reporting, say, table
 from api.cli.drifting import stale
 from api.cli.jobs import hand_over
@@ -128,6 +129,7 @@ def validate(workspace: Workspace) -> str:
     profiles.config.load_settings(workspace)
     matchable = activation.config.matchable(kinds)
     found = activation.config.load_activation(workspace, policy.purposes, matchable, policy.masks)
+    sets = featuring.checked(workspace)
     workspace.token_key()
     consent.officer.sealing_key(workspace)
     consent.ledger.vault.wrapping_key(workspace)
@@ -135,6 +137,7 @@ def validate(workspace: Workspace) -> str:
         f"sound: {len(sources)} sources, {_plans(sources)}{len(kinds)} identifier types, "
         f"{len(policy.purposes)} purposes, "
         f"{len(found.audiences)} audiences, {len(found.destinations)} destinations"
+        f"{f', {len(sets)} feature sets' if sets else ''}"
         f"{f', {len(rules)} rules of retention' if rules else ''}"
     )
 

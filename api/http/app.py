@@ -26,6 +26,7 @@ from api.http.routes import (
     collector,
     consent,
     decide,
+    features,
     health,
     identity,
     ledger,
@@ -45,7 +46,20 @@ from infra.errors import KindredError
 
 _KEYS_LOOKED_AT_EVERY = 1.0
 _PARTS = (
-    *(profiles, identity, review, consent, ledger, signals, preferences, privacy, opendsr, regulations, decide),
+    *(
+        profiles,
+        features,
+        identity,
+        review,
+        consent,
+        ledger,
+        signals,
+        preferences,
+        privacy,
+        opendsr,
+        regulations,
+        decide,
+    ),
     *(collector, verdicts, sources, health),
 )
 

@@ -4,7 +4,8 @@ The fast path and the route both end here, so that what a batch may show is deci
 """
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import orjson
 
@@ -15,11 +16,26 @@ from api.http.world import World
 from infra.ids import ProfileId, Purpose, Token
 
 MOST: Final = 1_000
-_HIDDEN: Final = b'{"status":404}'
-_UNREADABLE: Final = b'{"status":422}'
+_UNSEEN: Final = {"hidden": b'{"status":404}', "unreadable": b'{"status":422}'}
 
 # An identifier as type and value, or a profile id.
 Person = tuple[str, str] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """Somebody asked for by an id that several people answer for now."""
+
+    profile_id: ProfileId
+    successors: tuple[ProfileId, ...]
+
+    def told(self) -> bytes:
+        """Return what a batch says of them."""
+        return orjson.dumps({"status": 300, "profile_id": self.profile_id, "successors": self.successors})
+
+
+# What a purpose sees of one person: the answer of a read, a split, or why there is nothing.
+Met = bytes | Parted | Literal["hidden", "unreadable"]
 
 
 def looked_up(
@@ -29,6 +45,18 @@ def looked_up(
 
     An identifier that cannot be read is told for itself: one typing error must not cost the other 999 their answer.
     """
+    shown = [
+        _shown(one, fields) if isinstance(one, bytes) else one.told() if isinstance(one, Parted) else _UNSEEN[one]
+        for one in met(world, holder, people, purpose)
+    ]
+    return b'{"results":[' + b",".join(shown) + b"]}"
+
+
+def met(world: World, holder: Holder, people: Sequence[Person], purpose: Purpose) -> list[Met]:
+    """Return what the purpose may see of each person: an answer's bytes, a split, or why nothing is shown.
+
+    Whom the caller sees is admitted and audited here; raise `DayFull` or `AuditBehind` for all of them.
+    """
     if not world.audit.room(len(people)):
         raise AuditBehind
     profiles = world.profiles.moment()
@@ -36,31 +64,30 @@ def looked_up(
     for place, profile_id in zip(tokens, profiles.find_all(list(tokens.values()), purpose), strict=True):
         ids[place] = profile_id
     wanted = [ProfileId(one or "") for one in ids]
-    shown: list[bytes] = []
+    found: list[Met] = []
     allowed: list[ProfileId] = []
     hidden: list[ProfileId] = []
     for place, tagged in enumerate(profiles.tagged_all(wanted, purpose)):
         one = wanted[place]
         if tagged is not None:
-            shown.append(_shown(tagged[1], fields))
+            found.append(tagged[1])
             allowed.append(one)
             continue
         moved = read(profiles, one, purpose) if one else None
         if isinstance(moved, Found):
-            shown.append(_shown(moved.body, fields))
+            found.append(moved.body)
             allowed.append(moved.profile_id)
         elif isinstance(moved, Split):
-            told = {"status": 300, "profile_id": one, "successors": moved.successors}
-            shown.append(orjson.dumps(told))
+            found.append(Parted(one, moved.successors))
         elif place in unreadable:
-            shown.append(_UNREADABLE)
+            found.append("unreadable")
         else:
-            shown.append(_HIDDEN)
+            found.append("hidden")
             hidden.append(one)
     world.people.admit(holder.credential, allowed)
     world.audit.note_all(holder.key_id, purpose, allowed, "allowed")
     world.audit.note_all(holder.key_id, purpose, hidden, "hidden")
-    return b'{"results":[' + b",".join(shown) + b"]}"
+    return found
 
 
 def paid(holder: Holder, people: int) -> None:

@@ -26,6 +26,12 @@ BATCH: dict[str, Example] = {
         },
     }
 }
+FEATURES: dict[str, Example] = {
+    "two people": {
+        "summary": "What the basket model is fed with, of two people",
+        "value": {"feature_set": "basket", "purpose": "personalization", "people": [_ANNA, {"profile_id": _ID}]},
+    }
+}
 WHY: dict[str, Example] = {
     "two identifiers": {
         "summary": "Is the buyer at the till the subscriber?",

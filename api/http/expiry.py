@@ -21,16 +21,20 @@ _PAUSE = 1.0
 class Expiry:
     """The sweep of the generation that is served; after a start or a publication it looks back to that build.
 
-    `built` tells when the served build judged, or None where nothing is served. Several servers may sweep one
-    workspace: each writes what the others write.
+    `built` tells when the served build judged, or None where nothing is served; `also` is done at every look. Several
+    servers may sweep one workspace: each writes what the others write.
     """
 
-    def __init__(self, desk: Desk, built: Callable[[], datetime | None]) -> None:
-        self._desk, self._built = desk, built
+    def __init__(
+        self, desk: Desk, built: Callable[[], datetime | None], also: Callable[[datetime], None] | None = None
+    ) -> None:
+        self._desk, self._built, self._also = desk, built, also
         self._mark: Mark | None = None
 
     def look(self, now: datetime) -> int:
         """Deny what has run out by now and return under how many identifiers; every later read obeys."""
+        if self._also is not None:
+            self._also(now)
         built = self._built()
         if built is None:
             return 0
@@ -60,9 +64,8 @@ def served_since(profiles: ProfileReader) -> Callable[[], datetime | None]:
 
     def built() -> datetime | None:
         try:
-            started_at = profiles.manifest().get("started_at")
+            return profiles.counted()
         except Missing:
             return None
-        return None if started_at is None else datetime.fromisoformat(started_at)
 
     return built

@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -30,6 +30,7 @@ import ingestion.store
 from activation.answer import NextBest
 from activation.config import load_activation
 from api.http.alongside import Alongside
+from api.http.anew import opened_reader
 from api.http.app import create_app
 from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
@@ -48,7 +49,7 @@ from api.http.reading import Tongue
 from api.http.sealing import Sealing
 from api.http.signalling import SignalDesk
 from api.http.verdicts import Registry
-from api.http.wiring import Denied, Ledger, ReviewDesk, recall
+from api.http.wiring import Ledger, ReviewDesk, recall
 from api.http.world import Segment, World
 from consent import officer
 from consent.ledger.group import Grouped
@@ -56,14 +57,16 @@ from consent.signals.config import load_signals
 from identity.config import load_identity, rules
 from identity.stewardship import steward
 from infra import journal
-from infra.clock import system_clock
+from infra.clock import Clock, system_clock
 from infra.database import open_database
+from infra.errors import KindredError
 from infra.identifiers import load_identifier_types
 from infra.settings import KafkaSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
+from profiles.features.declared import load_features
 from profiles.online.opened import FOLDER as ONLINE
-from profiles.serving import ProfileReader, Published, serving_store
+from profiles.serving import Published, serving_store
 
 _CONNECTIONS = 16_384
 _FEWEST = 256
@@ -89,7 +92,7 @@ def follows(workspace: Workspace) -> bool:
     return settings.serving.online and not isinstance(settings.log, KafkaSettings) and bool(served(workspace))
 
 
-def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) -> World:
+def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, clock: Clock = system_clock) -> World:
     """Return the server's world over a workspace: its database, its served generations, its ledger, its event log."""
     database = open_database(
         workspace,
@@ -103,8 +106,10 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
     )
     desk = replace(officer.Desk.open(workspace, database), grouped=Grouped(database))
     published = Published(serving_store(workspace), time.monotonic)
-    profiles = ProfileReader(published, Denied(desk.overlay))
+    profiles, look = opened_reader(workspace, desk, published, clock)
     recall(desk, served_since(profiles))
+    with suppress(KindredError):  # a store that cannot be read says so at each read
+        look(clock())
     signals = load_signals(workspace, desk.policy)
     *retired, key = workspace.token_keys().values()
     tongue = Tongue(load_identifier_types(workspace), key, workspace.settings.region, tuple(retired))
@@ -135,7 +140,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
         people=People(database, system_clock, workspace.settings.serving.people_per_day),
         clock=system_clock,
         notary=DeskNotary(desk),
-        expiry=Expiry(desk, served_since(profiles)),
+        expiry=Expiry(desk, served_since(profiles), look),
         collector=open_collector(workspace, (desk, signals), ring, tongue, system_clock, metrics),
         sealing=Sealing(desk),
         segment=None if segment is None else Segment(segment.space, segment.types),
@@ -146,6 +151,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
         online=Following(workspace.state_path / ONLINE / STATUS, system_clock).told if follows(workspace) else None,
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
+        features=load_features(workspace),
     )
 
 

@@ -11,6 +11,7 @@ from api.http.problems import MEDIA_TYPE, TITLE, Problem
 NAMES: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/profiles:lookup"): "lookupProfile",
     ("POST", "/v1/profiles:batchLookup"): "lookupProfiles",
+    ("POST", "/v1/features"): "readFeatures",
     ("GET", "/v1/profiles/{profile_id}"): "getProfile",
     ("GET", "/v1/profiles/{profile_id}/events"): "listEvents",
     ("GET", "/v1/profiles/{profile_id}/links"): "listLinks",

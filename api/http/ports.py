@@ -59,6 +59,9 @@ class Profiles(Protocol):
     def generation(self) -> str | None:
         """Name the published generation that is being read, or None before the first."""
 
+    def counted(self) -> datetime | None:
+        """Return when what is served was last worked out as a whole, or None where nobody can tell."""
+
     def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
         """Return what `find` says of each token."""
 

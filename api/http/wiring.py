@@ -1,8 +1,9 @@
 """The ports of the HTTP side filled by the packages that they belong to."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
 
 import lmdb
 
@@ -14,10 +15,16 @@ from consent.model import ALL, Link
 from consent.overlay import DenyOverlay
 from identity.stewardship import inbox, steward
 from identity.stewardship.review import Answer, Task
+from infra.clock import Clock, system_clock
 from infra.errors import KindredError
 from infra.ids import ProfileId, Purpose, Token
 from profiles.errors import OverlayUnreadable
 from profiles.serving import ProfileReader
+
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+# Moments with the tokens whose words end then, the earliest first, and the moment up to which that is all.
+_Foreseen = tuple[tuple[tuple[datetime, str], ...], datetime]
+NOTHING: Final[_Foreseen] = ((), NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,16 @@ class _Copy:
     revision: int
     everything: frozenset[str]
     by_purpose: Mapping[str, frozenset[str]]
+    # Whoever said anything, or whose word has ended since the build: their decision may be old for any purpose.
+    moved: frozenset[str] = frozenset()
+    touched: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    # When each of them was last told of, by whose clock ever that is.
+    latest: Mapping[str, datetime] = field(default_factory=dict)
+    # What was foreseen, and the first end in it that is still to come.
+    foreseen: _Foreseen = NOTHING
+    until: datetime = NEVER
+    # Nobody has looked ahead so far: what ends now is not known.
+    blind: bool = False
 
 
 class Denied:
@@ -35,29 +52,71 @@ class Denied:
     Asking the overlay itself costs two look-ups an identifier; asking whether it has changed costs one for all.
     """
 
-    def __init__(self, overlay: DenyOverlay) -> None:
-        self._overlay = overlay
+    def __init__(self, overlay: DenyOverlay, clock: Clock = system_clock) -> None:
+        self._overlay, self._clock = overlay, clock
+        self._foreseen = NOTHING
         self._copy = _Copy(-1, frozenset(), {})
 
     def denied_any(self, tokens: Iterable[str], purpose: str) -> bool:
         """Say whether any of a person's identifiers is denied the purpose."""
-        try:
-            # The number is read first: a write that comes between is then read once more, never missed.
-            revision, copy = self._overlay.entries.revision(), self._copy
-            if revision != copy.revision:
-                copy = self._copy = self._read(revision)
-        except lmdb.Error as error:
-            raise OverlayUnreadable from error
+        copy = self._current()
         refused = copy.by_purpose.get(purpose, copy.everything)
         return bool(refused) and not refused.isdisjoint(tokens)
 
+    def touched(self, tokens: Iterable[str], purpose: str) -> bool:
+        """Say whether anything was said or has ended under any of a person's identifiers since the build."""
+        copy = self._current()
+        told = copy.touched.get(purpose, copy.moved)
+        return copy.blind or (bool(told) and not told.isdisjoint(tokens))
+
+    def standing(self, tokens: Collection[str], purpose: str) -> tuple[int, frozenset[str], datetime | None]:
+        """Return at which revision which of the tokens are denied the purpose, and when any of them was last told of.
+
+        Another machine's clock may run ahead: what it wrote down has happened all the same.
+        """
+        copy = self._current()
+        refused = copy.by_purpose.get(purpose, copy.everything).intersection(tokens)
+        told = [copy.latest[token] for token in tokens if token in copy.latest]
+        return copy.revision, refused, max(told, default=None)
+
+    def foresee(self, ahead: Iterable[tuple[datetime, str]], through: datetime) -> None:
+        """Have tokens count as touched from a moment on, and from `through` on all, in place of what was foreseen."""
+        self._foreseen = (tuple(sorted(ahead)), through)
+
+    def _current(self) -> "_Copy":
+        try:
+            # The number is read first: a write that comes between is then read once more, never missed.
+            revision, copy = self._overlay.entries.revision(), self._copy
+            if revision != copy.revision or copy.foreseen is not self._foreseen or self._clock() >= copy.until:
+                copy = self._copy = self._read(revision)
+        except lmdb.Error as error:
+            raise OverlayUnreadable from error
+        return copy
+
     def _read(self, revision: int) -> "_Copy":
-        pairs = self._overlay.denials()
+        foreseen, now, told = self._foreseen, self._clock(), self._overlay.told()
+        ahead, through = foreseen
+        pairs = {(token, purpose) for token, purpose, _ in told.denied}
         everything = frozenset(token for token, purpose in pairs if purpose == ALL)
         by_purpose = {
             purpose: everything | {token for token, p in pairs if p == purpose} for purpose in {p for _, p in pairs}
         }
-        return _Copy(revision, everything, by_purpose)
+        ended = {token for moment, token in ahead if moment <= now}
+        moved = everything | ended | {token for token, _ in told.moved}
+        latest: dict[str, datetime] = {}
+        for token, at in (*((token, at) for token, _, at in told.denied), *told.moved):
+            latest[token] = max(at, latest.get(token, at))
+        return _Copy(
+            revision,
+            everything,
+            by_purpose,
+            moved,
+            {purpose: moved | tokens for purpose, tokens in by_purpose.items()},
+            latest,
+            foreseen,
+            next((moment for moment, _ in ahead if now < moment < through), through if now < through else NEVER),
+            now >= through,
+        )
 
 
 def recall(desk: officer.Desk, built: Callable[[], datetime | None]) -> int:

@@ -20,8 +20,10 @@ from api.http.reading import Tongue
 from api.http.sealing import Sealing
 from consent.requests.desk import Desk as RequestDesk
 from infra.clock import Clock
+from profiles.features.declared import FeatureSet
 
 BATCH: Final = "/v1/profiles:batchLookup"
+FEATURES: Final = "/v1/features"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,11 @@ class World:
     batch_limit: int = 512 * 1024
     body_seconds: float = 10.0
     segment: Segment | None = None
+    features: Mapping[str, FeatureSet] = field(default_factory=dict)
 
     def limit_of(self, path: str) -> int:
         """Return how many bytes the body of a request to a path may have."""
-        return self.batch_limit if path == BATCH else self.body_limit
+        return self.batch_limit if path in (BATCH, FEATURES) else self.body_limit
 
     def moment(self) -> "World":
         """Return the world with its profiles as they are at this moment, for one answer made of several reads."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import orjson
 
@@ -99,6 +100,10 @@ class Decided:
     def generation(self) -> str | None:
         """Name the generation."""
         return self.reader.generation()
+
+    def counted(self) -> datetime | None:
+        """Return when what is served was worked out."""
+        return self.reader.counted()
 
     def _decision(self, profile_id: ProfileId, purpose: Purpose) -> Decision | None:
         links = self.reader.links(profile_id)

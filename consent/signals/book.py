@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from consent import store
 from consent.decide import denied_at_once
@@ -10,8 +11,11 @@ from consent.intake import mirrored_through
 from consent.ledger.vault import keys_of
 from consent.model import ConsentEntry
 from consent.officer import Desk
-from consent.overlay import Denial
+from consent.overlay import Denial, Moved
 from infra.ids import Sid, Token
+
+# So many words at once are what people say; more are a file's, and what it opens waits for the next build.
+_SAID_AT_ONCE: Final = 100
 
 
 class Book:
@@ -52,17 +56,26 @@ class Book:
 
 def deny(desk: Desk, said: Iterable[tuple[Token, ConsentEntry]], *, fresh: bool) -> None:
     """Deny what the entries deny; of repeated ones, those that no build has seen and the overlay does not hold."""
-    denying = [(token, entry, purposes) for token, entry in said if (purposes := denied_at_once(entry, desk.policy))]
+    told = list(said)
+    denying = [(token, entry, purposes) for token, entry in told if (purposes := denied_at_once(entry, desk.policy))]
     if not fresh:
         denying = [one for one in denying if not desk.overlay.denied_any([one[0]], one[2][0])]
-    if not denying:
+    heard = [(token, entry) for token, entry, _ in denying]
+    if fresh and len(told) <= _SAID_AT_ONCE:
+        heard = told
+    if not heard:
         return
     through = 0 if fresh else mirrored_through(desk.database)
-    sequences = store.sequences_of(desk.database, {entry.id for _, entry, _ in denying})
+    sequences = store.sequences_of(desk.database, {entry.id for _, entry in heard})
     denials = [
         Denial(token, purposes, entry.received_at, sequences[entry.id])
         for token, entry, purposes in denying
         if sequences.get(entry.id, 0) > through
     ]
-    if denials:
-        desk.overlay.restrict_all(denials)
+    moved = [
+        Moved(token, entry.received_at, sequences[entry.id])
+        for token, entry in heard
+        if sequences.get(entry.id, 0) > through
+    ]
+    if denials or moved:
+        desk.overlay.restrict_all([*denials, *moved])

@@ -20,11 +20,11 @@ from identity.online.state import put_answers
 from infra.ids import ProfileId, Purpose, RecordKey, Token
 from infra.log.tail import Place, Read
 from ingestion.live import LiveEvent
+from profiles.denials import Denials
 from profiles.model import Link
 from profiles.online import rules
 from profiles.online.person import Change, Person, holders_of, lead, loaded, removed, stored
 from profiles.online.rules import Served
-from profiles.serving import Denials
 
 IDENTITY: Final = Purpose("identity_resolution")
 # Where the generation keeps how far into the log of each source it has come.

@@ -30,12 +30,12 @@ from ingestion.connectors.declared import Collector
 from ingestion.live import LiveEvent, Reader, Terms
 from ingestion.store import taken_paths
 from profiles.config import load_settings
+from profiles.denials import Denials
 from profiles.online.apply import Applier, Words, places, put_place
 from profiles.online.person import Change
 from profiles.online.rules import Served
 from profiles.online.seen import Seen
 from profiles.rulebook import Rulebook
-from profiles.serving import Denials
 
 # Below the workspace's state: the resolver's state of each generation, and which events were seen.
 FOLDER: Final = "online"

@@ -16,7 +16,7 @@ def graph_records(
     )
     said = records.select("record_key", "attributes", "observed_at")
     joined = (
-        linked.join(features.select("record_key", "source", "key", "kind", "known"), "record_key")
+        linked.join(features.select("record_key", "source", "key", "kind", "known", "jurisdiction"), "record_key")
         .join(said, "record_key", "left")
         .join(held, "record_key", "left")
         .join(purposes, "record_key", "left")
@@ -34,6 +34,7 @@ def graph_records(
             "identifiers"
         ),
         f.coalesce("purposes", f.array().cast("array<string>")).alias("purposes"),
+        "jurisdiction",
     )
     # Maps cannot be compared, so the list is put in order by a key of its own.
     placed = f.struct("source", "key", "record_key", record.alias("record"))

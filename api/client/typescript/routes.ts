@@ -31,6 +31,7 @@ export const routes = {
   lookupProfiles: ["POST", "/v1/profiles:batchLookup"],
   lookupVerdicts: ["POST", "/v1/verdicts:lookup"],
   proveConsistency: ["POST", "/v1/consent:consistency"],
+  readFeatures: ["POST", "/v1/features"],
   recordConsent: ["POST", "/v1/consent"],
   refusePrivacyRequest: ["POST", "/v1/privacy/requests/{request_id}:refuse"],
   requestConsent: ["POST", "/v1/consent:request"],

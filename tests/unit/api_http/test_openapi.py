@@ -17,6 +17,7 @@ _CHECKS = [not_a_server_error, content_type_conformance, response_schema_conform
 _BODIES = {
     "/v1/profiles:lookup",
     "/v1/profiles:batchLookup",
+    "/v1/features",
     "/v1/identity:why",
     "/v1/identity:whyNot",
     "/v1/review/{task_id}:decide",

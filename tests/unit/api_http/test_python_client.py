@@ -19,6 +19,7 @@ from kindred_client import (
     Unauthorized,
     Unreachable,
 )
+from profiles.features.declared import FeatureSet
 
 ANNA = ("email", "anna.k@example.org")
 
@@ -172,6 +173,19 @@ async def test_the_async_client_does_the_same(town: Any, watched: Watched) -> No
         assert not (await kindred.may(*ANNA, purpose="service")).allowed
         with pytest.raises(NotFound):
             await kindred.lookup(*ANNA, purpose="service")
+
+
+@pytest.mark.anyio
+async def test_rows_of_a_feature_set(town: Any, watched: Watched) -> None:
+    orders = {"name": "orders", "field": "traits.orders", "type": "whole", "default": 0}
+    declared = FeatureSet.model_validate({"feature_set": "basket", "purpose": "service", "features": [orders]})
+    object.__setattr__(town.world, "features", {"basket": declared})
+    async with AsyncKindred("http://localhost", town.keys["admin"], transport=watched) as kindred:
+        told = await kindred.features("basket", [ANNA, ("email", "nobody@example.org")], purpose="service")
+    assert (told.feature_set, told.version, told.names) == ("basket", 1, ("orders",))
+    assert [(row.found, row.status) for row in told.rows] == [(True, "p"), (False, "d")]
+    assert told.rows[1].values == (0,)
+    assert "values" not in repr(told.rows[0])
 
 
 def test_both_clients_have_the_same_methods() -> None:

@@ -49,7 +49,7 @@ def workspace(tmp_path: Path, token_key: bytes) -> Workspace:
 
 @pytest.fixture
 def world(workspace: Workspace) -> Iterator[World]:
-    world = replace(open_world(workspace), clock=lambda: AT)
+    world = replace(open_world(workspace, clock=lambda: AT), clock=lambda: AT)
     yield world
     world.database.dispose()
 

@@ -121,6 +121,7 @@ def model_of(path: str) -> Any:
     import ingestion.quarantine.rules
     import ingestion.tracking.declared
     import profiles.config
+    import profiles.features.declared
     from infra.settings import KindredSettings
 
     if path.startswith("consent/centre/"):
@@ -141,6 +142,7 @@ def model_of(path: str) -> Any:
         "audiences": activation.declarations.Audience,
         "destinations": activation.declarations.Destination,
         "decisions": activation.declarations.Decision,
+        "features": profiles.features.declared.FeatureSet,
     }.get(path if "/" not in path or path.startswith("consent/") else path.partition("/")[0])
 
 

@@ -73,6 +73,26 @@ People = tuple[Profile | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """The values of one person in the order of the columns, and a letter each: present, default, withheld, stale."""
+
+    profile_id: str | None
+    found: bool
+    values: tuple[Trait, ...] = field(repr=False)
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRows:
+    """A row a person in the order asked, and the names of the columns."""
+
+    feature_set: str
+    version: int
+    names: tuple[str, ...]
+    rows: tuple[FeatureRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of an order."""
 
@@ -186,6 +206,12 @@ def profile(told: Json) -> Profile:
 def people(told: Json) -> People:
     """Read the profiles of a batch: None where a read of its own would not find one person."""
     return tuple(profile(one["profile"]) if one["status"] == 200 else None for one in told["results"])
+
+
+def feature_rows(told: Json) -> FeatureRows:
+    """Read the rows of a feature set."""
+    rows = (FeatureRow(one["profile_id"], one["found"], tuple(one["values"]), one["status"]) for one in told["rows"])
+    return FeatureRows(told["feature_set"], told["version"], tuple(o["name"] for o in told["features"]), tuple(rows))
 
 
 def event_page(told: Json) -> EventPage:

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kindred_client import answers
-from kindred_client.answers import Decision, EventPage, NextBest, People, PreferenceLink, Profile, Receipt
+from kindred_client.answers import Decision, EventPage, FeatureRows, NextBest, People, PreferenceLink, Profile, Receipt
 from kindred_client.wire import Call
 
 
@@ -26,6 +26,13 @@ def batch(identifiers: Sequence[tuple[str, str]], purpose: str, fields: Sequence
     named = [{"type": kind, "value": value} for kind, value in identifiers]
     body = _told(people=named, purpose=purpose, fields=_list(fields))
     return Call("POST", "/v1/profiles:batchLookup", answers.people, body=body)
+
+
+def features(name: str, identifiers: Sequence[tuple[str, str]], purpose: str) -> Call[FeatureRows]:
+    """Ask for the rows of a declared feature set, of at most a thousand people."""
+    people = [{"type": kind, "value": value} for kind, value in identifiers]
+    body = {"feature_set": name, "purpose": purpose, "people": people}
+    return Call("POST", "/v1/features", answers.feature_rows, body=body)
 
 
 def events(profile_id: str, purpose: str, limit: int, cursor: str | None) -> Call[EventPage]:

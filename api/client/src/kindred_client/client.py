@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from kindred_client import calls
-from kindred_client.answers import Decision, Event, NextBest, People, PreferenceLink, Profile, Receipt
+from kindred_client.answers import Decision, Event, FeatureRows, NextBest, People, PreferenceLink, Profile, Receipt
 from kindred_client.cache import EtagCache
 from kindred_client.exchange import Manner, exchange
 from kindred_client.patience import Budget, Patience
@@ -64,6 +64,10 @@ class Kindred(_Client):
     ) -> People:
         """Return the profiles of up to a thousand identifiers, in their order; None for each stranger."""
         return self._done(calls.batch(identifiers, purpose, fields))
+
+    def features(self, name: str, identifiers: Sequence[tuple[str, str]], *, purpose: str) -> FeatureRows:
+        """Return a row of a declared feature set for each of up to a thousand identifiers, in their order."""
+        return self._done(calls.features(name, identifiers, purpose))
 
     def profile(self, profile_id: str, *, purpose: str, fields: Sequence[str] | None = None) -> Profile:
         """Return the profile of an id, after a merge the survivor's; raise `NotFound`, or `Split`."""
@@ -160,6 +164,10 @@ class AsyncKindred(_Client):
     ) -> People:
         """Return the profiles of up to a thousand identifiers, in their order; None for each stranger."""
         return await self._done(calls.batch(identifiers, purpose, fields))
+
+    async def features(self, name: str, identifiers: Sequence[tuple[str, str]], *, purpose: str) -> FeatureRows:
+        """Return a row of a declared feature set for each of up to a thousand identifiers, in their order."""
+        return await self._done(calls.features(name, identifiers, purpose))
 
     async def profile(self, profile_id: str, *, purpose: str, fields: Sequence[str] | None = None) -> Profile:
         """Return the profile of an id, after a merge the survivor's; raise `NotFound`, or `Split`."""

@@ -1,0 +1,236 @@
+"""Decisions at a read: of whoever said something since the build, and of everybody where the policy is another.
+
+Everybody else is served as stored; to know that costs the look at the deny overlay which every read takes anyway.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Engine
+
+from api.http.wiring import Denied
+from consent import officer
+from consent import store as ledger
+from consent.borrowed import with_borrowed
+from consent.decide import decide
+from consent.lapse import ends
+from consent.model import ConsentEntry, Decision, Holder, Link, Question
+from consent.retention.config import load_retention
+from consent.sweep import ahead
+from infra.clock import Clock
+from infra.errors import KindredError, Missing
+from infra.ids import ProfileId, Purpose, Sid, Token
+from infra.keyvalue import KeyValue
+from infra.workspace import Workspace
+from profiles.anew import Held, Word, fresh
+from profiles.online.opened import served_by
+from profiles.online.rules import Served
+from profiles.serving import ETAG_BYTES, ProfileReader, graph_key, header_key, view_key
+
+LOG = logging.getLogger("kindred.http")
+# How far ahead it is known whose word ends when.
+HORIZON: Final = timedelta(days=1)
+_KEPT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a workspace says now: who may see what, and the purposes that retention may close records to."""
+
+    served: Served
+    ended: frozenset[str]
+    # Changes when the files change that this was read from.
+    stamp: object = None
+
+    @property
+    def version(self) -> str:
+        """The policy's version."""
+        return self.served.rulebook.policy.version
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was decided of a person, and how long that holds: for this header, until then."""
+
+    header: bytes
+    until: datetime
+    word: Word
+
+
+class LedgerAnew:
+    """`Anew` by the ledger. A person's decision is kept until a word of anybody's, or time, may change it."""
+
+    def __init__(self, database: Engine, denied: Denied, rules: Callable[[Rules | None], Rules], clock: Clock) -> None:
+        self._database, self._denied, self._rules_of, self._clock = database, denied, rules, clock
+        self._rules = rules(None)
+        self._everybody = False
+        self._known: dict[tuple[str, str], _Known] = {}
+        self._known_of: tuple[int, str] = (-1, "")
+        self._seen: tuple[str | None, datetime] | None = None
+
+    def touched(self, tokens: Iterable[str], purpose: str) -> bool:
+        """Say whether what was decided of a holder of these tokens may be old."""
+        return self._everybody or self._denied.touched(tokens, purpose)
+
+    def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
+        """Say whether an identifier is tied as closely as the purpose demands, where the policy is not the build's."""
+        if not self._everybody:
+            return True
+        header = store.get(header_key(profile_id))
+        link = None if header is None else orjson.loads(header)["tokens"].get(token)
+        terms = self._rules.served.rulebook.policy.purposes.get(Purpose(purpose))
+        return terms is not None and link in terms.readable_links()
+
+    def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, frozenset[str]] | None:
+        """Return what a purpose may see of a person now, and the records behind it; None for nothing."""
+        rules, raw = self._rules, store.get(header_key(profile_id))
+        if raw is None or purpose not in rules.served.rulebook.policy.purposes:
+            return None
+        header = orjson.loads(raw)
+        graph = orjson.loads(store.get(graph_key(profile_id)) or b'{"records": []}')
+        word = self._word(ProfileReader(lambda: store, self._denied), raw, header, graph, purpose)
+        if word is None or not word.person.allowed:
+            return None
+        names = rules.served.purposes
+        views = zip(names, store.values(*[view_key(one, profile_id) for one in names]), strict=True)
+        held = _held(header, graph, {name: orjson.loads(view[ETAG_BYTES:]) for name, view in views if view is not None})
+        found = fresh(purpose, word, held, rules.served, rules.ended)
+        return None if found is None else (found.stored, found.usable)
+
+    def look(self, reader: ProfileReader, now: datetime) -> None:
+        """Read what the workspace says now, and whose words end next; nothing where nothing is served."""
+        try:
+            self._rules = self._rules_of(self._rules)
+        except KindredError as error:
+            LOG.warning("the policy that was read before holds on: %s", type(error).__name__)
+        try:
+            manifest = reader.manifest()
+        except Missing:
+            return
+        self._everybody = manifest.get("policy", self._rules.version) != self._rules.version
+        generation, built = manifest.get("generation"), reader.counted()
+        if built is None or (self._seen is not None and self._seen[0] == generation and now < self._seen[1]):
+            return
+        policy, through = self._rules.served.rulebook.policy, max(built, now) + HORIZON
+        self._denied.foresee(ahead(self._database, policy, built, through), through)
+        self._seen = (generation, now + HORIZON / 2)
+
+    def _word(
+        self, reader: ProfileReader, raw: bytes, header: Mapping[str, Any], graph: Mapping[str, Any], purpose: str
+    ) -> Word | None:
+        tokens: dict[Token, Link] = {Token(token): link for token, link in header["tokens"].items()}
+        revision, refused, latest = self._denied.standing(tokens, purpose)
+        at = max(self._clock(), latest) if latest else self._clock()
+        current = (revision, self._rules.version)
+        if self._known_of != current or len(self._known) >= _KEPT:
+            self._known, self._known_of = {}, current
+        key = (header["profile_id"], purpose)
+        before = self._known.get(key)
+        if before is not None and before.header == raw and at < before.until:
+            return before.word
+        sids = ledger.sids(self._database, tokens)
+        # A no that stands in the overlay alone: of somebody whom the ledger forgot, or of another store.
+        if not refused <= sids.keys():
+            return None
+        entries = ledger.history(self._database, tokens)
+        question = _question(tokens, sids, entries, Purpose(purpose), at)
+        word = self._judged(reader, question, sids, header, graph)
+        aged = any(entry.age_band is not None for entry in entries)
+        later = [moment for moment in ends(entries, self._rules.served.rulebook.policy) if moment > at]
+        if not aged:
+            self._known[key] = _Known(raw, min(later, default=datetime.max.replace(tzinfo=at.tzinfo)), word)
+        return word
+
+    def _judged(
+        self,
+        reader: ProfileReader,
+        question: Question,
+        sids: Mapping[Token, Sid],
+        header: Mapping[str, Any],
+        graph: Mapping[str, Any],
+    ) -> Word:
+        served = self._rules.served
+        policy = served.rulebook.policy
+        places = {one["jurisdiction"] for one in header["records"].values() if one.get("jurisdiction")}
+        asked = replace(question, jurisdictions=tuple(sorted(places)))
+        if question.purpose not in served.by_person:
+            asked = _by_contact(asked, sids, graph, served.contacts)
+        borrowed = reader.borrowed(ProfileId(header["profile_id"]))
+        if borrowed:
+            asked = with_borrowed(asked, borrowed, ledger.words_of(self._database, [sid for sid, _ in borrowed]))
+        alone: dict[str, Decision] = {}
+        for key, record in header["records"].items():
+            held = {sids.get(Token(token), Sid(token)) for token in record["tokens"]}
+            place = record.get("jurisdiction")
+            one = replace(
+                question,
+                holders=tuple(Holder(sid, "own") for sid in sorted(held)),
+                entries=tuple(entry for entry in question.entries if entry.sid in held),
+                jurisdictions=(place,) if place else (),
+            )
+            alone[key] = decide(one, policy)
+        return Word(decide(asked, policy), alone)
+
+
+def rules_of(workspace: Workspace) -> Callable[[Rules | None], Rules]:
+    """Return the reading of what decides about views, anew where a file of it is another than before."""
+    files = ("consent/policy.yaml", "consent/labels.yaml", "consent/retention.yaml")
+
+    def read(before: Rules | None) -> Rules:
+        found = [workspace.root / name for name in files]
+        stamp = [(one.stat().st_mtime_ns, one.stat().st_size) if one.is_file() else None for one in found]
+        if before is not None and before.stamp == stamp:
+            return before
+        ended = frozenset(str(rule.purpose) for rule in load_retention(workspace) if rule.purpose is not None)
+        return Rules(served_by(workspace), ended, stamp)
+
+    return read
+
+
+def opened_reader(
+    workspace: Workspace, desk: officer.Desk, published: Callable[[], KeyValue], clock: Clock
+) -> tuple[ProfileReader, Callable[[datetime], None]]:
+    """Return a reader whose decisions are current at each read, and the look that has to be taken now and then."""
+    denied = Denied(desk.overlay, clock)
+    anew = LedgerAnew(desk.database, denied, rules_of(workspace), clock)
+    reader = ProfileReader(published, denied, anew)
+    return reader, partial(anew.look, reader)
+
+
+def _question(
+    tokens: Mapping[Token, Link],
+    sids: Mapping[Token, Sid],
+    entries: tuple[ConsentEntry, ...],
+    purpose: Purpose,
+    at: datetime,
+) -> Question:
+    # A token of which nothing was ever said has no sid; it stands for itself.
+    holders = tuple(Holder(sids.get(token, Sid(token)), link) for token, link in tokens.items())
+    return Question(purpose=purpose, as_of=at, holders=holders, entries=entries)
+
+
+def _by_contact(
+    question: Question, sids: Mapping[Token, Sid], graph: Mapping[str, Any], contacts: Collection[str]
+) -> Question:
+    """Return the question with each address of the person's records speaking for itself, as a build asks it."""
+    named = (one for record in graph["records"] for one in record["identifiers"] if one["type"] in contacts)
+    own = {sids.get(Token(one["token"]), Sid(one["token"])) for one in named}
+    holders = tuple(Holder(one.sid, "own") if one.sid in own else one for one in question.holders)
+    return replace(question, holders=holders)
+
+
+def _held(header: Mapping[str, Any], graph: Mapping[str, Any], views: Mapping[str, Any]) -> Held:
+    drawn = {record["record_key"]: record for record in graph["records"]}
+    records = header["records"]
+    return Held(
+        size=header["size"],
+        links={key: drawn[key]["link"] if key in drawn else "probable" for key in records},
+        tokens={key: one["tokens"] for key, one in records.items()},
+        purposes={key: one["purposes"] for key, one in records.items()},
+        views=views,
+    )

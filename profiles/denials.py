@@ -1,0 +1,42 @@
+"""What readers of profiles ask about everything that was said since the build."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from infra.keyvalue import KeyValue
+
+
+class Denials(Protocol):
+    """What was refused since the build: `consent.overlay.DenyOverlay` is one."""
+
+    def denied_any(self, tokens: Iterable[str], purpose: str) -> bool:
+        """Say whether any of a person's identifiers is denied the purpose."""
+
+
+class Anew(Protocol):
+    """Who decides by the ledger what was stored by an older decision: `api.http.anew.LedgerAnew` is one."""
+
+    def touched(self, tokens: Iterable[str], purpose: str) -> bool:
+        """Say whether what was decided of a holder of these tokens may be old."""
+
+    def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, frozenset[str]] | None:
+        """Return what a purpose may see now, as it would be stored, and the records behind it; None for nothing."""
+
+    def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
+        """Say whether an identifier is tied to a person as closely as a purpose demands now."""
+
+
+class AllListed:
+    """The tokens of many lists, spelled out at once where somebody asks: a generator would cost a step a token."""
+
+    def __init__(self, held: Iterable[bytes | None]) -> None:
+        self._held = held
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(b"\n".join(one for one in self._held if one is not None).decode().split())
+
+
+def listed(held: bytes) -> Iterator[str]:
+    """Yield the tokens of a person's list as it is stored."""
+    # Only spelled out where somebody asks: mostly nothing has been refused since the build.
+    yield from held.decode().split()
