@@ -185,6 +185,7 @@ def _write(work: _Work, labels: Labels, out: Path) -> None:
     draft = out.with_name(f".{out.name}.part")
     # Readable by its owner alone from its first byte on.
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    learnt = labels.told.to_pylist()
     with pq.ParquetWriter(draft, schema) as writer:
         for batch in _batches(work):
             rows = batch.to_pylist()
@@ -193,7 +194,7 @@ def _write(work: _Work, labels: Labels, out: Path) -> None:
             arrays = [pa.array([one["profile_id"] for one in rows]), pa.array([one["at"] for one in rows], MOMENT)]
             arrays += [pa.array(told, kind) for told, (_, kind) in zip(values, columns, strict=True)]
             arrays.append(pa.array([one.status for one in filled]))
-            arrays.append(labels.told.take(batch.column("row")).combine_chunks())
+            arrays.append(pa.array([learnt[one["row"]] for one in rows], labels.told.type))
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
     draft.replace(out)
 
