@@ -16,6 +16,7 @@ from api.cli import (
     drifting,
     erasing,
     explaining,
+    features,
     jobs,
     keys,
     looking,
@@ -59,6 +60,7 @@ app.add_typer(sourcing.app, name="source", help="Sources: one more, proposed fro
 app.add_typer(privacy.app, name="privacy", help="Privacy requests: take down, verify, judge, carry out.")
 consents.app.add_typer(sealed.app)
 app.add_typer(consents.app, name="consent", help="The consent ledger: record, show, decide, prove.")
+app.add_typer(features.app, name="features", help="Feature sets: training sets for models.")
 app.add_typer(audit.app, name="audit", help="Who read whom: show, verify.")
 erasing.app.command()(certificates.verify)
 app.add_typer(

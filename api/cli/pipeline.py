@@ -9,6 +9,7 @@ import consent.jobs
 import identity.jobs
 import identity.stewardship.asking
 import ingestion.jobs
+import profiles.features.training
 import profiles.jobs
 from api.cli import featuring, linting, maintaining
 from api.cli.bringing import bringing
@@ -179,6 +180,16 @@ def erase(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
 
 ingest = _alone("ingest", ingestion.jobs.ingest)
 train = _alone("train", identity.jobs.train)
+
+
+def _training_set(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
+    last = Runs(runtime.database, system_clock).newest_manifest()
+    if last is None:
+        raise NothingPublished
+    return profiles.features.training.training_set(runtime, arguments, last.started_at)
+
+
+training_set = _alone("training-set", _training_set)
 
 
 def _steps(runtime: Runtime, arguments: Mapping[str, str], steps: Sequence[tuple[str, Job]]) -> dict[str, object]:

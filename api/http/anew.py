@@ -17,6 +17,7 @@ from api.http.wiring import Denied
 from consent import officer
 from consent import store as ledger
 from consent.borrowed import with_borrowed
+from consent.config import load_policy
 from consent.decide import decide
 from consent.lapse import ends
 from consent.model import ConsentEntry, Decision, Holder, Link, Question
@@ -24,12 +25,14 @@ from consent.retention.config import load_retention
 from consent.sweep import ahead
 from infra.clock import Clock
 from infra.errors import KindredError, Missing
+from infra.identifiers import load_identifier_types
 from infra.ids import ProfileId, Purpose, Sid, Token
 from infra.keyvalue import KeyValue
 from infra.workspace import Workspace
 from profiles.anew import Held, Word, fresh
-from profiles.online.opened import served_by
+from profiles.config import ProfileSettings
 from profiles.online.rules import Served
+from profiles.rulebook import Rulebook
 from profiles.serving import ETAG_BYTES, ProfileReader, graph_key, header_key, view_key
 
 LOG = logging.getLogger("kindred.http")
@@ -187,7 +190,9 @@ def rules_of(workspace: Workspace) -> Callable[[Rules | None], Rules]:
         if before is not None and before.stamp == stamp:
             return before
         ended = frozenset(str(rule.purpose) for rule in load_retention(workspace) if rule.purpose is not None)
-        return Rules(served_by(workspace), ended, stamp)
+        rulebook = Rulebook(load_policy(workspace), load_identifier_types(workspace))
+        # Nothing is computed here, so neither traits nor the trust of sources matter: a broken source closes nobody.
+        return Rules(Served.of(ProfileSettings(), rulebook, {}), ended, stamp)
 
     return read
 

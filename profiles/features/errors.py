@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from infra.errors import Malformed, Missing
+from infra.errors import Malformed, Missing, Refused
 
 
 class UnknownFeatureSet(Missing):
@@ -18,3 +18,13 @@ class OtherPurpose(Malformed):
 
     def __init__(self, declared: str) -> None:
         super().__init__(f"the feature set is declared for another purpose; ask for {declared}")
+
+
+class AudienceUntold(Refused):
+    """A feature set with audiences, of which a training set is asked for."""
+
+    def __init__(self, features: Collection[str]) -> None:
+        super().__init__(
+            f"who was in an audience at a moment of the past is not kept ({', '.join(sorted(features))}); "
+            "declare the traits that the audience is made of, in a feature set of their own"
+        )

@@ -60,7 +60,11 @@ def _units() -> Column:
     return f.round(f.coalesce("amount", f.lit(0.0)) * UNITS).cast("bigint")
 
 
-def sightings(other: DataFrame, as_of: datetime, windows: Sequence[int]) -> DataFrame:
+# The moment that windows end at: one for all rows, or a column that says each row's.
+Moment = datetime | Column
+
+
+def sightings(other: DataFrame, as_of: Moment, windows: Sequence[int]) -> DataFrame:
     """Return (record_key, first_at, last_at, others…): when a record was seen without ordering, and how often."""
     counts = [f.count(f.lit(1)).alias("others")]
     counts += [f.count_if(within("occurred_at", as_of, days)).alias(f"others_{days}") for days in windows]
@@ -68,9 +72,9 @@ def sightings(other: DataFrame, as_of: datetime, windows: Sequence[int]) -> Data
     return other.groupBy("record_key").agg(*span, *counts)
 
 
-def within(column: str, as_of: datetime, days: int) -> Column:
+def within(column: str, as_of: Moment, days: int) -> Column:
     """Return whether a moment lies in the window of so many days that ends at `as_of`."""
-    start = f.lit(as_of - timedelta(days=days))
+    start = as_of - f.expr(f"INTERVAL {days} DAYS") if isinstance(as_of, Column) else f.lit(as_of - timedelta(days))
     return (f.col(column) > start) & (f.col(column) <= f.lit(as_of))
 
 

@@ -1,21 +1,18 @@
 """Traits per scope, recomputed from facts, as text in one spelling."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from profiles.config import Trait
-from profiles.transforms.facts import UNITS, within
+from profiles.transforms.facts import UNITS, Moment, within
 
 _KEYS = ("profile_id", "scope")
 LIST_SEPARATOR = "|"
 
 
-def summed(
-    members: DataFrame, seen: DataFrame, ordered: DataFrame, as_of: datetime, windows: Sequence[int]
-) -> DataFrame:
+def summed(members: DataFrame, seen: DataFrame, ordered: DataFrame, as_of: Moment, windows: Sequence[int]) -> DataFrame:
     """Return the sums of each scope over all time and in each window, and `channel`.
 
     An order is counted once even where two of a person's records hold it.
@@ -38,7 +35,7 @@ def summed(
     )
 
 
-def _by_person(held: DataFrame, as_of: datetime, windows: Sequence[int]) -> DataFrame:
+def _by_person(held: DataFrame, as_of: Moment, windows: Sequence[int]) -> DataFrame:
     """Return what each scope ordered. Everything of a person is brought together once and counted there."""
     once = (
         held.repartition("profile_id")
@@ -94,7 +91,7 @@ def favourites(members: DataFrame, bought: DataFrame, takes: Mapping[str, int]) 
     )
 
 
-def worded(scored: DataFrame, liked: DataFrame, declared: Sequence[Trait], as_of: datetime) -> DataFrame:
+def worded(scored: DataFrame, liked: DataFrame, declared: Sequence[Trait], as_of: Moment) -> DataFrame:
     """Return (profile_id, scope, purpose, traits): the declared traits as a map of text, absent ones left out."""
     joined = scored.join(liked, list(_KEYS), "left")
     entries = f.array(
@@ -107,7 +104,7 @@ def worded(scored: DataFrame, liked: DataFrame, declared: Sequence[Trait], as_of
     return joined.select(*_KEYS, "purpose", f.map_from_entries(present).alias("traits"))
 
 
-def _text(trait: Trait, as_of: datetime) -> Column:
+def _text(trait: Trait, as_of: Moment) -> Column:
     suffix = f"_{trait.window_days}" if trait.window_days else ""
     if trait.compute in ("first_seen", "last_seen"):
         return _moment("first_at" if trait.compute == "first_seen" else "last_at")
@@ -119,7 +116,7 @@ def _text(trait: Trait, as_of: datetime) -> Column:
     return _figures(trait.compute, suffix, as_of).cast("string")
 
 
-def _figures(compute: str, suffix: str, as_of: datetime) -> Column:
+def _figures(compute: str, suffix: str, as_of: Moment) -> Column:
     orders, units = f.coalesce(f"orders{suffix}", f.lit(0)), f.coalesce(f"units{suffix}", f.lit(0))
     today = f.unix_date(f.to_date(f.lit(as_of))).cast("bigint")
     figures = {
