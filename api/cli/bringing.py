@@ -38,7 +38,7 @@ def _bring(runtime: Runtime, clock: Clock, generations: ServingStore, name: str)
         with live.change() as change:
             begun_at(change, log)
         with Opened(workspace, log, name, folder, Ledger(desk, clock), Denied(desk.overlay)) as opened:
-            count = opened.catch_up(live)
+            count = opened.catch_up_wholly(live)
         if served is not None and served != name:
             given = given_out(generations.reader(served))
             with live.change() as change:
