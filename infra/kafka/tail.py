@@ -98,13 +98,22 @@ class TopicTail:
     def follow(self, places: Mapping[Part, Place | None]) -> None:
         """Read these partitions and no others from now on, each from its place; without one, from its beginning."""
         with self._asking():
-            wanted = {self._parts[part]: self._offset(self._parts[part], place) for part, place in places.items()}
+            named = {part: self._named(part) for part in places}
+            wanted = {named[part]: self._offset(named[part], place) for part, place in places.items()}
             if set(wanted) != self._assigned:
                 self._client().assign(list(wanted))
                 self._assigned, self._at, self._held = set(wanted), {}, {}
             for at, offset in wanted.items():
                 if self._at.get(at) != offset:
                     self._seek(at, offset)
+
+    def _named(self, part: Part) -> TopicPartition:
+        """Return a partition as Kafka's client calls it; raise where its topic is gone."""
+        if not self._looked:
+            self.look()
+        if part not in self._parts:
+            raise EntriesPassed(self._settings.topic(part.partition("/")[0]))
+        return self._parts[part]
 
     def _offset(self, at: TopicPartition, place: Place | None) -> int:
         if place is None:
@@ -136,9 +145,9 @@ class TopicTail:
 
     def read(self, part: Part, place: Place | None) -> Iterator[Read]:
         """Yield what was fetched of a partition that is followed, if it stands behind the place."""
-        at = self._parts[part]
-        held = self._held.pop(at, None)
-        if held is None:
+        at = self._parts.get(part)
+        held = None if at is None else self._held.pop(at, None)
+        if at is None or held is None:
             return
         if place is not None and held.begin != place.at:  # what was fetched before was not done with
             with self._asking():
@@ -149,8 +158,8 @@ class TopicTail:
 
     def between(self, part: Part, place: Place | None, until: Place) -> Read:
         """Return what stands between two places of a partition, whoever follows it: what was read once, once more."""
-        at = self._parts[part]
         with self._asking():
+            at = self._named(part)
             self._client().assign([at])
             self._assigned, self._at, self._held = {at}, {}, {}
             self._seek(at, self._offset(at, place))
