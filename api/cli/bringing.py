@@ -45,6 +45,7 @@ def _bring(runtime: Runtime, clock: Clock, generations: ServingStore, name: str)
                 carried(change, given)
     finally:
         live.close()
+        log.tail.close()
         desk.overlay.close()
     forget_states(workspace, [name, *([served] if served else [])])
     runtime.say(f"online: {count:,} events that the lake has not seen yet are in the new generation")

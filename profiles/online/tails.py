@@ -60,6 +60,9 @@ class Tail(Protocol):
     def behind(self, places: Places) -> Mapping[Part, int]:
         """Return how many entries are to be read of each part that is followed; none where that is not counted."""
 
+    def close(self) -> None:
+        """Let go of connections; what is asked next makes new ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpoolTail:
@@ -104,6 +107,9 @@ class SpoolTail:
     def behind(self, places: Places) -> Mapping[Part, int]:  # noqa: ARG002 - the protocol's
         """Return nothing: bytes are no entries, and to count them is to read them."""
         return {}
+
+    def close(self) -> None:
+        """Do nothing: files are open only while they are read."""
 
 
 class TopicsTail(TopicTail):

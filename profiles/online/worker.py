@@ -109,6 +109,7 @@ class Worker:
                 stop.wait(self._rested())
         finally:
             self.leave()
+            self.log.tail.close()
 
     def _rested(self) -> float:
         try:

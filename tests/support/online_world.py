@@ -137,7 +137,7 @@ class OnlineWorld:
         log.tail = log.tail if tail is None else tail
         desk = self.desk
         found = Opened(self.workspace, log, name, state, Ledger(desk, self.clock), Denied(desk.overlay))
-        self._opened.append(found)
+        self._opened += [found, log.tail]
         return found
 
     def shut(self) -> None:

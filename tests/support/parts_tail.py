@@ -52,6 +52,9 @@ class PartsTail:
         bodies = self.held[part][at : until.at]
         return Read(tuple(enumerate(bodies, at + 1)), until)
 
+    def close(self) -> None:
+        return
+
     def ends(self) -> Mapping[Part, int]:
         return {part: len(bodies) for part, bodies in self.held.items() if bodies}
 

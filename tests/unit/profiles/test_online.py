@@ -127,13 +127,14 @@ def test_who_is_restricted_is_not_served(world: OnlineWorld, served: LmdbStore, 
 
 
 def test_visits_are_sessions_though_events_come_late(tmp_path: Path, served: LmdbStore) -> None:
-    """A pause of 31 minutes parts two sessions, an event that comes late joins them, a log-in brings what was before."""
+    """A pause of 31 minutes parts two sessions, an event that comes late joins them, a log-in brings its past."""
     world = OnlineWorld.of(tmp_path / "visits")
     page = world.workspace.root / "profiles.yaml"
     page.write_text(page.read_text().replace("traits:\n", f"traits:\n{VISITS}"))
     try:
         opened = world.opened(world.state(tmp_path / "state"))
         at = [(world.now + timedelta(minutes=minute)).isoformat() for minute in (0, 31, 20, 200, 205)]
+        world.now += timedelta(hours=6)
         world.send({**PAGE, "timestamp": at[0]}, {**PAGE, "timestamp": at[1]})
         opened.catch_up(served)
         (visitor,) = whose(world, served, "cookie", "c-1")
