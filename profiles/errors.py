@@ -51,6 +51,16 @@ class OthersPart(Held):
         )
 
 
+class ServedElsewhere(Refused):
+    """A generation that the workers of another machine keep up to date."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "stream workers of another machine keep these profiles up to date, and know who everybody is; set "
+            "serving.online: false here, or publish from here"
+        )
+
+
 class LogSilent(Unavailable):
     """A log that has entries and hands none out."""
 

@@ -30,6 +30,8 @@ from profiles.serving import Denials
 IDENTITY: Final = Purpose("identity_resolution")
 # Where the generation keeps how far into each part of the log it has come.
 PLACES: Final = b"w|places"
+# Whose workers keep it up to date: the resolver's state that they ask lies on one machine.
+HOME: Final = b"w|home"
 
 
 class Words(Protocol):

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -31,14 +31,14 @@ from ingestion.connectors.topics import CHECKPOINTS
 from ingestion.live import LiveEvent, Reader, Terms
 from ingestion.store import taken_paths
 from profiles.config import load_settings
-from profiles.errors import LogSilent, OthersPart
+from profiles.errors import LogSilent, OthersPart, ServedElsewhere
 from profiles.online.answers import Answers, Begun
-from profiles.online.apply import Applier, Words, places, put_place
+from profiles.online.apply import HOME, Applier, Words, places, put_place
 from profiles.online.person import Change
 from profiles.online.rules import Served
 from profiles.online.seen import Seen
 from profiles.online.tails import Part, SpoolTail, Tail, TopicsTail, source_of
-from profiles.online.turns import Turns
+from profiles.online.turns import Turns, home_of
 from profiles.rulebook import Rulebook
 from profiles.serving import Denials
 
@@ -207,6 +207,7 @@ class Opened:
         resolver_store = self._held(LmdbStore(state, durable=False))
         seen = Seen(self._held(LmdbStore(workspace.state_path / FOLDER / _SEEN, durable=False)), key)
         self._turns = self._held(Turns(workspace.state_path / FOLDER))
+        self._home = home_of(workspace.state_path / FOLDER).encode()
         identity: IdentityConfig = load_identity(workspace)
         self.applier = Applier(Resolver(resolver_store, identity), served_by(workspace), words, denials, seen, key)
 
@@ -241,6 +242,10 @@ class Opened:
         """Return how far each part that is read here is served."""
         return {part: self._reached.get(part) for part in self._parts or ()}
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Have what is served to oneself, among the workers of a workspace."""
+        return self._turns.serving()
+
     def behind(self) -> Mapping[Part, int]:
         """Return how many entries wait of each part that is read here, where they can be counted."""
         return self._log.tail.behind(self.places())
@@ -248,6 +253,9 @@ class Opened:
     def _go_over(self, live: Live, parts: tuple[Part, ...]) -> None:
         """Read these parts from now on; whoever read them before may have left something half done."""
         with self._turns.answering(), self._turns.serving(), live.change() as change:
+            if (change.get(HOME) or self._home) != self._home:
+                raise ServedElsewhere
+            change.put(HOME, self._home)
             self._finish(change, None)
             self._reached, self._parts, self._sure = places(change.get), parts, True
 

@@ -6,13 +6,28 @@ one worker may ask the resolver while the other writes, and what all of them did
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+_HOME: Final = "home"
 _ANSWERING: Final = "answering.lock"
 _SERVING: Final = "serving.lock"
+
+
+def home_of(folder: Path) -> str:
+    """Return what this folder's workers are called, wherever what they serve is looked at; made at the first look."""
+    path = folder / _HOME
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = folder / f".{_HOME}.{os.getpid()}"
+        draft.write_text(secrets.token_hex(8), encoding="ascii")
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text(encoding="ascii")
 
 
 class Turns:

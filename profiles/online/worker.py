@@ -79,7 +79,8 @@ class Worker:
         if name is None:
             return None, None
         opened = self.opener(name)
-        self._at = (self.serving.live(name), opened)
+        with opened.alone():  # what is opened for writing may be made longer
+            self._at = (self.serving.live(name), opened)
         if name != self._told:  # not after each trouble, which is told by itself
             LOG.info("the online path goes on in generation %s", name)
             self._told = name

@@ -76,7 +76,6 @@ def _measured(root: Path, told: argparse.Namespace, broker: LocalBroker | None, 
         while not all((folder / status_name(number)).exists() for number in range(workers)):
             time.sleep(0.1)
         time.sleep(_LOADED)
-        serving.publish("g1")  # each is loaded, and none has read
         _print(serving, processes, told, world, broker, workers)
     finally:
         for process in processes:
@@ -93,19 +92,16 @@ def _print(
     broker: Any,
     workers: int,
 ) -> None:
-    reader = serving.current()
-    while not (begun := _reached(reader)):
-        time.sleep(0.01)
     since, used = time.monotonic(), [_cpu(one.pid) for one in processes]
-    whole = _whole(world, told, broker)
-    while (now := _reached(reader)) < whole:
+    serving.publish("g1")  # each is loaded, and none has read
+    reader, whole = serving.current(), _whole(world, told, broker)
+    while _reached(reader) < whole:
         time.sleep(0.02)
     seconds, spent = time.monotonic() - since, [_cpu(one.pid) - was for one, was in zip(processes, used, strict=True)]
-    share = (now - begun) / whole * told.events
     each = " and ".join(f"{one / seconds:.0%} of a core" for one in spent)
     print(
-        f"{'Kafka' if broker else 'spool'}, {workers} worker(s): {share / seconds:7,.0f} events/s, "
-        f"{sum(spent) / share * 1e6:6.0f} µs CPU an event, {each}", flush=True,
+        f"{'Kafka' if broker else 'spool'}, {workers} worker(s): {told.events / seconds:7,.0f} events/s, "
+        f"{sum(spent) / told.events * 1e6:6.0f} µs CPU an event, {each}", flush=True,
     )  # fmt: skip
 
 
@@ -149,7 +145,9 @@ def _sent(world: OnlineWorld, told: argparse.Namespace) -> None:
 
 
 async def _spooled(world: OnlineWorld, batches: list[list[dict[str, Any]]]) -> None:
-    log = Spool.open(world.workspace.log_path, SpoolSettings(seal_after=3600), clock=world.clock, suffix=lambda: "00000000")
+    log = Spool.open(
+        world.workspace.log_path, SpoolSettings(seal_after=3600), clock=world.clock, suffix=lambda: "00000000"
+    )
     for batch in batches:
         await log.append("web", world.entries(world.stamped(batch, 0.01)))
     await log.close()

@@ -15,7 +15,7 @@ from parts_tail import PartsTail
 from infra.errors import Held
 from infra.keyvalue import LmdbStore
 from infra.serving.store import Overtaken
-from profiles.errors import OthersPart
+from profiles.errors import OthersPart, ServedElsewhere
 from profiles.online.apply import places
 from profiles.online.shares import Shares
 
@@ -231,3 +231,12 @@ def test_there_is_one_worker_of_a_number(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_workers_of_another_machine_are_refused(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:
+    """Two machines that serve from one store have a resolver each; one alone may say who somebody is."""
+    tail, state = PartsTail.of("web", 1), world.state(tmp_path / "state")
+    worker(world, state, tail).catch_up(served)
+    (world.workspace.state_path / "online" / "home").write_text("another")
+    with pytest.raises(ServedElsewhere, match=r"serving\.online: false here"):
+        worker(world, state, tail).catch_up(served)
