@@ -90,6 +90,12 @@ class ServingSettings(Section):
     online: bool = Field(
         default=True, description="whether what the collector takes in is seen in served profiles at once"
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="processes that do so; more than one needs a log in Kafka, with as many partitions",
+    )
     erase: bool = Field(
         default=True, description="whether the server hands accepted erasures to the job runner, and starts one"
     )
@@ -272,6 +278,13 @@ class KindredSettings(Section):
     logs: LogsSettings = LogsSettings()
     lineage: Annotated[FileLineage | HttpLineage, Field(discriminator="transport")] | None = None
 
+    @model_validator(mode="after")
+    def _workers_have_work(self) -> Self:
+        wrong = _idle_workers(self)
+        if wrong is not None:
+            raise ValueError(f"{wrong[0]}; {wrong[1]}")
+        return self
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -304,7 +317,27 @@ def overridden(settings: KindredSettings, environ: Mapping[str, str]) -> Kindred
             raise _wrong(name, "unknown key", f"use {_known(known, f'KINDRED_{found[1]}__', '')}")
         sections.setdefault(section, {})[key] = environ[name]
     changes = {section: _changed(section, getattr(settings, section), values) for section, values in sections.items()}
-    return settings.model_copy(update=changes)
+    changed = settings.model_copy(update=changes)
+    wrong = _idle_workers(changed)
+    if wrong is not None:
+        raise _wrong("KINDRED_SERVING__WORKERS", *wrong)
+    return changed
+
+
+def _idle_workers(settings: KindredSettings) -> tuple[str, str] | None:
+    """Return what is wrong with more workers than the log has parts for and what would be right, or None."""
+    workers, log = settings.serving.workers, settings.log
+    if workers > 1 and not isinstance(log, KafkaSettings):
+        return (
+            f"serving.workers is {workers}, and a log on this machine's disk is one row that one worker reads",
+            "leave it at 1, or keep the log in Kafka (log: {type: kafka})",
+        )
+    if isinstance(log, KafkaSettings) and workers > log.partitions:
+        return (
+            f"serving.workers is {workers}, log.partitions {log.partitions}, and a partition is read by one worker",
+            f"let serving.workers be {log.partitions} at most",
+        )
+    return None
 
 
 def _changed(name: str, section: Section, values: Mapping[str, Any]) -> Section:

@@ -18,6 +18,7 @@ from ingestion.config import load_sources
 from ingestion.connectors.aside import KEPT
 from ingestion.connectors.declared import Files as FilesOfOthers
 from ingestion.connectors.objects import PART, copies_of, place
+from ingestion.connectors.topics import CHECKPOINTS
 from ingestion.quarantine.store import FIX, REVEALED
 from ingestion.spelled import Spelled
 from ingestion.store import taken_paths
@@ -94,7 +95,7 @@ class Files:
         """Let the brokers delete what was landed of each topic: of one person's entries alone they cannot."""
         log = self._workspace.settings.log
         for source in load_sources(self._workspace) if isinstance(log, KafkaSettings) else ():
-            epochs = sorted((self._workspace.state_path / "topics" / source.source).glob("*"))
+            epochs = sorted((self._workspace.state_path / CHECKPOINTS / source.source).glob("*"))
             if epochs and isinstance(log, KafkaSettings):
                 trim(log, source.source, epochs[-1])
 

@@ -19,6 +19,7 @@ from infra.workspace import Workspace
 from ingestion.config import Source, load_sources
 from ingestion.connectors.aside import waiting_files
 from ingestion.connectors.declared import Collector, Files
+from ingestion.connectors.topics import CHECKPOINTS
 from ingestion.drift.loads import freshness
 from ingestion.expected import Freshness
 from ingestion.model import COUNTS
@@ -204,7 +205,7 @@ class Clinic:
             return {}
         from infra.kafka import lag  # noqa: PLC0415 - its client takes its time, which others need not spend
 
-        kept = {one: sorted((self._workspace.state_path / "topics" / one).glob("*")) for one in mine}
+        kept = {one: sorted((self._workspace.state_path / CHECKPOINTS / one).glob("*")) for one in mine}
         behind = lag.entries_behind(log, {one: found[-1] if found else Path() / "none" for one, found in kept.items()})
         return {} if behind is None else {source: Waiting(count, None) for source, count in behind.items()}
 

@@ -21,6 +21,7 @@ from ingestion.connectors.aside import prune, put_aside, waiting_files
 from ingestion.connectors.declared import Collector, Fetched, Files
 from ingestion.connectors.fetch import fetch
 from ingestion.connectors.streamed import cut, drain, landings
+from ingestion.connectors.topics import CHECKPOINTS
 from ingestion.drift.gate import Gate
 from ingestion.errors import UnknownSource
 from ingestion.feed import Feed
@@ -105,7 +106,7 @@ def _bring_log(runtime: Runtime, sources: Sequence[str]) -> None:
     if isinstance(settings, KafkaSettings):
         runtime.lake.ensure((LANDED,))
         for source in sources:
-            drain(runtime.lake, settings, source, runtime.workspace.state_path / "topics", runtime.run.started_at)
+            drain(runtime.lake, settings, source, runtime.workspace.state_path / CHECKPOINTS, runtime.run.started_at)
     elif sources:
         recover(runtime.workspace.log_path)  # does nothing while a server lives
 

@@ -1,5 +1,6 @@
 """`profiles.yaml`: whom to believe for each field, which traits to compute, how much of the past to show."""
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,10 +25,16 @@ TraitKind = Literal[
     "rfm",
     "favourites",
     "preferred_channel",
+    "session_count",
+    "session_start",
+    "session_end",
 ]
 ValueKind = Literal["whole", "money", "time", "text", "list"]
 
-WINDOWED: frozenset[str] = frozenset({"event_count", "order_count", "order_total", "item_count", "average_order"})
+WINDOWED: frozenset[str] = frozenset(
+    {"event_count", "order_count", "order_total", "item_count", "average_order", "session_count"}
+)
+SESSIONS: frozenset[str] = frozenset({"session_count", "session_start", "session_end"})
 VALUE_KINDS: dict[str, ValueKind] = {
     "first_seen": "time",
     "last_seen": "time",
@@ -45,6 +52,9 @@ VALUE_KINDS: dict[str, ValueKind] = {
     "rfm": "text",
     "favourites": "list",
     "preferred_channel": "text",
+    "session_count": "whole",
+    "session_start": "time",
+    "session_end": "time",
 }
 
 
@@ -113,6 +123,17 @@ class Timeline(_Section):
     lines: int = Field(default=3, ge=0, le=50, description="dearest lines of an order; all are counted")
 
 
+class Sessions(_Section):
+    """What belongs to one visit."""
+
+    gap_minutes: int = Field(default=30, ge=1, le=1_440, description="a longer pause begins another session")
+
+    @property
+    def gap(self) -> timedelta:
+        """The longest pause within a session."""
+        return timedelta(minutes=self.gap_minutes)
+
+
 class Catalogue(_Section):
     """Which catalogue says what was bought."""
 
@@ -138,6 +159,7 @@ class ProfileSettings(_Section):
     as_of: Literal["newest_event", "run"] = "newest_event"
     traits: tuple[Trait, ...] = ()
     timeline: Timeline = Timeline()
+    sessions: Sessions = Sessions()
     catalogue: Catalogue = Catalogue()
     links: Links = Links()
 

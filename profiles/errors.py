@@ -1,6 +1,6 @@
 """What can go wrong in building and reading profiles."""
 
-from infra.errors import Broken, Refused, Unavailable
+from infra.errors import Broken, Held, Refused, Unavailable
 
 
 class GenerationTorn(Broken):
@@ -39,4 +39,32 @@ class TablesAhead(Refused):
         super().__init__(
             f"the table {table} is newer than the last whole run, so the tables do not fit together; `kindred run "
             "--full` builds and publishes them"
+        )
+
+
+class OthersPart(Held):
+    """A part of the log that somebody else has gone on with."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__(
+            f"another worker has gone on with {part} of the log; nothing was done twice, and it is looked at anew"
+        )
+
+
+class ServedElsewhere(Refused):
+    """A generation that the workers of another machine keep up to date."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "stream workers of another machine keep these profiles up to date, and know who everybody is; set "
+            "serving.online: false here, or publish from here"
+        )
+
+
+class LogSilent(Unavailable):
+    """A log that has entries and hands none out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the event log has entries that its brokers do not hand out; see whether they are well, and run again"
         )

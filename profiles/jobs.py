@@ -21,7 +21,7 @@ from infra import shelf
 from infra.identifiers import load_identifier_types
 from infra.runtime import Runtime
 from profiles import account
-from profiles.config import ProfileSettings, load_settings
+from profiles.config import SESSIONS, ProfileSettings, load_settings
 from profiles.errors import TablesAhead
 from profiles.feed import Facts, facts, newest_moment
 from profiles.partings import Parting
@@ -39,7 +39,7 @@ from profiles.tables import (
     TABLES,
 )
 from profiles.transforms import facts as sums
-from profiles.transforms import golden, graph, identifiers, links, rfm, scopes, timeline, traits, views
+from profiles.transforms import golden, graph, identifiers, links, rfm, scopes, sessions, timeline, traits, views
 
 _MICRO = 1_000_000
 # Under which name a build, and the manifest of what it built, say by which version of the policy it judged.
@@ -175,6 +175,10 @@ def _traits(
 ) -> DataFrame:
     windows = work.settings.windows()
     summed = traits.summed(members, sums.sightings(other, work.as_of, windows), orders, work.as_of, windows)
+    if any(trait.compute in SESSIONS for trait in work.settings.traits):
+        happened, gap = sessions.moments(other, orders), work.settings.sessions.gap
+        visits = sessions.counted(members, happened, gap, work.as_of, windows)
+        summed = summed.join(visits, ["profile_id", "scope"], "left")
     liked = traits.favourites(members, bought, work.settings.favourites())
     return traits.worded(rfm.scored(summed, scoped), liked, work.settings.traits, work.as_of)
 

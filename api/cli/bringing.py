@@ -39,11 +39,12 @@ def _bring(runtime: Runtime, clock: Clock, generations: ServingStore, name: str)
         with live.change() as change:
             begun_at(change, log)
         with Opened(workspace, log, name, folder, Ledger(desk, clock), Denied(desk.overlay)) as opened:
-            count = opened.catch_up(live)
+            count = opened.catch_up_wholly(live)
         if served is not None and served != name:
             _carry(runtime, generations, served, live)
     finally:
         live.close()
+        log.tail.close()
         desk.overlay.close()
     forget_states(workspace, [name, *([served] if served else [])])
     runtime.say(f"online: {count:,} events that the lake has not seen yet are in the new generation")

@@ -19,8 +19,8 @@ _ENDS_WITHIN: Final = 10.0
 class Alongside:
     """One module of ours, run over a workspace as long as the `with` lasts."""
 
-    def __init__(self, module: str, workspace: Path) -> None:
-        self._command = [sys.executable, "-m", module, str(workspace)]
+    def __init__(self, module: str, workspace: Path, *words: str) -> None:
+        self._command = [sys.executable, "-m", module, str(workspace), *words]
         self._stop = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._watch = threading.Thread(target=self._run, name=module, daemon=True)

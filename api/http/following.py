@@ -1,4 +1,4 @@
-"""How the stream worker is, as it says once a second in a file; one that says nothing any more has ended."""
+"""How the stream workers are, as each says once a second in a file; one that says nothing any more has ended."""
 
 import json
 from dataclasses import dataclass
@@ -9,23 +9,39 @@ from typing import Final
 from api.http.ports import Json
 from infra.clock import Clock
 
-STATUS: Final = "status.json"
 _SILENT: Final = timedelta(seconds=10)
-_NOTHING: Final = {"generation": None, "applied": 0, "behind_seconds": 0.0}
+_NOTHING: Final[Json] = {"generation": None, "applied": 0, "behind_seconds": 0.0, "waiting": {}}
+
+
+def status_name(worker: int) -> str:
+    """Return the name of the file in which a worker says how it is."""
+    return f"status-{worker}.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """What the worker says, and whether it still says anything."""
+    """What the workers say, and whether they still say anything."""
 
-    path: Path
+    folder: Path
     clock: Clock
+    workers: int = 1
 
     def told(self) -> Json:
-        """Return generation, events applied, seconds behind, and the trouble if there is any."""
+        """Return generation, events applied, seconds behind, what waits by partition, and the trouble if any."""
+        said = [self._said(number) for number in range(self.workers)]
+        return {
+            "generation": next((one["generation"] for one in said if one["generation"]), None),
+            "applied": sum(one["applied"] for one in said),
+            "behind_seconds": max(one["behind_seconds"] for one in said),
+            "waiting": {part: count for one in said for part, count in one["waiting"].items()},
+            "trouble": next((one["trouble"] for one in said if one["trouble"]), ""),
+        }
+
+    def _said(self, number: int) -> Json:
+        path = self.folder / status_name(number)
         try:
-            said = json.loads(self.path.read_text(encoding="utf-8"))
+            said: Json = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {**_NOTHING, "trouble": "no worker has said anything yet"}
         silent = self.clock() - datetime.fromisoformat(said["at"])
-        return {**said, "trouble": "the worker is silent"} if silent > _SILENT else said
+        return {**said, "waiting": {}, "trouble": "the worker is silent"} if silent > _SILENT else said

@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -39,7 +39,7 @@ from api.http.collector.sources import served
 from api.http.collector.wiring import open_collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry, served_since
-from api.http.following import STATUS, Following
+from api.http.following import Following
 from api.http.metrics import Metrics
 from api.http.notary import DeskNotary
 from api.http.oidc import Bearer, KeySet, check_mapping, fetched
@@ -61,7 +61,6 @@ from infra.clock import Clock, system_clock
 from infra.database import open_database
 from infra.errors import KindredError
 from infra.identifiers import load_identifier_types
-from infra.settings import KafkaSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
 from profiles.features.declared import load_features
@@ -89,7 +88,12 @@ def bearer_of(workspace: Workspace, purposes: frozenset[str]) -> Bearer | None:
 def follows(workspace: Workspace) -> bool:
     """Say whether a stream worker belongs to the server; a broken source keeps nobody from being served."""
     settings = workspace.settings
-    return settings.serving.online and not isinstance(settings.log, KafkaSettings) and bool(served(workspace))
+    return settings.serving.online and bool(served(workspace))
+
+
+def following(workspace: Workspace) -> Following:
+    """Return what the workspace's stream workers say of themselves."""
+    return Following(workspace.state_path / ONLINE, system_clock, workspace.settings.serving.workers)
 
 
 def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, clock: Clock = system_clock) -> World:
@@ -148,7 +152,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
         metrics=metrics,
         languages=languages(workspace),
         requests=privacy.desk if privacy else None,
-        online=Following(workspace.state_path / ONLINE / STATUS, system_clock).told if follows(workspace) else None,
+        online=following(workspace).told if follows(workspace) else None,
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
         features=load_features(workspace),
@@ -167,7 +171,9 @@ def serve(workspace: Path, host: str, port: int) -> None:
     # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
     opened = Workspace.open(workspace)
     os.chdir(opened.root)
-    with Alongside("api.stream.main", opened.root) if follows(opened) else nullcontext():
+    with ExitStack() as beside:
+        for number in range(opened.settings.serving.workers if follows(opened) else 0):
+            beside.enter_context(Alongside("api.stream.main", opened.root, str(number)))
         server("api.http.main:application", host, port).serve()
 
 

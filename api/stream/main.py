@@ -1,6 +1,7 @@
 """The composition root of the stream worker: a workspace in, served profiles kept up to date until it is told to end.
 
-Run as `python -m api.stream.main WORKSPACE`, which is what `kindred serve` does. It ends with its parent.
+Run as `python -m api.stream.main WORKSPACE [WORKER]`, which is what `kindred serve` does: worker 0, and where
+`serving.workers` says so 1 and so on. It ends with its parent.
 """
 
 import json
@@ -10,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +22,7 @@ import pyarrow as pa
 import consent.store
 import infra.runs
 import ingestion.store
-from api.http.following import STATUS
+from api.http.following import status_name
 from api.http.wiring import Denied
 from consent import officer
 from identity.config import load_identity
@@ -33,14 +35,16 @@ from infra.keyvalue import LmdbStore
 from infra.workspace import Workspace
 from profiles.online.opened import FOLDER as STATE
 from profiles.online.opened import Ledger, Log, Opened, state_folder
-from profiles.online.worker import OnlyOne, Worker
+from profiles.online.shares import Shares
+from profiles.online.turns import Turns
+from profiles.online.worker import Worker
 from profiles.serving import serving_store
 
 _TOLD_EVERY: Final = 1.0
 
 
-def open_worker(workspace: Workspace, clock: Clock = system_clock) -> Worker:
-    """Return the worker of a workspace; it opens what is published when it takes its first step."""
+def open_worker(workspace: Workspace, shares: Shares, clock: Clock = system_clock) -> Worker:
+    """Return a worker of a workspace; it opens what is published when it takes its first step."""
     database = open_database(workspace, consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA)
     desk = officer.Desk.open(workspace, database)
     words, denials = Ledger(desk, clock), Denied(desk.overlay)
@@ -49,14 +53,15 @@ def open_worker(workspace: Workspace, clock: Clock = system_clock) -> Worker:
 
     def opener(name: str) -> Opened:
         folder = state_folder(workspace, name)
-        if not _whole(folder):
-            # A publication has built it, mostly; what builds it takes long to load.
-            from identity.online import build  # noqa: PLC0415
+        with closing(Turns(workspace.state_path / STATE)) as turns, turns.answering():
+            if not _whole(folder):
+                # A publication has built it, mostly; what builds it takes long to load.
+                from identity.online import build  # noqa: PLC0415
 
-            build.build_from_lake(folder, workspace.lake_path, load_identity(workspace))
+                build.build_from_lake(folder, workspace.lake_path, load_identity(workspace))
         return Opened(workspace, log, name, folder, words, denials)
 
-    return Worker(serving_store(workspace), log, opener, clock)
+    return Worker(serving_store(workspace), log, opener, clock, shares)
 
 
 def _whole(folder: Path) -> bool:
@@ -78,27 +83,29 @@ class Teller:
 
     folder: Path
     clock: Callable[[], datetime]
+    number: int = 0
 
     def tell(self, worker: Worker) -> None:
         """Write what the worker has done, and what stands in its way."""
         told = {
             "at": self.clock().isoformat(), "generation": worker.generation, "applied": worker.applied,
-            "behind_seconds": round(worker.behind(), 3), "trouble": worker.trouble,
+            "behind_seconds": round(worker.behind(), 3), "trouble": worker.trouble, "waiting": dict(worker.waiting),
         }  # fmt: skip
-        temporary = self.folder / f".{STATUS}"
+        name = status_name(self.number)
+        temporary = self.folder / f".{name}"
         temporary.write_text(json.dumps(told), encoding="utf-8")
-        temporary.replace(self.folder / STATUS)
+        temporary.replace(self.folder / name)
 
 
-def serve(workspace: Workspace) -> None:
+def serve(workspace: Workspace, number: int = 0) -> None:
     """Follow the log until the process is told to end, or its parent has ended."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: stop.set())
     threading.Thread(target=_end_with_parent, args=(os.getppid(), stop), daemon=True).start()
     folder = workspace.state_path / STATE
-    with OnlyOne(folder):
-        worker, teller = open_worker(workspace), Teller(folder, system_clock)
+    with Shares(folder, number, workspace.settings.serving.workers) as shares:
+        worker, teller = open_worker(workspace, shares), Teller(folder, system_clock, number)
         threading.Thread(target=_tell, args=(worker, teller, stop), daemon=True).start()
         worker.run(stop)
 
@@ -119,4 +126,4 @@ if __name__ == "__main__":
     opened = Workspace.open(Path(sys.argv[1]))
     journal.configure(opened.settings.logs.format, sys.stderr)
     logging.getLogger("sqlglot").setLevel(logging.WARNING)  # it tells of each array that it reads
-    serve(opened)
+    serve(opened, int(sys.argv[2]) if len(sys.argv) > 2 else 0)

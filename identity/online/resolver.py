@@ -112,9 +112,9 @@ class Resolver:
             finally:
                 self._store, self._view = self._lmdb, None
 
-    def answered(self, source: str) -> bytes | None:
-        """Return what was put down last of the answers to a source's events (`state.put_answers`)."""
-        return state.answers(self._lmdb, source)
+    def answers(self) -> list[tuple[str, bytes]]:
+        """Return what was put down last for each part of the log (`state.put_answers`)."""
+        return state.answers(self._lmdb.items(state.ANSWERS))
 
     def resolve(self, newcomer: Newcomer) -> Answer:
         """Return who a record is; nothing is changed. One that is known already is answered from its membership."""

@@ -17,7 +17,7 @@ from infra.errors import Missing
 from infra.ids import ProfileId, RecordKey
 
 _POSTING, _RECORD, _MEMBER, _COMPONENT, _SUBJECT, _INTERVAL, _FREQUENCY = b"p", b"r", b"m", b"c", b"k", b"i", b"t"
-_ANSWERS = b"a|"
+ANSWERS = b"a|"
 _ABOUT, _CONSTRAINTS = b"about", b"constraints"
 SILENT = b"\x00"
 """The posting of a block above its cap: it brings nobody together, and its members are not kept."""
@@ -221,14 +221,14 @@ def put_intervals(change: Writable, source: str, anonymous_id: str, held: Iterab
     change.put(_hashed(_INTERVAL, source, anonymous_id), orjson.dumps(rows))
 
 
-def answers(store: Readable, source: str) -> bytes | None:
-    """Return what was answered last to the events of a source, as whoever asked put it down."""
-    return store.get(_ANSWERS + source.encode())
+def answers(items: Iterator[tuple[bytes, bytes]]) -> list[tuple[str, bytes]]:
+    """Return what was answered last to each part of the log, from what `items(ANSWERS)` yields."""
+    return [(key[len(ANSWERS) :].decode(), told) for key, told in items]
 
 
-def put_answers(change: Writable, source: str, told: bytes) -> None:
-    """Keep what is answered to some events of a source: whoever is killed before they acted on it finds it here."""
-    change.put(_ANSWERS + source.encode(), told)
+def put_answers(change: Writable, part: str, told: bytes) -> None:
+    """Keep what is answered to some events of a part: whoever is killed before they acted on it finds it here."""
+    change.put(ANSWERS + part.encode(), told)
 
 
 def put_frequency(change: Writable, field: str, digest: str, often: float) -> None:

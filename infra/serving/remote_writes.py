@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from infra.serving.store import own
-from infra.serving.wire import BATCH, GIVEN_UP_SECONDS, WHOLE, Client, Keys, Overtaken, StoreEmptied, told
+from infra.serving.store import Overtaken, own
+from infra.serving.wire import BATCH, GIVEN_UP_SECONDS, WHOLE, Client, Keys, StoreEmptied, told
 
 # KEYS: values, names, undo. ARGV: how many reads, each as key, whether there was a value, the value; then the same for
 # writes. Answers 1 when all is done, 0 when something read has changed since, -1 when the generation is gone.

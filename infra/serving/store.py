@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from infra.errors import Missing, Unavailable
+from infra.errors import Held, Missing, Unavailable
 from infra.keyvalue import Change, KeyValue
 
 # What was published under a key that has been changed since lies under this and the key. No key of ours begins so.
@@ -36,7 +36,10 @@ class Live(Protocol):
     name: str
 
     def change(self) -> AbstractContextManager[Change]:
-        """Change several keys at once: readers see all of it or nothing, and an error leaves all as it was."""
+        """Change several keys at once: readers see all of it or nothing, and an error leaves all as it was.
+
+        Raise `Overtaken` where another writer has changed what this one has read; then nothing of it is there.
+        """
 
     def moved(self) -> bool:
         """Say whether another generation is served by now; cheap enough to be asked before each change."""
@@ -103,6 +106,13 @@ class NothingBefore(Missing):
 
 class StoreFull(Unavailable):
     """A generation that takes no more; what was served before is served still."""
+
+
+class Overtaken(Held):
+    """A change that was made from what somebody else has changed meanwhile; nothing of it is there."""
+
+    def __init__(self) -> None:
+        super().__init__("the serving store was changed by another writer meanwhile; make the change again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from infra.errors import Held, Unavailable
+from infra.errors import Unavailable
 from infra.serving.store import StoreFull
 
 try:
@@ -41,13 +41,6 @@ class StoreEmptied(Unavailable):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"the serving store has lost the generation {name}; `kindred publish` publishes it again")
-
-
-class Overtaken(Held):
-    """A change that was made from what somebody else has changed meanwhile; nothing of it is there."""
-
-    def __init__(self) -> None:
-        super().__init__("the serving store was changed by another writer meanwhile; make the change again")
 
 
 def client(url: str, seconds: float) -> Client:

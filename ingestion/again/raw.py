@@ -22,7 +22,7 @@ from ingestion.connectors import collected, landed
 from ingestion.connectors.aside import KEPT, kept_files, waiting_files
 from ingestion.connectors.declared import Collector, Files
 from ingestion.connectors.objects import there as files_there
-from ingestion.connectors.streamed import landing_path
+from ingestion.connectors.topics import landing_path
 from ingestion.model import SourceFile
 from ingestion.store import Readings, readings
 from ingestion.tables import LANDED

@@ -21,6 +21,7 @@ from infra.kafka import stream
 from infra.lake import Lake
 from infra.settings import KafkaSettings
 from ingestion.connectors.collected import entry_rows
+from ingestion.connectors.topics import landing_path
 from ingestion.identify import Naming
 from ingestion.model import SourceFile
 from ingestion.rows import raw_schema_of
@@ -64,11 +65,6 @@ def landings(lake: Path, source: str, taken: Collection[str]) -> tuple[SourceFil
                 counted[row["epoch"], row["landing"]] += row["count_all"]
     named = {landing_path(source, *which): count for which, count in sorted(counted.items())}
     return tuple(SourceFile(path, 0, f"landed {n}", n) for path, n in named.items() if path not in taken)
-
-
-def landing_path(source: str, epoch: int, number: int) -> str:
-    """Return what the books call a landed batch."""
-    return f"topic/{source}/{epoch:04d}-{number:09d}"
 
 
 def landed_rows(

@@ -17,18 +17,21 @@ from identity.fields.features import Value
 from identity.online.newcomers import Event
 from identity.online.resolver import Resolver
 from identity.online.state import put_answers
-from infra.ids import ProfileId, Purpose, RecordKey, Token
+from infra.ids import Purpose, RecordKey, Token
 from infra.log.tail import Place, Read
 from ingestion.live import LiveEvent
 from profiles.denials import Denials
 from profiles.model import Link
 from profiles.online import rules
+from profiles.online.answers import Answers, Begun, Told
 from profiles.online.person import Change, Person, holders_of, lead, loaded, removed, stored
 from profiles.online.rules import Served
 
 IDENTITY: Final = Purpose("identity_resolution")
-# Where the generation keeps how far into the log of each source it has come.
+# Where the generation keeps how far into each part of the log it has come.
 PLACES: Final = b"w|places"
+# Whose workers keep it up to date: the resolver's state that they ask lies on one machine.
+HOME: Final = b"w|home"
 
 
 class Words(Protocol):
@@ -44,40 +47,12 @@ class Doubles(Protocol):
     def first(self, event: LiveEvent, place: "EventPlace") -> bool:
         """Say whether an event that stands at this place is the first of its message id; remember it."""
 
-
-# Segment, the byte behind its entry, which event of the entry: the same whenever and however the log is read.
-EventPlace = tuple[str, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Who an event is of: its record, that record's profile, and the profiles of nobody that came along."""
-
-    record_key: RecordKey
-    profile_id: ProfileId
-    joined: tuple[ProfileId, ...] = ()
+    def keep(self) -> None:
+        """Write down what is new."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """The resolver's answers to the events between two places of a log; none to an event that is not served."""
-
-    begin: Place | None
-    end: Place
-    told: Mapping[tuple[int, int], Told]
-
-    def line(self) -> bytes:
-        """Return them as they are put down."""
-        begin = None if self.begin is None else [self.begin.segment, self.begin.at]
-        told = [[*place, one.record_key, one.profile_id, one.joined] for place, one in self.told.items()]
-        return orjson.dumps([begin, [self.end.segment, self.end.at], told])
-
-    @classmethod
-    def read(cls, line: bytes) -> "Answers":
-        """Return what `line` put down."""
-        begin, end, told = orjson.loads(line)
-        answers = {(one[0], one[1]): Told(one[2], one[3], tuple(one[4])) for one in told}
-        return cls(None if begin is None else Place(*begin), Place(*end), answers)
+# Part, segment, what stands behind its entry, which event of the entry: the same whenever and however the log is read.
+EventPlace = tuple[str, str, int, int]
 
 
 @dataclass(slots=True)
@@ -92,37 +67,42 @@ class Applier:
     secret: bytes = field(repr=False)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def apply(self, change: Change, events: Sequence[LiveEvent], source: str, read: Read) -> None:
-        """Apply the events of what was read of a source's log, in its order.
+    def apply(self, change: Change, events: Sequence[LiveEvent], answers: Answers) -> None:
+        """Apply the events of a piece of the log, in its order.
 
         Who somebody is was put down before (`answered`), so that a kill between the two changes nothing.
         """
-        answers = self._answers(source)
         for event in events:
-            answer = answers.told.get(event.place) if answers else None
+            answer = answers.told.get(event.place)
             if answer is not None:
                 self._served(change, event, answer)
-        put_place(change, source, read.place)
+        put_place(change, answers.to.part, answers.to.end)
 
-    def answered(self, events: Sequence[LiveEvent], source: str, begin: Place | None, read: Read) -> None:
-        """Have the resolver take in the events of what was read from a place on, and put its answers down."""
+    def answered(self, events: Sequence[LiveEvent], part: str, begin: Place | None, read: Read) -> Answers:
+        """Have the resolver take in the events of what was read of a part from a place on, and put its answers down.
+
+        Nobody else may be answered meanwhile.
+        """
+        turn = 1 + max((one.turn for one in self.begun()), default=0)
         with self.resolver.together() as change:
-            asked = ((event.place, self._answer(event, read)) for event in events)
+            asked = ((event.place, self._answer(event, part, read)) for event in events)
             told = {place: answer for place, answer in asked if answer is not None}
-            put_answers(change, source, Answers(begin, read.place, told).line())
+            answers = Answers(Begun(part, turn, begin, read.place), told)
+            put_answers(change, part, answers.line())
+            self.doubles.keep()  # before the answers are: who is asked again at the same place is the first again
+        return answers
 
-    def pending(self, source: str, begin: Place | None) -> Place | None:
-        """Return the place up to which the answers to what stands behind a place are down already, or None."""
-        answers = self._answers(source)
-        return answers.end if answers is not None and answers.begin == begin else None
+    def begun(self) -> list[Begun]:
+        """Return which piece of each part was answered last, in the order of their turns."""
+        return sorted((Begun.read(part, raw) for part, raw in self.resolver.answers()), key=lambda one: one.turn)
 
-    def _answers(self, source: str) -> "Answers | None":
-        raw = self.resolver.answered(source)
-        return None if raw is None else Answers.read(raw)
+    def kept(self, part: str) -> Answers:
+        """Return the answers that were put down last for a part."""
+        return next(Answers.read(part, raw) for name, raw in self.resolver.answers() if name == part)
 
-    def _answer(self, event: LiveEvent, read: Read) -> "Told | None":
+    def _answer(self, event: LiveEvent, part: str, read: Read) -> Told | None:
         number, turn = event.place
-        if not self.doubles.first(event, (read.place.segment, read.entries[number][0], turn)):
+        if not self.doubles.first(event, (part, read.place.segment, read.entries[number][0], turn)):
             self.counts["duplicate"] += 1
             return None
         tokens = [one.token for one in event.identifiers]
@@ -156,7 +136,7 @@ class Applier:
         # The same again when the log is read again: what was served must come out as it was.
         return hashlib.blake2b(f"{source}\x1f{key}".encode(), key=self.secret[:64], digest_size=16).hexdigest()
 
-    def _served(self, change: Change, event: LiveEvent, answer: "Told") -> None:
+    def _served(self, change: Change, event: LiveEvent, answer: Told) -> None:
         purposes = self.served.purposes
         person = loaded(change.get, answer.profile_id, purposes)
         if person is None:
@@ -227,14 +207,14 @@ def _stands(change: Change, profile_id: str, *, known: bool) -> bool:
     return other is not None and (other.header["known"] or not known)
 
 
-def put_place(change: Change, source: str, place: Place) -> None:
-    """Say how far into a source's log a generation has come."""
+def put_place(change: Change, part: str, place: Place) -> None:
+    """Say how far into a part of the log a generation has come."""
     told = places(change.get)
-    told[source] = place
+    told[part] = place
     change.put(PLACES, orjson.dumps({name: [p.segment, p.at] for name, p in sorted(told.items())}))
 
 
 def places(get: Callable[[bytes], bytes | None]) -> dict[str, Place]:
-    """Return how far into the log of each source a generation has come."""
+    """Return how far into each part of the log a generation has come."""
     raw: dict[str, Any] = orjson.loads(get(PLACES) or b"{}")
     return {name: Place(segment, at) for name, (segment, at) in raw.items()}

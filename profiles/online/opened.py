@@ -1,12 +1,13 @@
-"""The online path over a workspace: the rules, the log of each source, the resolver's state of each generation."""
+"""The online path over a workspace: the rules, the log in its parts, the resolver's state of each generation."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self, TypeVar
 
 from sqlalchemy import Engine
 
@@ -20,21 +21,25 @@ from infra.clock import Clock
 from infra.identifiers import IdentifierType, load_identifier_types
 from infra.ids import Token
 from infra.keyvalue import LmdbStore
-from infra.log.tail import Place, Read, behind, read_on
-from infra.serving.store import Live
+from infra.log.tail import Place, Read
+from infra.serving.store import Live, Overtaken
 from infra.settings import KafkaSettings
 from infra.workspace import Workspace
 from ingestion.config import Source, load_sources
-from ingestion.connectors.aside import KEPT
 from ingestion.connectors.declared import Collector
+from ingestion.connectors.topics import CHECKPOINTS
 from ingestion.live import LiveEvent, Reader, Terms
 from ingestion.store import taken_paths
 from profiles.config import load_settings
 from profiles.denials import Denials
-from profiles.online.apply import Applier, Words, places, put_place
+from profiles.errors import LogSilent, OthersPart, ServedElsewhere
+from profiles.online.answers import Answers, Begun
+from profiles.online.apply import HOME, Applier, Words, places, put_place
 from profiles.online.person import Change
 from profiles.online.rules import Served
 from profiles.online.seen import Seen
+from profiles.online.tails import Part, SpoolTail, Tail, TopicsTail, source_of
+from profiles.online.turns import Turns, home_of
 from profiles.rulebook import Rulebook
 
 # Below the workspace's state: the resolver's state of each generation, and which events were seen.
@@ -42,12 +47,14 @@ FOLDER: Final = "online"
 _SEEN: Final = "seen"
 _FRESH: Final = timedelta(milliseconds=50)
 _REMEMBERED: Final = 100_000
+# A change of what is served that somebody else was faster than is made again so often.
+_TRIES: Final = 20
+_PATIENCE, _IDLE = 0.2, 300
 
 
 def collects(workspace: Workspace) -> bool:
     """Say whether events come in at once, by a log that the online path reads."""
-    settings = workspace.settings
-    return settings.serving.online and not isinstance(settings.log, KafkaSettings) and bool(_collected(workspace))
+    return workspace.settings.serving.online and bool(_collected(workspace))
 
 
 def _collected(workspace: Workspace) -> tuple[Source, ...]:
@@ -118,17 +125,25 @@ class Log:
     clock: Clock
     declared: tuple[Source, ...]
     kinds: Mapping[str, IdentifierType]
+    tail: Tail
     _readers: dict[str, Reader] = field(default_factory=dict)
     _made_for: object = None
 
     @classmethod
     def of(cls, workspace: Workspace, database: Engine, clock: Clock) -> Self:
         """Return the log of a workspace as it is declared now."""
-        log = cls(workspace, database, clock, _collected(workspace), load_identifier_types(workspace))
-        log.refresh()
+        declared = _collected(workspace)
+        tail = _tail(workspace, database, [one.source for one in declared])
+        log = cls(workspace, database, clock, declared, load_identifier_types(workspace), tail)
+        log.judge()
         return log
 
     def refresh(self) -> None:
+        """Ask anew who may not be stored, and which parts there are."""
+        self.judge()
+        self.tail.look()
+
+    def judge(self) -> None:
         """Ask anew who may not be stored."""
         workspace, now = self.workspace, self.clock()
         settings = workspace.settings
@@ -142,32 +157,40 @@ class Log:
             self._readers = {one.source: Reader.of(one, terms, now) for one in self.declared}
             self._made_for = made_for
 
-    def sources(self) -> tuple[str, ...]:
-        """Return the sources whose events come by the log."""
-        return tuple(self._readers)
+    def read(self, part: Part, place: Place | None) -> Iterator[tuple[Read, list[LiveEvent]]]:
+        """Yield what stands behind a place: each piece that was read, with the events that will be taken in."""
+        for piece in self.tail.read(part, place):
+            yield piece, self._events(part, piece)
 
-    def taken(self) -> dict[str, Place]:
-        """Return the place behind what the lake has of each source."""
-        root = self.workspace.log_path
-        found = {
-            name: behind([*taken_paths(self.database, name), *map(str, (root / KEPT / name).glob("*"))])
-            for name in self._readers
-        }
-        return {name: place for name, place in found.items() if place is not None}
+    def between(self, part: Part, place: Place | None, until: Place) -> list[LiveEvent]:
+        """Return the events of a piece that was read before, once more."""
+        return self._events(part, self.tail.between(part, place, until))
 
-    def read(
-        self, source: str, place: Place | None, until: Place | None = None
-    ) -> Iterator[tuple[Read, list[LiveEvent]]]:
-        """Yield what stands behind a place: each piece that was read, with the events that will be taken in.
+    def knows(self, part: Part) -> bool:
+        """Say whether a part is of a source that is declared."""
+        return source_of(part) in self._readers
 
-        With `until` only what stands before it: what was read once is read once more.
-        """
-        root, reader = self.workspace.log_path, self._readers[source]
-        for piece in read_on((root / source, root / KEPT / source), place):
-            kept = piece if until is None else piece.before(until)
-            yield kept, reader.read([entry for _, entry in kept.entries])
-            if until is not None:
-                return
+    def _events(self, part: Part, piece: Read) -> list[LiveEvent]:
+        return self._readers[source_of(part)].read([entry for _, entry in piece.entries])
+
+
+def _tail(workspace: Workspace, database: Engine, sources: Sequence[str]) -> Tail:
+    settings, paths = workspace.settings.log, partial(taken_paths, database)
+    if isinstance(settings, KafkaSettings):
+        checkpoints = workspace.state_path / CHECKPOINTS
+        return TopicsTail(settings, sources, workspace.lake_path, checkpoints, paths)
+    return SpoolTail(workspace.log_path, sources, paths)
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+_Held = TypeVar("_Held", bound=_Closes)
+
+
+def _all(_part: Part) -> bool:
+    return True
 
 
 class Opened:
@@ -176,46 +199,103 @@ class Opened:
     def __init__(self, workspace: Workspace, log: Log, name: str, state: Path, words: Words, denials: Denials) -> None:
         self.name = name
         self.newest: datetime | None = None
-        self._reached: dict[str, Place] | None = None
+        self._parts: tuple[Part, ...] | None = None
+        self._sure = False
+        self._reached: dict[Part, Place] = {}
         self._log, self._stack = log, ExitStack()
         key = workspace.token_key()
         resolver_store = self._held(LmdbStore(state, durable=False))
-        self._seen = Seen(self._held(LmdbStore(workspace.state_path / FOLDER / _SEEN, durable=False)), key)
+        seen = Seen(self._held(LmdbStore(workspace.state_path / FOLDER / _SEEN, durable=False)), key)
+        self._turns = self._held(Turns(workspace.state_path / FOLDER))
+        self._home = home_of(workspace.state_path / FOLDER).encode()
         identity: IdentityConfig = load_identity(workspace)
-        self.applier = Applier(
-            Resolver(resolver_store, identity), served_by(workspace), words, denials, self._seen, key
-        )
+        self.applier = Applier(Resolver(resolver_store, identity), served_by(workspace), words, denials, seen, key)
 
-    def _held(self, store: LmdbStore) -> LmdbStore:
-        self._stack.callback(store.close)
-        return store
+    def _held(self, held: _Held) -> _Held:
+        self._stack.callback(held.close)
+        return held
 
-    def catch_up(self, live: Live) -> int:
-        """Apply what stands behind the generation's places, piece by piece; return how many events that was."""
-        if self._reached is None:
-            with live.change() as change:
-                self._reached = places(change.get)
-        return sum(self._caught_up(live, source) for source in self._log.sources())
+    def catch_up(self, live: Live, mine: Callable[[Part], bool] = _all, patience: float = 0.0) -> int:
+        """Apply what stands behind the generation's places, piece by piece; return how many events that was.
 
-    def _caught_up(self, live: Live, source: str) -> int:
-        count, reached = 0, {} if self._reached is None else self._reached
-        until = self.applier.pending(source, reached.get(source))
-        if until is not None:  # answered, and not served before the end came
-            for read, events in self._log.read(source, reached.get(source), until):
-                count += self._apply(live, source, read, events)
-        for read, events in self._log.read(source, reached.get(source)):
-            self.applier.answered(events, source, reached.get(source), read)
-            self._seen.keep()
-            count += self._apply(live, source, read, events)
+        `mine` says which parts of the log are read here; `patience` how long to wait for something to read.
+        """
+        tail, parts = self._log.tail, tuple(filter(mine, self._log.tail.parts()))
+        if parts != self._parts or not self._sure:
+            self._go_over(live, parts)
+        tail.follow(self.places())
+        tail.wait(patience)
+        return sum(self._caught_up(live, part) for part in parts)
+
+    def catch_up_wholly(self, live: Live) -> int:
+        """Apply all that the log holds now; return how many events that was."""
+        ends, count, idle = self._log.tail.ends(), self.catch_up(live), 0
+        while any((place := self._reached.get(part)) is None or place.at < end for part, end in ends.items()):
+            before = dict(self._reached)
+            count += self.catch_up(live, patience=_PATIENCE)
+            idle = 0 if self._reached != before else idle + 1
+            if idle > _IDLE:
+                raise LogSilent
         return count
 
-    def _apply(self, live: Live, source: str, read: Read, events: Sequence[LiveEvent]) -> int:
-        with live.change() as change:
-            self.applier.apply(change, events, source, read)
-        if self._reached is not None:
-            self._reached[source] = read.place
-        self.newest = max((event.received_at for event in events), default=self.newest)
-        return len(events)
+    def places(self) -> dict[Part, Place | None]:
+        """Return how far each part that is read here is served."""
+        return {part: self._reached.get(part) for part in self._parts or ()}
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Have what is served to oneself, among the workers of a workspace."""
+        return self._turns.serving()
+
+    def behind(self) -> Mapping[Part, int]:
+        """Return how many entries wait of each part that is read here, where they can be counted."""
+        return self._log.tail.behind(self.places())
+
+    def _go_over(self, live: Live, parts: tuple[Part, ...]) -> None:
+        """Read these parts from now on; whoever read them before may have left something half done."""
+        with self._turns.answering(), self._turns.serving(), live.change() as change:
+            if (change.get(HOME) or self._home) != self._home:
+                raise ServedElsewhere
+            change.put(HOME, self._home)
+            self._finish(change, None)
+            self._reached, self._parts, self._sure = places(change.get), parts, True
+
+    def _caught_up(self, live: Live, part: Part) -> int:
+        count = 0
+        for read, events in self._log.read(part, self._reached.get(part)):
+            with ExitStack() as serving:
+                with self._turns.answering():
+                    answers = self.applier.answered(events, part, self._reached.get(part), read)
+                    serving.enter_context(self._turns.serving())
+                self._serve(live, events, answers)
+            count += len(events)
+            self.newest = max((event.received_at for event in events), default=self.newest)
+        return count
+
+    def _serve(self, live: Live, events: Sequence[LiveEvent], answers: Answers) -> None:
+        part, begin = answers.to.part, answers.to.begin
+        self._sure = False  # until it has come to its end; else all is looked at anew
+        for tried in range(_TRIES):
+            try:
+                with live.change() as change:
+                    self._finish(change, answers.to)
+                    if places(change.get).get(part) != begin:
+                        raise OthersPart(part)
+                    self.applier.apply(change, events, answers)
+                break
+            except Overtaken:  # something else of what was read is another by now: once more, from what is there
+                if tried == _TRIES - 1:
+                    raise
+        self._reached[part], self._sure = answers.to.end, True
+
+    def _finish(self, change: Change, before: Begun | None) -> None:
+        """Serve what was answered in earlier turns and not served: whoever had it to do was killed, or failed."""
+        for one in self.applier.begun():
+            later = before is not None and one.turn >= before.turn
+            if later or self._reached.get(one.part) == one.end or not self._log.knows(one.part):
+                continue
+            if places(change.get).get(one.part) == one.begin:
+                events = self._log.between(one.part, one.begin, one.end)
+                self.applier.apply(change, events, self.applier.kept(one.part))
 
     def close(self) -> None:
         """Let go of the files."""
@@ -237,5 +317,5 @@ def served_by(workspace: Workspace) -> Served:
 
 def begun_at(change: Change, log: Log) -> None:
     """Say in a new generation how far into the log the lake is that it was made from."""
-    for source, place in log.taken().items():
-        put_place(change, source, place)
+    for part, place in log.tail.taken().items():
+        put_place(change, part, place)

@@ -13,10 +13,12 @@ from typing import Any, Final
 from consent.model import Decision
 from ingestion.live import LiveEvent, Named
 from profiles import render
-from profiles.config import ProfileSettings
+from profiles.config import ProfileSettings, Trait
 from profiles.mask import masked_identifier
 from profiles.model import ABSENT, CERTAIN, SHOWN, Link
+from profiles.online import sessions
 from profiles.online.person import Person, words_of
+from profiles.online.sessions import Known
 from profiles.online.traits import Happening, after, together, without
 from profiles.rulebook import Rulebook
 
@@ -145,21 +147,44 @@ def happened(person: Person, event: LiveEvent, record_key: str, served: Served) 
         event.occurred_at, order, order and (event.source, event.order_id) not in person.orders, units,
         int(event.quantity or 0),
     )  # fmt: skip
-    may = set(person.header["records"][record_key]["purposes"])
-    for purpose in sorted(may & set(person.views)):
+    may = sorted(set(person.header["records"][record_key]["purposes"]) & set(person.views))
+    alike, gap, length = _alike(person), served.settings.sessions.gap, served.settings.timeline.length
+    asked = {p: told for p in may if (told := _sessions(person.views[p], served))}
+    known = {purpose: _known((person, alike), purpose, length) for purpose in asked}
+    lived = _lived(person, event, record_key)
+    for purpose in may:
         view = person.views[purpose]
         masked = {w["field"] for w in view["withheld"]}
         before = datetime.fromisoformat(view["as_of"])
         now = max(before, event.occurred_at)
         declared = without(served.settings.traits, masked)
         view["traits"] = after(view["traits"], one, declared, (before, now))
+        if purpose in asked:
+            both = known[purpose], known[purpose].after(lived, alike, purpose)
+            view["traits"] |= sessions.after(view["traits"], both, asked[purpose], gap, now)
         view["as_of"] = render.moment(now)
         view["identifiers"] = _identified(view["identifiers"], event.identifiers, masked)
-    person.timeline = _lived(person, event, record_key, served.settings.timeline.length)
+    person.timeline = _cut(lived, alike, length)
+
+
+def _sessions(view: Mapping[str, Any], served: Served) -> list[Trait]:
+    return sessions.declared(served.settings, {w["field"] for w in view["withheld"]})
+
+
+def _known(of: tuple[Person, Mapping[str, tuple[str, ...]]], purpose: str, length: int) -> Known:
+    person, alike = of
+    return Known.of(person.timeline, alike, purpose, length)
+
+
+def _alike(person: Person) -> dict[str, tuple[str, ...]]:
+    """Return which purposes may use each record of a person."""
+    return {key: tuple(one["purposes"]) for key, one in person.header["records"].items()}
 
 
 def joined(person: Person, other: Person, served: Served) -> None:
     """Bring the past of a profile of nobody to the person whose it is, for each purpose that sees both."""
+    mine, length = (person, _alike(person)), served.settings.timeline.length
+    others = other, _alike(other)
     person.header["records"] |= other.header["records"]
     person.header["size"] = len(person.header["records"])
     for token, link in other.header["tokens"].items():
@@ -171,9 +196,14 @@ def joined(person: Person, other: Person, served: Served) -> None:
         theirs = other.views.get(purpose)
         if theirs is not None:
             masked = {w["field"] for w in view["withheld"]}
-            view["traits"] = together(view["traits"], theirs["traits"], without(served.settings.traits, masked))
+            told, was = _sessions(view, served), (view["traits"], theirs["traits"])
+            view["traits"] = together(*was, without(served.settings.traits, masked))
             view["identifiers"] = _merged(view["identifiers"], theirs["identifiers"])
             view["as_of"] = max(view["as_of"], theirs["as_of"], key=datetime.fromisoformat)
+            if told:
+                known = (_known(mine, purpose, length), _known(others, purpose, length))
+                now = datetime.fromisoformat(view["as_of"])
+                view["traits"] |= sessions.together(was, known, told, served.settings.sessions.gap, now)
     person.timeline = _newest([*person.timeline, *other.timeline])
 
 
@@ -186,8 +216,8 @@ def _merged(left: Iterable[dict[str, str]], right: Iterable[dict[str, str]]) -> 
     return [found[key] for key in sorted(found)]
 
 
-def _lived(person: Person, event: LiveEvent, record_key: str, length: int) -> list[dict[str, Any]]:
-    """Return a timeline with one more event: a line joins its order, everything else stands alone."""
+def _lived(person: Person, event: LiveEvent, record_key: str) -> list[dict[str, Any]]:
+    """Return a timeline with one more event, whole: a line joins its order, everything else stands alone."""
     mine = (event.source, event.order_id, record_key)
     if event.order_id is not None:
         for entry in person.timeline:
@@ -195,9 +225,9 @@ def _lived(person: Person, event: LiveEvent, record_key: str, length: int) -> li
                 entry["amount"] = float(Decimal(str(entry["amount"] or 0)) + Decimal(str(event.amount or 0)))
                 entry["line_count"] += 1
                 entry["lines"] = sorted([*entry["lines"], _line(event)], key=_dearest)
-                return person.timeline
-    purposes = {key: tuple(one["purposes"]) for key, one in person.header["records"].items()}
-    return _cut(_newest([_entry(event, record_key), *person.timeline]), purposes, length)
+                entry["at"] = min(entry["at"], render.moment(event.occurred_at), key=datetime.fromisoformat)
+                return _newest(person.timeline)
+    return _newest([_entry(event, record_key), *person.timeline])
 
 
 def _entry(event: LiveEvent, record_key: str) -> dict[str, Any]:

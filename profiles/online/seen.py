@@ -17,8 +17,9 @@ _DAYS: Final = 2
 class Seen:
     """`Doubles` in a store of its own: a publication does not make what was sent before be news again.
 
-    The first of a message id is the one that stands first in the log, so that reading the log again from any place,
-    in pieces of any size, tells the same event for it.
+    The first of a message id is the one that stands first in its part of the log, so that reading the log again from
+    any place, in pieces of any size, tells the same event for it. Parts have no order among them: there it is the one
+    that was met first, and stays it.
     """
 
     def __init__(self, store: LmdbStore, secret: bytes) -> None:
@@ -33,6 +34,8 @@ class Seen:
         keys = [_key(day - timedelta(days=back), digest) for back in range(_DAYS)]
         told = [raw for key in keys if (raw := self._fresh.get(key) or self._store.get(key)) is not None]
         before = min((tuple(orjson.loads(raw)) for raw in told), default=None)
+        if before is not None and before[0] != place[0]:
+            return False
         if before is None or place < before:
             self._fresh[keys[0]] = orjson.dumps(place)
             self._day = max(day, self._day or day)

@@ -1,48 +1,52 @@
-"""The stream worker: it follows the event log and keeps the served generation up to date. One for a workspace.
+"""The stream worker: it follows its parts of the event log and keeps the served generation up to date.
 
 It goes on where the generation says that it has come to. Where another generation is served it goes over to that one,
 which its publisher has brought up to date before it was served.
 """
 
-import fcntl
 import logging
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import lmdb
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.clock import Clock
-from infra.errors import Held, KindredError
+from infra.errors import KindredError
 from infra.serving.store import Live, ServingStore
 from profiles.online.opened import Log, Opened
+from profiles.online.shares import Shares
 
 LOG = logging.getLogger("kindred.stream")
 _IDLE: Final = 0.01
+# How long it waits where it is told that something has come; a file is looked at instead.
+_PATIENCE: Final = 0.05
 _AILING: Final = 1.0
 # How often it asks anew who may not be stored, and how sources are declared.
 _REFRESH: Final = 1.0
-LOCK: Final = "worker.lock"
 
 
 @dataclass(slots=True)
 class Worker:
-    """One worker over a serving store; `opener` gives the online path over a generation by its name."""
+    """One worker over a serving store; `opener` gives the online path over a generation by its name.
+
+    `shares` says which parts of the log it reads.
+    """
 
     serving: ServingStore
     log: Log
     opener: Callable[[str], Opened]
     clock: Clock
+    shares: Shares
     _at: tuple[Live, Opened] | None = None
     _refreshed: datetime | None = None
     applied: int = 0
     trouble: str = ""
+    waiting: Mapping[str, int] = field(default_factory=dict)
     _said: str = field(default="", repr=False)
     _behind: float = 0.0
     _told: str = ""
@@ -55,11 +59,13 @@ class Worker:
         now = self.clock()
         if self._refreshed is None or (now - self._refreshed).total_seconds() >= _REFRESH:
             self.log.refresh()
+            self.shares.look(self.log.tail.parts())
+            self.waiting = {} if self._at is None else self._at[1].behind()
             self._refreshed = now
         live, opened = self._current()
         if live is None or opened is None:
             return 0
-        count = opened.catch_up(live)
+        count = opened.catch_up(live, self.shares.owns, _PATIENCE)
         self.applied += count
         if count and opened.newest is not None:
             self._behind = max(0.0, (self.clock() - opened.newest).total_seconds())
@@ -73,7 +79,8 @@ class Worker:
         if name is None:
             return None, None
         opened = self.opener(name)
-        self._at = (self.serving.live(name), opened)
+        with opened.alone():  # what is opened for writing may be made longer
+            self._at = (self.serving.live(name), opened)
         if name != self._told:  # not after each trouble, which is told by itself
             LOG.info("the online path goes on in generation %s", name)
             self._told = name
@@ -103,6 +110,7 @@ class Worker:
                 stop.wait(self._rested())
         finally:
             self.leave()
+            self.log.tail.close()
 
     def _rested(self) -> float:
         try:
@@ -117,22 +125,3 @@ class Worker:
             return _AILING
         self.trouble = self._said = ""
         return 0.0 if moved else _IDLE
-
-
-class OnlyOne:
-    """The lock of the one worker of a workspace; the system lets it go with the process."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-
-    def __enter__(self) -> Self:
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._handle)
-            raise Held("another process of this workspace keeps served profiles up to date; end it first") from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._handle)

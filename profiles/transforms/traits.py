@@ -108,7 +108,7 @@ def _text(trait: Trait, as_of: Moment) -> Column:
     suffix = f"_{trait.window_days}" if trait.window_days else ""
     if trait.compute in ("first_seen", "last_seen"):
         return _moment("first_at" if trait.compute == "first_seen" else "last_at")
-    if trait.compute in ("first_order", "last_order"):
+    if trait.compute in ("first_order", "last_order", "session_start", "session_end"):
         return _moment(trait.compute)
     if trait.compute == "favourites":
         kept = f.slice(f.col("favourites")[f.lit(trait.of)], 1, trait.take)
@@ -125,6 +125,7 @@ def _figures(compute: str, suffix: str, as_of: Moment) -> Column:
         "order_total": _money(units),
         "item_count": f.coalesce(f"items{suffix}", f.lit(0)),
         "average_order": _money(f.try_divide(units, orders)),
+        "session_count": f.coalesce(f"sessions{suffix}", f.lit(0)),
         "days_since_order": today - f.col("last_day"),
         "preferred_channel": f.col("channel"),
     }

@@ -36,6 +36,7 @@ from ingestion.collector.intake import Intake, Receipt, taken
 from ingestion.collector.wire import read
 from profiles import serving
 from profiles.online.opened import Ledger, Log, Opened
+from profiles.online.tails import Tail
 
 TEMPLATES = Path(__file__).parents[2] / "api" / "templates" / "workspace"
 SOURCE = (
@@ -89,23 +90,31 @@ class OnlineWorld:
         )  # fmt: skip
         officer.record(self.desk, said)
 
-    def entries(self, events: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    def entries(self, events: Sequence[Mapping[str, Any]], *, keyed: bool = False) -> list[Entry]:
         """Return the entries that the collector makes of a request's events."""
         raw = orjson.dumps({"batch": list(events)})
         key = self.workspace.token_key()
         intake = Intake(
             lambda kind, value: token(key, kind, value), lambda m: record_token(key, "web", m), lambda: "minted"
         )
-        return taken(read(raw), Receipt(self.now.isoformat()), intake, keyed=False).entries
+        return taken(read(raw), Receipt(self.now.isoformat()), intake, keyed=keyed).entries
 
     def send(self, *events: Mapping[str, Any], seconds: float = 60.0) -> None:
         """Have the log hold events, each with a moment of its own, in one request."""
+        asyncio.run(self._append(self.entries(self.stamped(events, seconds))))
+
+    def keyed(self, *events: Mapping[str, Any], seconds: float = 60.0) -> list[Entry]:
+        """Return the entries of a request's events, each with a moment of its own, for a log that orders by keys."""
+        return self.entries(self.stamped(events, seconds), keyed=True)
+
+    def stamped(self, events: Sequence[Mapping[str, Any]], seconds: float) -> list[dict[str, Any]]:
+        """Return events with a moment and an id of their own."""
         stamped = []
         for event in events:
             self.sent += 1
             self.now += timedelta(seconds=seconds)
             stamped.append({"messageId": f"m-{self.sent}", "timestamp": self.now.isoformat(), **event})
-        asyncio.run(self._append(self.entries(stamped)))
+        return stamped
 
     async def _append(self, entries: list[Entry]) -> None:
         log = Spool.open(self.workspace.log_path, SpoolSettings(), clock=self.clock, suffix=lambda: f"{self.sent:08x}")
@@ -123,11 +132,12 @@ class OnlineWorld:
         build.build(folder, config, model, {}, Resolved((), (), ()), 1)
         return folder
 
-    def opened(self, state: Path, name: str = "g1") -> Opened:
+    def opened(self, state: Path, name: str = "g1", tail: Tail | None = None) -> Opened:
         log = Log.of(self.workspace, self.database, self.clock)
+        log.tail = log.tail if tail is None else tail
         desk = self.desk
         found = Opened(self.workspace, log, name, state, Ledger(desk, self.clock), Denied(desk.overlay))
-        self._opened.append(found)
+        self._opened += [found, log.tail]
         return found
 
     def shut(self) -> None:

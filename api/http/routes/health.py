@@ -1,6 +1,6 @@
 """Whether the server lives, whether it can answer, and how much it has answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -96,7 +96,18 @@ def _followed(told: Json) -> str:
         f"# TYPE kindred_online_behind_seconds gauge\nkindred_online_behind_seconds {told['behind_seconds']}\n"
         f"# TYPE kindred_online_events_total counter\nkindred_online_events_total {told['applied']}\n"
         f"# TYPE kindred_online_waits gauge\nkindred_online_waits {ails}\n"
-    )
+    ) + _unread(told["waiting"])
+
+
+def _unread(waiting: Mapping[str, int]) -> str:
+    """Return how many entries of each partition of the log are not served yet; nothing for a log that has none."""
+    if not waiting:
+        return ""
+    lines = [
+        f'kindred_online_unread_entries{{source="{source}",partition="{number}"}} {count}\n'
+        for source, _, number, count in ((*part.partition("/"), count) for part, count in sorted(waiting.items()))
+    ]
+    return "# TYPE kindred_online_unread_entries gauge\n" + "".join(lines)
 
 
 def _taking_in(sources: Tended) -> dict[str, str]:
@@ -111,7 +122,9 @@ def _online(asked: Callable[[], Json]) -> str:
     told = asked()
     if told["trouble"]:
         return f"waits: {told['trouble']}"
-    return f"{told['behind_seconds']:.3f} s behind"
+    waiting = told["waiting"]
+    unread = f", {sum(waiting.values()):,} entries of {len(waiting)} partitions unread" if waiting else ""
+    return f"{told['behind_seconds']:.3f} s behind{unread}"
 
 
 def _sources(sources: Tended, at: datetime) -> str:

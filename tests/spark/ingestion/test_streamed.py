@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from brokers import LocalBroker
 
+import ingestion.store
+from infra.database import open_database
 from infra.kafka.lag import entries_behind
 from infra.log.kafka import KafkaLog
 from infra.log.port import Entry
 from infra.workspace import Workspace
+from ingestion.connectors.topics import taken_up_to
+from ingestion.store import taken_paths
 from ingestion.tables import EVENTS, LANDED
 
 pytestmark = pytest.mark.spark
@@ -52,6 +56,16 @@ def behind(shop: Any) -> int | None:
     return None if found is None else found["web"]
 
 
+def in_the_lake(shop: Any) -> dict[int, int]:
+    """Return by partition up to where the lake has the topic, as the online path would begin behind it."""
+    workspace = Workspace.open(shop.root)
+    taken = taken_paths(open_database(workspace, ingestion.store.METADATA), "web")
+    topic, checkpoints = workspace.settings.log.topic("web"), workspace.state_path / "topics"  # type: ignore[union-attr]
+    found = taken_up_to(workspace.lake_path, checkpoints, "web", topic, taken)
+    assert len({place.segment for place in found.values()}) == 1
+    return {number: place.at for number, place in found.items()}
+
+
 class Died(Exception):
     """The power went."""
 
@@ -63,15 +77,18 @@ def test_a_topic_is_taken_in_once(shop: Any, monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(Died):
             shop.run()
     assert behind(shop) == 0
+    assert set(in_the_lake(shop).values()) == {0}
     send(shop, *range(15, 25))
     assert behind(shop) == 10
     assert shop.run(resume=True)["web"]["accepted"] == 20
+    assert sum(in_the_lake(shop).values()) == 20
     account = shop.run()["web"]
     assert (account["read"], account["accepted"], account["duplicate"]) == (10, 5, 5)
     assert behind(shop) == 0
     assert shop.run()["all"]["read"] == 0
     assert shop.read(EVENTS).count() == 25
     assert shop.read(LANDED).count() == 30
+    assert sum(in_the_lake(shop).values()) == 30
     again = shop.again("web", since=-48)["web"]
     assert (again["read"], again["accepted"], again["duplicate"]) == (30, 0, 30)
     assert shop.read(EVENTS).count() == 25

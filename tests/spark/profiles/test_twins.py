@@ -11,6 +11,7 @@ from profiles.config import Survivorship
 from profiles.model import Claim, Proof
 from profiles.reach import link_class, proven
 from profiles.score import quintile
+from profiles.sessions import reaching, sessions
 from profiles.survive import survivor
 
 pytestmark = pytest.mark.spark
@@ -99,3 +100,37 @@ def test_proof_reaches_the_same_records_in_both_tongues(spark: Any) -> None:
     )
     assert {r["record_key"]: r["link"] for r in found.collect()} == wanted
     assert set(wanted.values()) == {"own", "verified", "probable"}
+
+
+def test_sessions_are_the_same_in_both_tongues(spark: Any) -> None:
+    from profiles.transforms.sessions import counted
+
+    random = Random(30)  # noqa: S311 - drawn rows, no secrets
+    gap, as_of = timedelta(minutes=30), EPOCH + timedelta(days=20)
+    members, rows = [], []
+    for person in range(120):
+        for record in range(random.randint(1, 3)):
+            key = f"{person}-{record}"
+            members.append((f"p{person}", random.choice(["a", "b"]), key))
+            for _ in range(random.randint(0, 12)):
+                day = timedelta(days=random.choice([0, 12, 13, 19, 21]))
+                pause = timedelta(
+                    minutes=random.choice([0, 29, 30, 31, 60, 61, 1_400]), microseconds=random.randint(0, 1)
+                )
+                rows.append((key, EPOCH + day + pause))
+    known = spark.createDataFrame(members, "profile_id string, scope string, record_key string")
+    happened = spark.createDataFrame(rows, "record_key string, at timestamp")
+    found = {(r["profile_id"], r["scope"]): r for r in counted(known, happened, gap, as_of, [7]).collect()}
+    of: dict[tuple[str, str], list[datetime]] = {}
+    for person, scope, key in members:
+        of.setdefault((person, scope), []).extend(at for mine, at in rows if mine == key)
+    wanted = {key: sessions(moments, gap) for key, moments in of.items() if moments}
+    assert set(found) == set(wanted)
+    for key, told in wanted.items():
+        row, border = found[key], as_of - timedelta(days=7)
+        past = [one for one in told if one.first <= as_of]
+        assert (row["sessions"], row["sessions_7"]) == (len(told), reaching(past, border))
+        assert [row[name].astimezone(UTC) for name in ("session_start", "session_end")] == [
+            told[-1].first,
+            told[-1].last,
+        ]

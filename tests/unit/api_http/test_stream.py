@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from online_world import OnlineWorld, content, random_days, whose
 
-from api.http.following import STATUS
+from api.http.following import status_name
 from infra.keyvalue import LmdbStore
 from infra.serving.embedded import Generations
 from profiles.online.opened import FOLDER as STATE
@@ -56,7 +56,7 @@ def test_what_is_sent_is_served_within_moments(world: OnlineWorld) -> None:
     generations = published(world)
     process = worker(world)
     try:
-        until((world.workspace.state_path / STATE / STATUS).is_file)
+        until((world.workspace.state_path / STATE / status_name(0)).is_file)
         world.send({"type": "page", "name": "Home", "anonymousId": "c-1"})
         until(lambda: bool(whose(world, generations.current(), "cookie", "c-1")))
         second = worker(world)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,44 @@ def test_who_is_restricted_is_not_served(world: OnlineWorld, served: LmdbStore, 
     world.send(LOGIN)
     opened.catch_up(served)
     assert not content(served)
+
+
+def test_visits_are_sessions_though_events_come_late(tmp_path: Path, served: LmdbStore) -> None:
+    """A pause of 31 minutes parts two sessions, an event that comes late joins them, a log-in brings its past."""
+    world = OnlineWorld.of(tmp_path / "visits")
+    page = world.workspace.root / "profiles.yaml"
+    page.write_text(page.read_text().replace("traits:\n", f"traits:\n{VISITS}"))
+    try:
+        opened = world.opened(world.state(tmp_path / "state"))
+        at = [(world.now + timedelta(minutes=minute)).isoformat() for minute in (0, 31, 20, 200, 205)]
+        world.now += timedelta(hours=6)
+        world.send({**PAGE, "timestamp": at[0]}, {**PAGE, "timestamp": at[1]})
+        opened.catch_up(served)
+        (visitor,) = whose(world, served, "cookie", "c-1")
+        assert visits(served, visitor) == (2, 2, "2026-11-02T09:31:00Z", "2026-11-02T09:31:00Z")
+        world.send({**PAGE, "timestamp": at[2]})
+        opened.catch_up(served)
+        assert visits(served, visitor) == (1, 1, "2026-11-02T09:00:00Z", "2026-11-02T09:31:00Z")
+        world.send({**LOGIN, "anonymousId": "c-9", "timestamp": at[4]}, {**PAGE, "timestamp": at[3]})
+        opened.catch_up(served)
+        world.send({**LOGIN, "timestamp": at[4]})
+        opened.catch_up(served)
+        (person,) = whose(world, served, "customer", "u-1")
+        assert whose(world, served, "cookie", "c-1") == (person,)
+        assert visits(served, person) == (2, 2, "2026-11-02T12:20:00Z", "2026-11-02T12:25:00Z")
+    finally:
+        world.close()
+
+
+VISITS = (
+    "  - {name: visits, compute: session_count}\n  - {name: visits_30d, compute: session_count, window_days: 30}\n"
+    "  - {name: visit_start, compute: session_start}\n  - {name: visit_end, compute: session_end}\n"
+)
+
+
+def visits(store: LmdbStore, profile_id: str) -> tuple[Any, ...]:
+    told = traits(store, profile_id)
+    return told["visits"], told["visits_30d"], told["visit_start"], told["visit_end"]
 
 
 @pytest.mark.parametrize("seed", range(12))

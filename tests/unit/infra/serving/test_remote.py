@@ -12,8 +12,8 @@ from valkeys import Valkey, valkey
 from infra.errors import Held, Unavailable
 from infra.serving.breaker import Breaker
 from infra.serving.remote import RemoteGenerations
-from infra.serving.store import StoreFull
-from infra.serving.wire import Overtaken, StoreAway, StoreEmptied
+from infra.serving.store import Overtaken, StoreFull
+from infra.serving.wire import StoreAway, StoreEmptied
 
 
 @pytest.fixture
