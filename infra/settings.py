@@ -82,6 +82,12 @@ class OidcSettings(Section):
         return value
 
 
+class ChangesSettings(Section):
+    """The change feed: what became of people, for who follows it."""
+
+    keep_days: int = Field(default=30, ge=1, description="that changes can be asked for; who comes later reads anew")
+
+
 class ServingSettings(Section):
     """Where the API listens. Loopback unless said otherwise."""
 
@@ -96,6 +102,7 @@ class ServingSettings(Section):
     people_per_day: int = Field(
         default=100_000, ge=1, description="different people that a key may read in a day (UTC), unless it says its own"
     )
+    changes: ChangesSettings = ChangesSettings()
     segment: SegmentSettings | None = Field(default=None, description="Segment's Profile API; off unless it is here")
     oidc: OidcSettings | None = Field(default=None, description="bearer tokens of an identity provider")
     store: str = Field(

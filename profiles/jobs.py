@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
@@ -18,7 +19,9 @@ from consent.overlay import DenyOverlay
 from consent.screen import screen
 from infra import shelf
 from infra.identifiers import load_identifier_types
+from infra.ids import Token
 from infra.runtime import Runtime
+from infra.serving.store import ServingStore
 from profiles import account
 from profiles.config import ProfileSettings, load_settings
 from profiles.errors import TablesAhead
@@ -28,6 +31,7 @@ from profiles.publish import PUBLISHED, Bring, Edition, Filler, is_published, pu
 from profiles.retention import withheld
 from profiles.rulebook import Rulebook
 from profiles.serving import STALENESS_SECONDS, serving_store
+from profiles.start import Start
 from profiles.tables import (
     PROFILE_CONSENT,
     PROFILE_GRAPH,
@@ -51,6 +55,16 @@ class Built:
     number: int
     started_at: datetime
     tables: Mapping[str, int]
+
+
+class Told(Protocol):
+    """The change feed, as a publication tells it; the composition root hands it in."""
+
+    def served(self, generations: ServingStore, overlay: DenyOverlay, start: Start | None) -> int:
+        """Tell what the generation that was just served changed."""
+
+    def relieved(self, generations: ServingStore, overlay: DenyOverlay, tokens: Sequence[Token]) -> int:
+        """Tell what the overlay lets be seen again, and that with it the generation was told whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +218,9 @@ def _account(runtime: Runtime) -> dict[str, object]:
 
 
 def publish(
-    runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Filler] = (), bring: Bring | None = None
-) -> dict[str, object]:
+    runtime: Runtime, arguments: Mapping[str, str], fillers: Sequence[Filler] = (), bring: Bring | None = None,
+    told: Told | None = None,
+) -> dict[str, object]:  # fmt: skip
     """Serve what was built: a new generation beside the live one, one switch, then the overlay is relieved.
 
     Readers look at the pointer every `STALENESS_SECONDS`; a denial that the new generation has taken in is
@@ -216,12 +231,19 @@ def publish(
     run, workspace = runtime.run, runtime.workspace
     edition = _edition(runtime, run_facts(run.id, run.number, run.started_at))
     edition = replace(edition, whole="yes" in {arguments.get("whole"), arguments.get("full")})
-    counts = {} if is_published(edition) else publish_edition(edition, fillers, bring)
+    counts = {}
+    if not is_published(edition):
+        counts = publish_edition(edition, fillers, bring, lambda start: _tell(edition, told, start))
+    elif told is not None:
+        _tell(edition, told, None)  # whoever served it may have come no farther
     time.sleep(2 * STALENESS_SECONDS)
     overlay = DenyOverlay.open(workspace.serving_path)
     try:
+        denied = [Token(token) for token, _ in overlay.denials()]
         relieved = overlay.purge(as_of=run.started_at, through=mirrored_through(runtime.database))
         denials = overlay.denials()
+        if told is not None:
+            told.relieved(edition.generations(), overlay, denied)
     finally:
         overlay.close()
     for line in funnel.told(runtime.database, run.id, "serve", account.viewed(workspace.lake_path, denials)):
@@ -231,6 +253,16 @@ def publish(
         f"{counts.get('views_changed', 0):,} new or changed, {counts.get('views_removed', 0):,} removed"
     )
     return {"generation": edition.name, **counts, "denials_taken_in": relieved}
+
+
+def _tell(edition: Edition, told: Told | None, start: Start | None) -> None:
+    if told is None:
+        return
+    overlay = DenyOverlay.open(edition.serving)
+    try:
+        told.served(edition.generations(), overlay, start)
+    finally:
+        overlay.close()
 
 
 def _edition(runtime: Runtime, facts_of_run: Mapping[str, object]) -> Edition:
@@ -244,8 +276,9 @@ def _edition(runtime: Runtime, facts_of_run: Mapping[str, object]) -> Edition:
 
 
 def publish_again(
-    runtime: Runtime, built: Built, fillers: Sequence[Filler] = (), bring: Bring | None = None
-) -> dict[str, object]:
+    runtime: Runtime, built: Built, fillers: Sequence[Filler] = (), bring: Bring | None = None,
+    told: Told | None = None,
+) -> dict[str, object]:  # fmt: skip
     """Serve once more, whole, what a run built: after a store was lost or damaged, or was rolled back.
 
     What it judged it judged then, so the overlay keeps every refusal of since. Raise `TablesAhead` where a run that
@@ -257,6 +290,6 @@ def publish_again(
             raise TablesAhead(table.name)
     facts_of_run = run_facts(built.run, built.number, built.started_at)
     edition = _edition(runtime, facts_of_run)
-    counts = publish_edition(replace(edition, whole=True), fillers, bring)
+    counts = publish_edition(replace(edition, whole=True), fillers, bring, lambda start: _tell(edition, told, start))
     runtime.say(f"published: {counts['views']:,} views of {counts['profiles']:,} profiles")
     return {"generation": edition.name, **counts}

@@ -16,6 +16,7 @@ from api.cli.erasable import house
 from api.cli.fingerprint import fingerprint
 from api.cli.obeying import obey
 from api.cli.tables import TABLES
+from api.cli.telling import Telling
 from api.cli.watched import Watched
 from consent.config import load_policy
 from consent.erasure import workflow
@@ -48,7 +49,8 @@ def _filler(runtime: Runtime) -> Filler:
 
 
 def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
-    return profiles.jobs.publish(runtime, arguments, (_filler(runtime),), bringing(runtime, system_clock))
+    told = Telling(runtime, system_clock)
+    return profiles.jobs.publish(runtime, arguments, (_filler(runtime),), bringing(runtime, system_clock), told)
 
 
 def _publish_again(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
@@ -57,7 +59,8 @@ def _publish_again(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, 
     if last is None:
         raise NothingPublished
     built = profiles.jobs.Built(last.id, last.number, last.started_at, last.manifest["tables"])
-    return profiles.jobs.publish_again(runtime, built, (_filler(runtime),), bringing(runtime, system_clock))
+    bring, told = bringing(runtime, system_clock), Telling(runtime, system_clock)
+    return profiles.jobs.publish_again(runtime, built, (_filler(runtime),), bring, told)
 
 
 def _roll_back(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:

@@ -34,6 +34,7 @@ from api.http.app import create_app
 from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
 from api.http.centre.wording import languages
+from api.http.changing import open_changes
 from api.http.collector.sources import served
 from api.http.collector.wiring import open_collector
 from api.http.credentials import KeyRing
@@ -62,6 +63,7 @@ from infra.identifiers import load_identifier_types
 from infra.settings import KafkaSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
+from profiles.changefeed.store import METADATA as CHANGES
 from profiles.online.opened import FOLDER as ONLINE
 from profiles.serving import ProfileReader, Published, serving_store
 
@@ -100,6 +102,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
         activation.store.METADATA,
         ingestion.store.METADATA,
         infra.runs.METADATA,
+        CHANGES,
     )
     desk = replace(officer.Desk.open(workspace, database), grouped=Grouped(database))
     published = Published(serving_store(workspace), time.monotonic)
@@ -110,6 +113,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
     tongue = Tongue(load_identifier_types(workspace), key, workspace.settings.region, tuple(retired))
     bearer = bearer_of(workspace, frozenset(desk.policy.purposes))
     ring, metrics = (ring_of(database, bearer=bearer) if bearer else ring_of(database)), Metrics()
+    changes = open_changes(workspace, database, profiles, desk, system_clock)
     segment = workspace.settings.serving.segment
     privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(
@@ -141,6 +145,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
         segment=None if segment is None else Segment(segment.space, segment.types),
         privacy=privacy,
         metrics=metrics,
+        changes=changes,
         languages=languages(workspace),
         requests=privacy.desk if privacy else None,
         online=Following(workspace.state_path / ONLINE / STATUS, system_clock).told if follows(workspace) else None,

@@ -31,6 +31,8 @@ from infra.database import open_database
 from infra.errors import Missing
 from infra.keyvalue import LmdbStore
 from infra.workspace import Workspace
+from profiles.changefeed import teller
+from profiles.changefeed.store import METADATA as CHANGES
 from profiles.online.opened import FOLDER as STATE
 from profiles.online.opened import Ledger, Log, Opened, state_folder
 from profiles.online.worker import OnlyOne, Worker
@@ -41,7 +43,7 @@ _TOLD_EVERY: Final = 1.0
 
 def open_worker(workspace: Workspace, clock: Clock = system_clock) -> Worker:
     """Return the worker of a workspace; it opens what is published when it takes its first step."""
-    database = open_database(workspace, consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA)
+    database = open_database(workspace, consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA, CHANGES)
     desk = officer.Desk.open(workspace, database)
     words, denials = Ledger(desk, clock), Denied(desk.overlay)
     pa.array(["", None], pa.string())  # what this loads the first time is loaded before the first event waits for it
@@ -56,7 +58,9 @@ def open_worker(workspace: Workspace, clock: Clock = system_clock) -> Worker:
             build.build_from_lake(folder, workspace.lake_path, load_identity(workspace))
         return Opened(workspace, log, name, folder, words, denials)
 
-    return Worker(serving_store(workspace), log, opener, clock)
+    serving = serving_store(workspace)
+    feed = teller.Teller.over(database, serving, desk.policy.purposes, denials, clock)
+    return Worker(serving, log, opener, clock, feed.tell_outbox)
 
 
 def _whole(folder: Path) -> bool:
