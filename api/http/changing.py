@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, Protocol
@@ -30,6 +31,8 @@ from profiles.changefeed.teller import Seen, Teller
 from profiles.serving import ProfileReader, graph_key, holders_key, serving_store, token_key
 
 LOG = logging.getLogger("kindred.http")
+# To a worker that is about to be ended; one that does not listen is not disturbed.
+ENDING: Final = signal.SIGURG
 _PAUSE: Final = 0.1
 # A generation that nobody has told: its publisher is at it, mostly.
 _PATIENCE: Final = 5.0
@@ -145,23 +148,29 @@ class Changes:
         count = self.watch.look(teller)
         if not teller.behind():
             self._behind_since = None
-        elif self._behind_since is None:
+        elif self._behind_since is None and not teller.new():
             self._behind_since = now
-        elif now - self._behind_since >= _PATIENCE and not self.busy():
+        elif self._behind_since is None or (now - self._behind_since >= _PATIENCE and not self.busy()):
             count += teller.tell_generation()
         if self._shortened_at is None or now - self._shortened_at >= _SHORTENED_EVERY:
             store.shorten(self.feed.database, teller.clock() - self.keep)
             self._shortened_at = now
         return count
 
+    def close(self) -> None:
+        """Have every stream end, and nobody wait any longer."""
+        self.closing = True
+
     async def run(self) -> None:
         """Look for ever, in a thread; what fails is said once and tried again."""
+        with suppress(ValueError, RuntimeError, NotImplementedError):  # in another thread than the main one
+            asyncio.get_running_loop().add_signal_handler(ENDING, self.close)
         try:
             while True:
                 await asyncio.to_thread(self._tried)
                 await asyncio.sleep(_PAUSE)
         finally:
-            self.closing = True
+            self.close()
 
     def _tried(self) -> None:
         try:

@@ -4,13 +4,14 @@ Run as `python -m api.http.main WORKSPACE HOST PORT`, which is what `kindred ser
 the workspace's folder and opens what it finds there, so nothing is handed over but the place.
 """
 
+import multiprocessing
 import os
 import resource
 import secrets
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -34,7 +35,7 @@ from api.http.app import create_app
 from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
 from api.http.centre.wording import languages
-from api.http.changing import open_changes
+from api.http.changing import ENDING, open_changes
 from api.http.collector.sources import served
 from api.http.collector.wiring import open_collector
 from api.http.credentials import KeyRing
@@ -178,7 +179,7 @@ def server(target: str, host: str, port: int) -> Granian:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = max(soft, min(hard, _CONNECTIONS + _OTHER_FILES))
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    return Granian(
+    made = Granian(
         target,
         address=host,
         port=port,
@@ -191,6 +192,17 @@ def server(target: str, host: str, port: int) -> Granian:
         log_level=LogLevels.warning,
         log_access=False,
     )
+    interrupted = made.signal_handler_interrupt
+
+    def interrupt(*args: object) -> None:
+        # It waits for every answer to come to its end, and a stream has none: the workers hear of it first.
+        for child in multiprocessing.active_children():
+            with suppress(OSError):
+                os.kill(child.pid or 0, ENDING)
+        interrupted(*args)
+
+    made.signal_handler_interrupt = interrupt
+    return made
 
 
 if __name__ == "__main__":

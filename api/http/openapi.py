@@ -16,7 +16,7 @@ NAMES: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/profiles/{profile_id}/links"): "listLinks",
     ("GET", "/v1/profiles/{profile_id}/how"): "explainProfile",
     ("GET", "/v1/changes"): "listChanges",
-    ("POST", "/v1/changes/acknowledgements"): "acknowledgeChanges",
+    ("POST", "/v1/changes/acknowledgements"): "confirmChanges",
     ("POST", "/v1/identity:why"): "explainMatch",
     ("POST", "/v1/identity:whyNot"): "explainNoMatch",
     ("GET", "/v1/review"): "listQuestions",

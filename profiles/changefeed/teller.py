@@ -101,6 +101,11 @@ class Teller:
             told = store.mark(connection, store.GENERATION)
         return told != self.generations.name()
 
+    def new(self) -> bool:
+        """Say whether no generation was ever told."""
+        with self.database.connect() as connection:
+            return store.mark(connection, store.GENERATION) is None
+
     def tell_outbox(self, live: Live) -> int:
         """Tell what the live writer of a generation noted beside its changes, and take the notes away."""
         noted = dict(self.generations.reader(live.name).items(OUTBOX))

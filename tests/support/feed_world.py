@@ -1,5 +1,6 @@
 """People who are served and become others, without a lake: generations, live changes, refusals, and the feed."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -122,7 +123,7 @@ class FeedWorld:
 
     def erase(self, one: str) -> None:
         """Freeze somebody; the next publication is without them."""
-        suppress(self.database, [(1, token_of(one))], Cause(reason=REASON, request_id=f"r-{one}", at=self.clock()))
+        suppress(self.database, [(1, token_of(one))], Cause(reason=REASON, request_id=f"r-{self.number}", at=self.clock()))
         self.overlay.restrict([token_of(one)], [Purpose(ALL)], at=self.now, sequence=1)
         self.people.pop(one, None)
         self.aliases = {
@@ -179,7 +180,7 @@ class Follower:
 
 def token_of(one: str) -> Token:
     """Return the one token of a person."""
-    return Token(f"1:{one}")
+    return Token("1:" + hashlib.sha256(one.encode()).hexdigest())
 
 
 def _person(one: str, views: Views) -> dict[bytes, bytes]:

@@ -1,5 +1,6 @@
 /** Each operation's method and path. Generated from the OpenAPI document; do not edit. */
 export const routes = {
+  acknowledgeChanges: ["POST", "/v1/changes/acknowledgements"],
   approvePrivacyRequest: ["POST", "/v1/privacy/requests/{request_id}:approve"],
   cancelPrivacyRequest: ["POST", "/v1/privacy/requests/{request_id}:cancel"],
   confirmConsent: ["POST", "/v1/consent:confirm"],
@@ -19,6 +20,7 @@ export const routes = {
   getQuestion: ["GET", "/v1/review/{task_id}"],
   getReadiness: ["GET", "/readyz"],
   getReceipt: ["GET", "/v1/consent/{entry}/receipt"],
+  listChanges: ["GET", "/v1/changes"],
   listConsents: ["POST", "/v1/consent:show"],
   listEvents: ["GET", "/v1/profiles/{profile_id}/events"],
   listHeads: ["GET", "/v1/consent/heads"],

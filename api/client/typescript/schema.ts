@@ -124,6 +124,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changed?
+         * @description Tell what became of people, as far as the purpose may know: created, updated, merged, split, consent, erased.
+         *
+         *     Where `version` is there, the profile is to be read; where it is null, what is kept of it is to go. For one person
+         *     the changes come in their order. A change that was heard may be heard again, under the same `id`. With
+         *     `Accept: text/event-stream` the answer goes on for ever.
+         */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/changes/acknowledgements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that erasures are done
+         * @description Say that everything that was heard up to a change is done: whom it told erased is erased here too.
+         *
+         *     The certificate of an erasure names who was told of it, and when they said so.
+         */
+        post: operations["acknowledgeChanges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/identity:why": {
         parameters: {
             query?: never;
@@ -758,6 +804,30 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AcknowledgementIn
+         * @description Up to which change an application has done what it heard.
+         */
+        AcknowledgementIn: {
+            /**
+             * Purpose
+             * @example personalization
+             */
+            purpose: string;
+            /**
+             * Through
+             * @description the `id` of a change, or `next` of a page
+             */
+            through: string;
+        };
+        /**
+         * AcknowledgementOut
+         * @description How many erasures are acknowledged that were not before.
+         */
+        AcknowledgementOut: {
+            /** Erasures */
+            erasures: number;
+        };
+        /**
          * ApproveIn
          * @description Whether an erasure goes before a copy that is asked for.
          */
@@ -861,6 +931,76 @@ export interface components {
             excluded: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * ChangeOut
+         * @description What became of one person, as one purpose hears it.
+         */
+        ChangeOut: {
+            /**
+             * Id
+             * @description names the change, and the place behind it: `since`, `through`, `Last-Event-ID`
+             */
+            id: string;
+            /** Profile Id */
+            profile_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "created" | "updated" | "merged" | "split" | "consent" | "erased";
+            /**
+             * Version
+             * @description of the profile to be read now; null: let go of what is kept of it
+             */
+            version: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Others
+             * @description who answers for a merged or split id now, as far as the purpose sees them
+             */
+            others: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ChangesOut
+         * @description Changes in their order; `next` is the place behind them, to be kept and asked from.
+         * @example {
+         *       "anew": false,
+         *       "changes": [
+         *         {
+         *           "at": "2026-11-22T09:30:00Z",
+         *           "id": "pF2c0Iq5k3MAAAAAAAAABwAAAAAAAAAAtGkR2A==",
+         *           "kind": "updated",
+         *           "others": [],
+         *           "profile_id": "9f2c41d07be5a8632d10c4be7f58a9e3",
+         *           "version": "4be77b1f1d2c9a08"
+         *         }
+         *       ],
+         *       "more": false,
+         *       "next": "pF2c0Iq5k3MAAAAAAAAABwAAAAAAAAAAtGkR2A=="
+         *     }
+         */
+        ChangesOut: {
+            /** Changes */
+            changes: components["schemas"]["ChangeOut"][];
+            /** Next */
+            next: string;
+            /**
+             * More
+             * @description whether there are more by now
+             */
+            more: boolean;
+            /**
+             * Anew
+             * @description whether this page belongs to the list of everybody who may be seen
+             */
+            anew: boolean;
         };
         /**
          * ClocksOut
@@ -2431,6 +2571,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Gone */
+        Problem410: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description Held by another */
         Problem409: {
             headers: {
@@ -2729,6 +2878,82 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listChanges: {
+        parameters: {
+            query: {
+                /** @description what the application uses people for */
+                purpose: string;
+                /** @description `next` of the page before, or a change's `id`; without it, everybody first */
+                since?: string | null;
+                limit?: number;
+                /** @description seconds to wait for a change where there is none */
+                wait?: number;
+            };
+            header?: {
+                /** @description of a stream that broke off */
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What this purpose hears; as a stream, each change is an event `change` with its `id` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangesOut"];
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            410: components["responses"]["Problem410"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    acknowledgeChanges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgementIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcknowledgementOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            410: components["responses"]["Problem410"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];

@@ -2,6 +2,7 @@
 
 from kindred_client.answers import (
     Candidate,
+    Change,
     Consent,
     Decision,
     Event,
@@ -34,6 +35,7 @@ from kindred_client.patience import Patience
 __all__ = [
     "AsyncKindred",
     "Candidate",
+    "Change",
     "Consent",
     "Decision",
     "Denied",
