@@ -98,8 +98,10 @@ def _forgotten(row: Row, ids: frozenset[str]) -> dict[str, News]:
 
 
 def _unnamed(row: Row, ids: frozenset[str]) -> dict[str, News]:
-    """Return the news of a change without the ids of somebody; who was to be looked for there is to be let go of."""
-    return {
-        purpose: News(one.kind, one.version, tuple(other for other in one.others if other not in ids))
-        for purpose, one in row.news.items()
-    }
+    """Return the news of a change without the ids of somebody; whom nobody answers for any more is to be let go of."""
+    return {purpose: _without(one, ids) for purpose, one in row.news.items()}
+
+
+def _without(one: News, ids: frozenset[str]) -> News:
+    others = tuple(other for other in one.others if other not in ids)
+    return News("consent" if one.others and not others else one.kind, one.version, others)

@@ -123,7 +123,9 @@ class FeedWorld:
 
     def erase(self, one: str) -> None:
         """Freeze somebody; the next publication is without them."""
-        suppress(self.database, [(1, token_of(one))], Cause(reason=REASON, request_id=f"r-{self.number}", at=self.clock()))
+        suppress(
+            self.database, [(1, token_of(one))], Cause(reason=REASON, request_id=f"r-{self.number}", at=self.clock())
+        )
         self.overlay.restrict([token_of(one)], [Purpose(ALL)], at=self.now, sequence=1)
         self.people.pop(one, None)
         self.aliases = {
