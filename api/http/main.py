@@ -30,6 +30,7 @@ import infra.runs
 import ingestion.store
 from activation.answer import NextBest
 from activation.config import load_activation
+from api.changes.main import sends
 from api.http.alongside import Alongside
 from api.http.app import create_app
 from api.http.asgi import AsgiApp
@@ -167,7 +168,10 @@ def serve(workspace: Path, host: str, port: int) -> None:
     # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
     opened = Workspace.open(workspace)
     os.chdir(opened.root)
-    with Alongside("api.stream.main", opened.root) if follows(opened) else nullcontext():
+    with (
+        Alongside("api.stream.main", opened.root) if follows(opened) else nullcontext(),
+        Alongside("api.changes.main", opened.root) if sends(opened) else nullcontext(),
+    ):
         server("api.http.main:application", host, port).serve()
 
 

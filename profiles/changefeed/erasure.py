@@ -21,6 +21,7 @@ _WITHOUT: Final[Mapping[str, str]] = {
     CHANGE_FOLLOWER.name: "who follows the feed, and how far they have come",
     CHANGE_NOTICE.name: "which rows of the feed its followers were told and have acknowledged",
 }
+_STATE: Final = "changes"  # the lock of whoever sends it
 _STAYS: Final = (
     "that ids of theirs are to be let go of, sealed under the workspace's key, for who follows the feed; until it is "
     "shortened"
@@ -37,7 +38,7 @@ class ChangesTold:
 
     def places(self) -> Places:
         """Return the feed's tables; the database is searched with its other tables."""
-        return Places(database=(PROFILE_CHANGE.name, *_WITHOUT), without=_WITHOUT)
+        return Places(database=(PROFILE_CHANGE.name, *_WITHOUT), state=(_STATE,), without=_WITHOUT)
 
     def plan(self, subject: Subject) -> Plan:
         """Return how many changes of the person the feed has."""

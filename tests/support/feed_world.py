@@ -38,9 +38,12 @@ class FeedWorld:
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     now: datetime = BEGIN
     number: int = 0
+    database: Any = None
 
     def __post_init__(self) -> None:
-        self.database = open_database(f"sqlite:///{self.root}/kindred.db", consent.store.METADATA, store.METADATA)
+        self.database = self.database or open_database(
+            f"sqlite:///{self.root}/kindred.db", consent.store.METADATA, store.METADATA
+        )
         self.overlay = DenyOverlay.open(self.root)
         self.generations = Generations(self.root / serving.FOLDER)
         self.denied = Denied(self.overlay)
