@@ -8,9 +8,10 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from api.changes.sending import NotTaken
+from infra.changes_settings import TopicSettings
 from infra.ids import Purpose
 from infra.kafka import client
-from infra.settings import KafkaSettings, TopicSettings
+from infra.settings import KafkaSettings
 from profiles.changefeed.pages import Heard
 
 _WITHIN: Final = 15.0

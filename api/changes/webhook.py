@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from api.changes.sending import NotTaken
+from infra.changes_settings import WebhookSettings
 from infra.clock import Clock
 from infra.ids import Purpose
-from infra.settings import WebhookSettings
 from profiles.changefeed.pages import Heard
 
 _WITHIN: Final = 15.0

@@ -25,9 +25,9 @@ from api.changes.main import only_one
 from api.changes.sending import NotTaken, Sender
 from api.changes.topic import Topic
 from api.changes.webhook import Webhook
+from infra.changes_settings import ChangesSettings, TopicSettings, WebhookSettings
 from infra.database import open_database
 from infra.errors import Held
-from infra.settings import ChangesSettings, TopicSettings, WebhookSettings
 from profiles.changefeed import followers, store
 
 ROOT = Path(__file__).parents[3]
