@@ -17,7 +17,7 @@ class WebhookSettings(Section):
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="what certificates and logs call it")
     url: str = Field(repr=False, description="https://host/…, or http:// on this machine")
     purpose: str = Field(min_length=1, description="what its receiver uses people for: it hears no more than that")
-    secret: SecretStr = Field(min_length=16, description="that messages are signed with, as ${NAME}: whsec_ and base64")
+    secret: SecretStr = Field(min_length=1, description="that messages are signed with, as ${NAME}: whsec_ and base64")
 
     @field_validator("url")
     @classmethod

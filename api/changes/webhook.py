@@ -14,12 +14,14 @@ import orjson
 from api.changes.sending import NotTaken
 from infra.changes_settings import WebhookSettings
 from infra.clock import Clock
+from infra.errors import Malformed
 from infra.ids import Purpose
 from profiles.changefeed.pages import Heard
 
 _WITHIN: Final = 15.0
 _PREFIX: Final = "whsec_"
 _AGENT: Final = "Kindred/0.1"
+_LEAST: Final = 16
 _MOST_WAIT: Final = 300.0
 
 
@@ -48,6 +50,11 @@ class Webhook:
         self.name, self.purpose = f"webhook {settings.name}", Purpose(settings.purpose)
         self._url, self._clock = urlsplit(settings.url), clock
         self._key = secret_bytes(settings.secret.get_secret_value())
+        if len(self._key) < _LEAST:
+            raise Malformed(
+                f"serving.changes: the secret of {self.name} has {len(self._key)} bytes and can be guessed; use "
+                f"whsec_ and the base64 of at least {_LEAST} random bytes"
+            )
         self._connection: http.client.HTTPConnection | None = None
 
     def deliver(self, changes: Sequence[Heard], *, anew: bool) -> None:

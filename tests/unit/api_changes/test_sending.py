@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 import pytest
-from feed_world import PURPOSES, FeedWorld
+from feed_world import BEGIN, PURPOSES, FeedWorld
 from online_world import prepared
 from pydantic import ValidationError
 
@@ -27,7 +27,7 @@ from api.changes.topic import Topic
 from api.changes.webhook import Webhook
 from infra.changes_settings import ChangesSettings, TopicSettings, WebhookSettings
 from infra.database import open_database
-from infra.errors import Held
+from infra.errors import Held, Malformed
 from profiles.changefeed import followers, store
 
 ROOT = Path(__file__).parents[3]
@@ -239,12 +239,15 @@ def test_one_process_sends(tmp_path: Path) -> None:
 def test_a_webhook_is_told_under_https_with_a_secret() -> None:
     good = {"name": "crm", "url": "https://hooks.example.org/k", "purpose": "service", "secret": SECRET}
     assert WebhookSettings.model_validate(good)
-    for wrong in ({"url": "http://hooks.example.org/k"}, {"url": "https://u:p@hooks.example.org"}, {"secret": "short"},
+    for wrong in ({"url": "http://hooks.example.org/k"}, {"url": "https://u:p@hooks.example.org"}, {"secret": ""},
                   {"name": "CRM"}, {"url": "hooks.example.org"}):  # fmt: skip
         with pytest.raises(ValidationError):
             WebhookSettings.model_validate(good | wrong)
     with pytest.raises(ValidationError, match="each its own"):
         ChangesSettings.model_validate({"webhooks": [good, good]})
+    short = WebhookSettings.model_validate(good | {"secret": "whsec_c2hvcnQ="})
+    with pytest.raises(Malformed, match="5 bytes"):
+        Webhook(short, lambda: BEGIN)
     assert SECRET not in repr(WebhookSettings.model_validate(good))
 
 
