@@ -14,6 +14,7 @@ NAMES: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/profiles/{profile_id}"): "getProfile",
     ("GET", "/v1/profiles/{profile_id}/events"): "listEvents",
     ("GET", "/v1/profiles/{profile_id}/links"): "listLinks",
+    ("GET", "/v1/profiles/{profile_id}/history"): "listVersions",
     ("GET", "/v1/profiles/{profile_id}/how"): "explainProfile",
     ("GET", "/v1/changes"): "listChanges",
     ("POST", "/v1/changes/acknowledgements"): "confirmChanges",

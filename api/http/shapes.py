@@ -295,3 +295,19 @@ class AcknowledgementOut(BaseModel):
     """How many erasures are acknowledged that were not before."""
 
     erasures: int
+
+
+class StretchOut(Shape):
+    """A time in which a purpose saw one version of a person."""
+
+    kind: Literal["created", "updated", "merged", "split", "consent", "erased"]
+    version: str | None = Field(description="of the profile as it was; null where it could not be seen")
+    valid_from: datetime
+    valid_to: datetime | None = Field(description="null: it holds now")
+
+
+class HistoryOut(BaseModel):
+    """Versions of a profile, the newest first, as far as the change feed reaches back."""
+
+    profile_id: str
+    history: list[StretchOut]

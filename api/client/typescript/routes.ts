@@ -1,8 +1,8 @@
 /** Each operation's method and path. Generated from the OpenAPI document; do not edit. */
 export const routes = {
-  acknowledgeChanges: ["POST", "/v1/changes/acknowledgements"],
   approvePrivacyRequest: ["POST", "/v1/privacy/requests/{request_id}:approve"],
   cancelPrivacyRequest: ["POST", "/v1/privacy/requests/{request_id}:cancel"],
+  confirmChanges: ["POST", "/v1/changes/acknowledgements"],
   confirmConsent: ["POST", "/v1/consent:confirm"],
   countPrivacyClocks: ["GET", "/v1/privacy/clocks"],
   decide: ["POST", "/v1/decide"],
@@ -29,6 +29,7 @@ export const routes = {
   listQuestions: ["GET", "/v1/review"],
   listReceipts: ["POST", "/v1/consent:receipts"],
   listSources: ["GET", "/v1/sources"],
+  listVersions: ["GET", "/v1/profiles/{profile_id}/history"],
   lookupProfile: ["POST", "/v1/profiles:lookup"],
   lookupProfiles: ["POST", "/v1/profiles:batchLookup"],
   lookupVerdicts: ["POST", "/v1/verdicts:lookup"],

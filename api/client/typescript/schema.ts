@@ -163,7 +163,30 @@ export interface paths {
          *
          *     The certificate of an erasure names who was told of it, and when they said so.
          */
-        post: operations["acknowledgeChanges"];
+        post: operations["confirmChanges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/profiles/{profile_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What could be seen of a person, and when
+         * @description List the versions of a profile that this purpose could see, the newest first, and when each held.
+         *
+         *     Whoever may not be seen now has no history. It reaches back as far as the change feed, and tells versions, not what
+         *     they showed.
+         */
+        get: operations["listVersions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1352,6 +1375,16 @@ export interface components {
             heads: components["schemas"]["SealedOut"][];
         };
         /**
+         * HistoryOut
+         * @description Versions of a profile, the newest first, as far as the change feed reaches back.
+         */
+        HistoryOut: {
+            /** Profile Id */
+            profile_id: string;
+            /** History */
+            history: components["schemas"]["StretchOut"][];
+        };
+        /**
          * HowOut
          * @description The ties that suffice to hold a profile together, the strongest first, and what was not followed.
          */
@@ -2244,6 +2277,34 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * StretchOut
+         * @description A time in which a purpose saw one version of a person.
+         */
+        StretchOut: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "created" | "updated" | "merged" | "split" | "consent" | "erased";
+            /**
+             * Version
+             * @description of the profile as it was; null where it could not be seen
+             */
+            version: string | null;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /**
+             * Valid To
+             * @description null: it holds now
+             */
+            valid_to: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * SuccessorsOut
          * @description The people who answer for an id that was split.
          */
@@ -2927,7 +2988,7 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    acknowledgeChanges: {
+    confirmChanges: {
         parameters: {
             query?: never;
             header?: never;
@@ -2954,6 +3015,40 @@ export interface operations {
             403: components["responses"]["Problem403"];
             408: components["responses"]["Problem408"];
             410: components["responses"]["Problem410"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listVersions: {
+        parameters: {
+            query: {
+                /** @description what the profile is read for */
+                purpose: string;
+            };
+            header?: never;
+            path: {
+                profile_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOut"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];

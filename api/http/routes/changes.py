@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 import orjson
@@ -13,17 +14,20 @@ from starlette.responses import Response, StreamingResponse
 from api.http import examples
 from api.http.changing import Changes
 from api.http.credentials import Holder
-from api.http.errors import BackendMissing
+from api.http.errors import BackendMissing, ProfileHidden
+from api.http.fastpath import BY_ID
 from api.http.keys import Credential
 from api.http.middleware import WAITED
 from api.http.models import AcknowledgementIn, PurposeName
-from api.http.reading import GUARD
+from api.http.reading import GUARD, Split
 from api.http.routes.doors import WorldDep, holding, needs, problems, purposed
-from api.http.shapes import AcknowledgementOut, ChangesOut
+from api.http.routes.profiles import seen
+from api.http.shapes import AcknowledgementOut, ChangesOut, HistoryOut
 from api.http.world import World
 from infra.errors import KindredError
-from infra.ids import Purpose
+from infra.ids import ProfileId, Purpose
 from profiles.changefeed import followers
+from profiles.changefeed.history import history as stretches_of
 from profiles.changefeed.pages import Heard, Page
 from profiles.changefeed.places import Place
 
@@ -109,6 +113,32 @@ async def acknowledge(
         followers.acknowledge, world.database, recipient(caller), allowed, place, world.clock()
     )
     return AcknowledgementOut(erasures=count)
+
+
+@router.get(
+    BY_ID + "/history",
+    response_model=HistoryOut,
+    responses={**problems(404, body=False)},
+    summary="What could be seen of a person, and when",
+)
+async def history(
+    request: Request,
+    profile_id: str,
+    purpose: Annotated[PurposeName, Query(description="what the profile is read for")],
+    world: WorldDep,
+    caller: Annotated[Credential, Depends(needs("profile:read"))],
+) -> dict[str, Any]:
+    """List the versions of a profile that this purpose could see, the newest first, and when each held.
+
+    Whoever may not be seen now has no history. It reaches back as far as the change feed, and tells versions, not what
+    they showed.
+    """
+    desk, allowed = _desk(world), purposed(request, caller, purpose)
+    found = seen(world, caller, ProfileId(profile_id), allowed)
+    if isinstance(found, Split):
+        raise ProfileHidden
+    told = await run_in_threadpool(stretches_of, desk.feed.database, found.profile_id, allowed)
+    return {"profile_id": found.profile_id, "history": [asdict(one) for one in told]}
 
 
 def recipient(credential: Credential) -> str:

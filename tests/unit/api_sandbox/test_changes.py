@@ -148,6 +148,23 @@ def test_the_client_follows(heard: Running, asking: httpx.Client) -> None:
         assert kindred.confirm(purpose="service", through=told[-1].id) == 0
 
 
+def test_a_person_has_a_history_as_long_as_they_may_be_seen(heard: Running, asking: httpx.Client) -> None:
+    everybody, _ = begun(asking, "profiling")
+    someone, reader = everybody[0], {"authorization": f"Bearer {heard.keys['read']}"}
+    address = f"/v1/profiles/{someone['profile_id']}/history?purpose=profiling"
+    (now,) = asking.get(address, headers=reader).raise_for_status().json()["history"]
+    assert (now["kind"], now["version"], now["valid_to"]) == ("created", someone["version"], None)
+    denied = heard.samples["restricted"]["profile_id"]
+    hidden = asking.get(f"/v1/profiles/{denied}/history?purpose=profiling", headers=reader)
+    assert hidden.status_code == 404
+    shown = asking.get(f"/v1/profiles/{someone['profile_id']}?purpose=service&fields=identifiers", headers=reader)
+    email = next(one["value"] for one in shown.json()["identifiers"] if one["type"] == "email")
+    say(heard, email, "profiling", "objected")
+    gone = asking.get(address, headers=reader)
+    assert gone.status_code == 404
+    assert {**gone.json()} == {**hidden.json()}, "as anybody who is hidden"
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from feed_world import PURPOSES, FeedWorld, Follower
 
-from infra.ids import Purpose
+from infra.ids import ProfileId, Purpose
 from profiles.changefeed import store
 from profiles.changefeed.errors import PlaceGone, PlaceUnknown
+from profiles.changefeed.history import history
 from profiles.changefeed.places import Place
 from profiles.changefeed.published import holders
 from profiles.changefeed.rule import Last, Now, change
@@ -132,6 +133,28 @@ def test_what_is_too_old_is_gone_and_who_begins_anew_finds_everybody(world: Feed
     world.put("ann", {"service": 3})
     world.flush()
     assert kinds(late) == kinds(anew) == [("ann", "updated")]
+
+
+def test_what_could_be_seen_when_is_read_from_the_same_rows(world: FeedWorld) -> None:
+    world.people = {"ann": dict(ALL)}
+    world.publish()
+    world.teller.tell_all()
+    world.put("ann", {**ALL, "service": 2})
+    world.flush()
+    world.refuse("ann", "service")
+    world.watch.look(world.teller)
+    world.people["ann"] = dict(ALL)
+    world.publish()
+    world.forget()
+    world.teller.tell_all()
+    told = history(world.database, ProfileId("ann"), Purpose("service"))
+    assert [one.kind for one in told] == ["consent", "consent", "updated", "created"]
+    assert [one.version is None for one in told] == [False, True, False, False]
+    assert told[0].version == told[3].version == world.shown("service")["ann"]
+    assert told[0].valid_to is None
+    assert [one.valid_to for one in told[1:]] == [one.valid_from for one in told[:-1]]
+    assert len(history(world.database, ProfileId("ann"), Purpose("analytics"))) == 1
+    assert history(world.database, ProfileId("bob"), Purpose("service")) == ()
 
 
 def step(world: FeedWorld, dice: random.Random, number: int) -> None:  # noqa: C901 - one kind of change a branch
