@@ -22,7 +22,7 @@ from activation.model import (
     Trait,
 )
 from activation.spelling import moment
-from infra.settings import Section
+from infra.section import Section
 
 _DURATION = re.compile(r"([1-9][0-9]{0,4})(m|h|d|w)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

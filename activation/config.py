@@ -10,7 +10,7 @@ from activation.model import Condition, Member, identifier_type
 from infra.errors import ConfigurationError
 from infra.identifiers import IdentifierType
 from infra.ids import Purpose
-from infra.settings import Section
+from infra.section import Section
 from infra.workspace import Workspace
 
 Model = TypeVar("Model", bound=Section)

@@ -10,7 +10,7 @@ from activation.conditions import Clause, Duration
 from activation.model import Condition, Happened
 from activation.plan import Cap, Exploration, Plan, Rule, Weights
 from infra.ids import Purpose, content_digest
-from infra.settings import Section
+from infra.section import Section
 
 NAME = r"^[a-z][a-z0-9_]*$"
 SMALL = 50

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Column, Engine, Integer, String, Table, delete, select, tuple_
+from sqlalchemy import Column, Connection, Engine, Integer, String, Table, delete, select, tuple_
 
 from consent.store import METADATA, restricted_tokens
 from infra import emails
@@ -19,6 +19,7 @@ from infra.ids import Token
 
 Scope = Literal["all", "marketing", "sale"]
 ALL_USES: Final[Scope] = "all"
+_ERASURE: Final = "erasure"  # the reason of the freeze
 _AT_ONCE: Final = 400  # values in one list: below SQLite's limit of variables
 
 SUPPRESSION: Final = Table(
@@ -134,6 +135,15 @@ def suppressed_by(database: Engine, request_id: str) -> frozenset[Token]:
     with database.connect() as connection:
         query = select(SUPPRESSION.c.token).where(SUPPRESSION.c.request_id == request_id)
         return frozenset(Token(one) for one in connection.execute(query).scalars())
+
+
+def erasing(connection: Connection, tokens: Sequence[Token]) -> bool:
+    """Say whether an erasure keeps any of the tokens out."""
+    kept = (SUPPRESSION.c.reason == _ERASURE) & (SUPPRESSION.c.scope == ALL_USES)
+    return any(
+        connection.execute(select(SUPPRESSION.c.token).where(kept, SUPPRESSION.c.token.in_(part)).limit(1)).first()
+        for part in _parts(tokens)
+    )
 
 
 def versions(database: Engine) -> tuple[int, ...]:

@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
+from infra.changes_settings import BROKERS, ChangesSettings
 from infra.errors import ConfigurationError
 from infra.phones import known_region
+from infra.section import Section
 
 _OVERRIDE = re.compile(r"KINDRED_([A-Z]+)__([A-Z_]+)")
 # What a machine may say otherwise than the page. The rest decides what becomes of people and stands in the page alone,
@@ -23,13 +25,6 @@ EMBEDDED = "state/kindred.db"
 _SERVED = ("postgresql://", "postgresql+psycopg://")
 _REDIS = ("redis://", "rediss://")
 _KEY_BYTES = 32
-_BROKERS = re.compile(r"[\w.\[\]:-]+:\d{1,5}(\s*,\s*[\w.\[\]:-]+:\d{1,5})*")
-
-
-class Section(BaseModel):
-    """A part of the page: frozen, and a key that is not known is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class EngineSettings(Section):
@@ -102,6 +97,7 @@ class ServingSettings(Section):
     people_per_day: int = Field(
         default=100_000, ge=1, description="different people that a key may read in a day (UTC), unless it says its own"
     )
+    changes: ChangesSettings = ChangesSettings()
     segment: SegmentSettings | None = Field(default=None, description="Segment's Profile API; off unless it is here")
     oidc: OidcSettings | None = Field(default=None, description="bearer tokens of an identity provider")
     store: str = Field(
@@ -182,7 +178,7 @@ class KafkaSettings(Section):
     @field_validator("bootstrap")
     @classmethod
     def _addresses(cls, value: str) -> str:
-        if not _BROKERS.fullmatch(value):
+        if not BROKERS.fullmatch(value):
             raise ValueError("not the address of a broker; use host:port, and commas between several")
         return value
 

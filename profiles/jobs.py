@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
@@ -19,7 +19,9 @@ from consent.overlay import DenyOverlay
 from consent.screen import screen
 from infra import shelf
 from infra.identifiers import load_identifier_types
+from infra.ids import Token
 from infra.runtime import Runtime
+from infra.serving.store import ServingStore
 from profiles import account
 from profiles.config import SESSIONS, ProfileSettings, load_settings
 from profiles.errors import TablesAhead
@@ -29,6 +31,7 @@ from profiles.publish import PUBLISHED, Bring, Edition, Filler, is_published, pu
 from profiles.retention import withheld
 from profiles.rulebook import Rulebook
 from profiles.serving import STALENESS_SECONDS, serving_store
+from profiles.start import Start
 from profiles.tables import (
     PROFILE_CONSENT,
     PROFILE_GRAPH,
@@ -56,6 +59,16 @@ class Built:
     tables: Mapping[str, int]
     # The version of the policy that it judged by; of a run that did not say, none that there is.
     policy: str = ""
+
+
+class Told(Protocol):
+    """The change feed, as a publication tells it; the composition root hands it in."""
+
+    def served(self, generations: ServingStore, overlay: DenyOverlay, start: Start | None) -> int:
+        """Tell what the generation that was just served changed."""
+
+    def relieved(self, generations: ServingStore, overlay: DenyOverlay, tokens: Sequence[Token]) -> int:
+        """Tell what the overlay lets be seen again, and that with it the generation was told whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +231,7 @@ def publish(
     arguments: Mapping[str, str],
     fillers: Sequence[Filler] = (),
     bring: Bring | None = None,
+    told: Told | None = None,
     policy: str | None = None,
 ) -> dict[str, object]:
     """Serve what was built: a new generation beside the live one, one switch, then the overlay is relieved.
@@ -232,12 +246,20 @@ def publish(
     judged_by = {} if policy is None else {POLICY: policy}
     edition = _edition(runtime, {**run_facts(run.id, run.number, run.started_at), **judged_by})
     edition = replace(edition, whole="yes" in {arguments.get("whole"), arguments.get("full")})
-    counts = {} if is_published(edition) else publish_edition(edition, fillers, bring)
+    counts = {}
+    if not is_published(edition):
+        counts = publish_edition(edition, fillers, bring, lambda start: _tell(edition, told, start))
+    elif told is not None:
+        _tell(edition, told, None)  # whoever served it may have come no farther
     time.sleep(2 * STALENESS_SECONDS)
     overlay = DenyOverlay.open(workspace.serving_path)
     try:
+        said = overlay.told()
+        about = [*(Token(one[0]) for one in said.denied), *(Token(one[0]) for one in said.moved)]
         relieved = overlay.purge(as_of=run.started_at, through=mirrored_through(runtime.database))
         denials = overlay.denials()
+        if told is not None:
+            told.relieved(edition.generations(), overlay, about)
     finally:
         overlay.close()
     for line in funnel.told(runtime.database, run.id, "serve", account.viewed(workspace.lake_path, denials)):
@@ -247,6 +269,16 @@ def publish(
         f"{counts.get('views_changed', 0):,} new or changed, {counts.get('views_removed', 0):,} removed"
     )
     return {"generation": edition.name, **counts, "denials_taken_in": relieved}
+
+
+def _tell(edition: Edition, told: Told | None, start: Start | None) -> None:
+    if told is None:
+        return
+    overlay = DenyOverlay.open(edition.serving)
+    try:
+        told.served(edition.generations(), overlay, start)
+    finally:
+        overlay.close()
 
 
 def _edition(runtime: Runtime, facts_of_run: Mapping[str, object]) -> Edition:
@@ -260,8 +292,9 @@ def _edition(runtime: Runtime, facts_of_run: Mapping[str, object]) -> Edition:
 
 
 def publish_again(
-    runtime: Runtime, built: Built, fillers: Sequence[Filler] = (), bring: Bring | None = None
-) -> dict[str, object]:
+    runtime: Runtime, built: Built, fillers: Sequence[Filler] = (), bring: Bring | None = None,
+    told: Told | None = None,
+) -> dict[str, object]:  # fmt: skip
     """Serve once more, whole, what a run built: after a store was lost or damaged, or was rolled back.
 
     What it judged it judged then, so the overlay keeps every refusal of since. Raise `TablesAhead` where a run that
@@ -273,6 +306,6 @@ def publish_again(
             raise TablesAhead(table.name)
     facts_of_run = {**run_facts(built.run, built.number, built.started_at), POLICY: built.policy}
     edition = _edition(runtime, facts_of_run)
-    counts = publish_edition(replace(edition, whole=True), fillers, bring)
+    counts = publish_edition(replace(edition, whole=True), fillers, bring, lambda start: _tell(edition, told, start))
     runtime.say(f"published: {counts['views']:,} views of {counts['profiles']:,} profiles")
     return {"generation": edition.name, **counts}

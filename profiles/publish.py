@@ -29,6 +29,8 @@ Put = Callable[[bytes, bytes], None]
 Filler = Callable[[Put], int]
 # Brings a built generation up to date, given its store and name; the composition root hands it in.
 Bring = Callable[[ServingStore, str], None]
+# Hears of a generation once it is served: what it began from, if it did not begin from nothing.
+Then = Callable[[Start | None], None]
 
 # What a generation is made from, with audiences and aliases; a run replaces each of them whole.
 PUBLISHED: Final = (PROFILE_VIEWS, PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS)
@@ -61,7 +63,9 @@ def is_published(edition: Edition) -> bool:
     return edition.generations().name() == edition.name
 
 
-def publish_edition(edition: Edition, fillers: Sequence[Filler] = (), bring: Bring | None = None) -> dict[str, int]:
+def publish_edition(
+    edition: Edition, fillers: Sequence[Filler] = (), bring: Bring | None = None, then: Then | None = None
+) -> dict[str, int]:
     """Build a generation, count it, and switch to it; return what it holds, and what of its views is new.
 
     It begins from the served one where what differs can be told for certain, and is else written whole; both come to
@@ -93,6 +97,8 @@ def publish_edition(edition: Edition, fillers: Sequence[Filler] = (), bring: Bri
     if bring is not None:
         bring(generations, edition.name)
     generations.publish(edition.name)
+    if then is not None:
+        then(start)
     return counts | {f"views_{name}": count for name, count in became.items()}
 
 

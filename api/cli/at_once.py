@@ -9,7 +9,7 @@ from api.cli.client import Client
 from api.cli.console import say, table
 from api.cli.world import open_world
 from api.http import keys
-from infra.clock import system_clock
+from infra.clock import Clock, system_clock
 
 _PURPOSE: Final = "profiling"
 _WITHIN: Final = 10.0
@@ -23,6 +23,7 @@ def at_once(stage: Stage) -> None:
         world.database, name="act h", scopes={"events:write"}, purposes=(), source="live", at=system_clock()
     )
     sender, cookie = Client(stage.client.base, key), f"demo-visitor-{run}"
+    heard = Heard(stage, system_clock)
     known = stage.cast["six_records"]["identifiers"][0]
     before = _seen(stage, known["type"], known["value"])
     say(f"before: nobody has the cookie; {known['type']} leads to {before['profile_id']}")
@@ -32,6 +33,8 @@ def at_once(stage: Stage) -> None:
     took = _until(lambda: _events(stage, "cookie", cookie) == _VISITS)
     visitor = _seen(stage, "cookie", cookie)
     proven(f"the visitor is served with {_VISITS} events after {took * 1000:.0f} ms", holds=took < _WITHIN)
+    took = _until(lambda: heard.of(visitor["profile_id"])[:1] == ["created"])
+    proven(f"the change feed tells of the visitor {took * 1000:.0f} ms after that", holds=took < _WITHIN)
     logged_in = {"anonymousId": cookie, "traits": {known["type"]: known["value"]}, "messageId": f"login-{run}"}
     _send(sender, "identify", logged_in)
     took = _until(lambda: _id(stage, "cookie", cookie) == before["profile_id"])
@@ -42,7 +45,43 @@ def at_once(stage: Stage) -> None:
     table("browsed, and logged in", ["who", "profile", "events"], rows)
     more = after["traits"]["events"] - before["traits"].get("events", 0)
     proven("the anonymous past is theirs now", holds=more == _VISITS + 1)
+    took = _until(lambda: heard.of(visitor["profile_id"])[-1:] == ["merged"])
+    proven(f"and {took * 1000:.0f} ms later that they were merged with a person", holds=took < _WITHIN)
     _objected(stage, known, cookie)
+    took = _until(lambda: heard.of(before["profile_id"])[-1:] == ["consent"])
+    proven(f"{took * 1000:.0f} ms later the feed tells to let go of the person", holds=took < _WITHIN)
+    table("heard", ["profile", "kinds"], [(who, " ".join(kinds)) for who, kinds in heard.kinds.items()])
+    stage.client.post("/v1/consent", {"identifier": known, "purpose": _PURPOSE, "action": "given"})
+
+
+class Heard:
+    """What an application hears that follows the change feed from now on."""
+
+    def __init__(self, stage: Stage, clock: Clock) -> None:
+        key = keys.create_key(
+            open_world(stage.root).database, name="act h, following", scopes={"changes:read"}, purposes={_PURPOSE},
+            at=clock(),
+        )  # fmt: skip
+        self._client, self._place = Client(stage.client.base, key), ""
+        self.kinds: dict[str, list[str]] = {}
+        self._follow()
+        self.kinds.clear()  # everybody who was there before
+
+    def of(self, profile_id: str) -> list[str]:
+        """Return what has been heard of a person by now, in its order."""
+        self._follow()
+        return self.kinds.get(profile_id, [])
+
+    def _follow(self) -> None:
+        more = True
+        while more:
+            since = f"&since={self._place}" if self._place else ""
+            status, page = self._client.get(f"/v1/changes?purpose={_PURPOSE}&limit=1000{since}")
+            if status != 200:
+                proven("the change feed answers", holds=False)
+            for one in page["changes"]:
+                self.kinds.setdefault(one["profile_id"], []).append(one["kind"])
+            self._place, more = page["next"], page["more"]
 
 
 def _objected(stage: Stage, known: dict[str, str], cookie: str) -> None:
@@ -51,7 +90,6 @@ def _objected(stage: Stage, known: dict[str, str], cookie: str) -> None:
     took = _until(lambda: stage.client.lookup("cookie", cookie, _PURPOSE)[0] == 404)
     proven("the objection is acknowledged", holds=status in {200, 201})
     proven(f"{took * 1000:.0f} ms later the new cookie leads nobody to them either", holds=took < 1.0)
-    stage.client.post("/v1/consent", told | {"action": "given"})
 
 
 def _send(sender: Client, kind: str, event: dict[str, Any]) -> None:

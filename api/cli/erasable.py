@@ -11,6 +11,7 @@ import profiles.jobs
 from activation.erasure import Activated
 from api.cli.books import Books, drop_scratch
 from api.cli.bringing import bringing
+from api.cli.telling import Telling, teller_of
 from consent import kept
 from consent.config import load_policy
 from consent.erasure import holds
@@ -36,6 +37,8 @@ from infra.runtime import Runtime
 from infra.spark import release
 from infra.workspace import Workspace
 from ingestion.erasure import Facts as IngestedFacts
+from profiles.changefeed.erasure import ChangesTold
+from profiles.changefeed.teller import Teller
 from profiles.copying import copied
 from profiles.erasure import Golden, Served
 
@@ -50,8 +53,13 @@ def stores(runtime: Runtime, request_id: str, arguments: Mapping[str, str], *, a
         lake = runtime.workspace.lake_path
         filler = activation.serving.filler(lake, shelf.newest_versions(lake))
         whole = {**arguments, "whole": "yes"}
-        return profiles.jobs.publish(runtime, whole, (filler,), bringing(runtime, system_clock))
+        told = Telling(runtime, system_clock)
+        return profiles.jobs.publish(runtime, whole, (filler,), bringing(runtime, system_clock), told)
 
+    def teller(overlay: DenyOverlay) -> Teller:
+        return teller_of(runtime, overlay, system_clock)
+
+    changes = ChangesTold(runtime.database, runtime.workspace, teller)
     return (
         Words(runtime, request_id, hours=hours),
         IngestedFacts(runtime, request_id, hours=hours),
@@ -59,6 +67,7 @@ def stores(runtime: Runtime, request_id: str, arguments: Mapping[str, str], *, a
         Golden(runtime, arguments, hours=hours),
         Activated(runtime, request_id, arguments, hours=hours),
         Served(runtime, publish),
+        changes,
         Books(runtime.workspace, runtime.database),
     )
 
@@ -69,6 +78,7 @@ def house(runtime: Runtime, request_id: str, arguments: Mapping[str, str], clock
     workspace, database = runtime.workspace, runtime.database
     found = stores(runtime, request_id, arguments, at_once=at_once)
     (activated,) = (store for store in found if isinstance(store, Activated))
+    (told,) = (store for store in found if isinstance(store, ChangesTold))
     frozen = Frozen(workspace, database, clock)
 
     def of_person(tokens: Sequence[Token]) -> Subject:
@@ -92,7 +102,7 @@ def house(runtime: Runtime, request_id: str, arguments: Mapping[str, str], clock
         freeze_subject=frozen.subject,
         holds=lambda subject: holds.standing(database, subject.tokens, clock()),
         scan=searched,
-        notify=activated.notify,
+        notify=lambda subject: (*activated.notify(subject), *told.notify(subject)),
         shred=shred,
         certify=lambda facts: _certified(workspace, runtime, facts),
         state=workspace.state_path,

@@ -17,6 +17,7 @@ from api.cli.erasable import house
 from api.cli.fingerprint import fingerprint
 from api.cli.obeying import obey
 from api.cli.tables import TABLES
+from api.cli.telling import Telling
 from api.cli.watched import Watched
 from consent.config import load_policy
 from consent.erasure import workflow
@@ -49,8 +50,9 @@ def _filler(runtime: Runtime) -> Filler:
 
 
 def _publish(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
-    online, policy = bringing(runtime, system_clock), _policy_of(runtime, runtime.run.id)
-    return profiles.jobs.publish(runtime, arguments, (_filler(runtime),), online, policy)
+    bring, told = bringing(runtime, system_clock), Telling(runtime, system_clock)
+    policy = _policy_of(runtime, runtime.run.id)
+    return profiles.jobs.publish(runtime, arguments, (_filler(runtime),), bring, told, policy)
 
 
 def _policy_of(runtime: Runtime, run_id: str) -> str | None:
@@ -67,7 +69,8 @@ def _publish_again(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, 
         raise NothingPublished
     policy = _policy_of(runtime, last.id) or ""
     built = profiles.jobs.Built(last.id, last.number, last.started_at, last.manifest["tables"], policy)
-    return profiles.jobs.publish_again(runtime, built, (_filler(runtime),), bringing(runtime, system_clock))
+    bring, told = bringing(runtime, system_clock), Telling(runtime, system_clock)
+    return profiles.jobs.publish_again(runtime, built, (_filler(runtime),), bring, told)
 
 
 def _roll_back(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:

@@ -12,6 +12,7 @@ import consent.store
 import identity.stewardship.store
 import ingestion.quarantine.store
 import ingestion.store
+import profiles.changefeed.store
 from infra import runs
 from infra.clock import system_clock
 from infra.database import open_database
@@ -41,5 +42,6 @@ def open_world(root: Path) -> World:
         identity.stewardship.store.METADATA,
         activation.store.METADATA,
         api.http.store.METADATA,
+        profiles.changefeed.store.METADATA,
     )
     return World(workspace, database, Runs(database, system_clock))

@@ -14,13 +14,13 @@ import orjson
 from sqlalchemy import Engine
 
 from api.http.wiring import Denied
-from consent import officer
 from consent import store as ledger
 from consent.borrowed import with_borrowed
 from consent.config import load_policy
 from consent.decide import decide
 from consent.lapse import ends
 from consent.model import ConsentEntry, Decision, Holder, Link, Question
+from consent.overlay import DenyOverlay
 from consent.retention.config import load_retention
 from consent.sweep import ahead
 from infra.clock import Clock
@@ -198,11 +198,15 @@ def rules_of(workspace: Workspace) -> Callable[[Rules | None], Rules]:
 
 
 def opened_reader(
-    workspace: Workspace, desk: officer.Desk, published: Callable[[], KeyValue], clock: Clock
+    workspace: Workspace, book: tuple[Engine, DenyOverlay], published: Callable[[], KeyValue], clock: Clock
 ) -> tuple[ProfileReader, Callable[[datetime], None]]:
-    """Return a reader whose decisions are current at each read, and the look that has to be taken now and then."""
-    denied = Denied(desk.overlay, clock)
-    anew = LedgerAnew(desk.database, denied, rules_of(workspace), clock)
+    """Return a reader whose decisions are current at each read, and the look that has to be taken now and then.
+
+    `book` is where the ledger and its fastest copy lie.
+    """
+    database, overlay = book
+    denied = Denied(overlay, clock)
+    anew = LedgerAnew(database, denied, rules_of(workspace), clock)
     reader = ProfileReader(published, denied, anew)
     return reader, partial(anew.look, reader)
 

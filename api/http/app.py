@@ -23,6 +23,7 @@ from api.http.models import declared_names
 from api.http.openapi import finished, operation_id
 from api.http.problems import on_any_error, on_database_error, on_http_error, on_invalid, on_kindred_error
 from api.http.routes import (
+    changes,
     collector,
     consent,
     decide,
@@ -46,21 +47,8 @@ from infra.errors import KindredError
 
 _KEYS_LOOKED_AT_EVERY = 1.0
 _PARTS = (
-    *(
-        profiles,
-        features,
-        identity,
-        review,
-        consent,
-        ledger,
-        signals,
-        preferences,
-        privacy,
-        opendsr,
-        regulations,
-        decide,
-    ),
-    *(collector, verdicts, sources, health),
+    *(profiles, changes, features, identity, review, consent, ledger, signals, preferences, privacy, opendsr),
+    *(regulations, decide, collector, verdicts, sources, health),
 )
 
 
@@ -142,6 +130,8 @@ def _works(world: World) -> Iterator[Coroutine[Any, Any, None]]:
         yield Closing(world.database).run(world.clock)
     if world.privacy is not None:
         yield world.privacy.run(world.clock)
+    if world.changes is not None:
+        yield world.changes.run()
     if world.collector is not None:
         yield world.collector.watch()
 

@@ -99,6 +99,18 @@ class DayFull(TooFast):
         return f"this key has read as many people today as it may ({self.quota:,}); its next day begins at 00:00 UTC"
 
 
+class TooManyStreams(TooFast):
+    """More open streams of changes than a key may have."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        super().__init__(5.0)
+
+    def said(self) -> str:
+        """Return what is wrong, and what would be right."""
+        return f"this key has as many streams of changes open as it may ({self._most}); end one, or ask for pages"
+
+
 class AuditBehind(Unavailable):
     """The audit of reads cannot keep up, and no read goes unrecorded."""
 

@@ -184,3 +184,24 @@ PRIVACY_REQUEST: dict[str, Example] = {
         },
     },
 }
+CHANGES: dict[str, Any] = {
+    "changes": [
+        {
+            "id": "pF2c0Iq5k3MAAAAAAAAABwAAAAAAAAAAtGkR2A==",
+            "profile_id": _ID,
+            "kind": "updated",
+            "version": "4be77b1f1d2c9a08",
+            "at": "2026-11-22T09:30:00Z",
+            "others": [],
+        }
+    ],
+    "next": "pF2c0Iq5k3MAAAAAAAAABwAAAAAAAAAAtGkR2A==",
+    "more": False,
+    "anew": False,
+}
+ACKNOWLEDGEMENT: dict[str, Example] = {
+    "through a change": {
+        "summary": "Everything up to this change is done here",
+        "value": {"purpose": "service", "through": "pF2c0Iq5k3MAAAAAAAAABwAAAAAAAAAAtGkR2A=="},
+    }
+}

@@ -20,6 +20,7 @@ PREFIX = "kd_"
 SCOPES = (
     "profile:read",
     "profile:explain",
+    "changes:read",
     "identity:review",
     "consent:read",
     "consent:write",

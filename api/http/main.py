@@ -4,6 +4,7 @@ Run as `python -m api.http.main WORKSPACE HOST PORT`, which is what `kindred ser
 the workspace's folder and opens what it finds there, so nothing is handed over but the place.
 """
 
+import multiprocessing
 import os
 import resource
 import secrets
@@ -29,12 +30,14 @@ import infra.runs
 import ingestion.store
 from activation.answer import NextBest
 from activation.config import load_activation
+from api.changes.main import sends
 from api.http.alongside import Alongside
 from api.http.anew import opened_reader
 from api.http.app import create_app
 from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
 from api.http.centre.wording import languages
+from api.http.changing import ENDING, open_changes
 from api.http.collector.sources import served
 from api.http.collector.wiring import open_collector
 from api.http.credentials import KeyRing
@@ -63,6 +66,7 @@ from infra.errors import KindredError
 from infra.identifiers import load_identifier_types
 from infra.workspace import Workspace
 from ingestion.health import Clinic
+from profiles.changefeed.store import METADATA as CHANGES
 from profiles.features.declared import load_features
 from profiles.online.opened import FOLDER as ONLINE
 from profiles.serving import Published, serving_store
@@ -107,10 +111,11 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
         activation.store.METADATA,
         ingestion.store.METADATA,
         infra.runs.METADATA,
+        CHANGES,
     )
     desk = replace(officer.Desk.open(workspace, database), grouped=Grouped(database))
     published = Published(serving_store(workspace), time.monotonic)
-    profiles, look = opened_reader(workspace, desk, published, clock)
+    profiles, look = opened_reader(workspace, (database, desk.overlay), published, clock)
     recall(desk, served_since(profiles))
     with suppress(KindredError):  # a store that cannot be read says so at each read
         look(clock())
@@ -119,6 +124,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
     tongue = Tongue(load_identifier_types(workspace), key, workspace.settings.region, tuple(retired))
     bearer = bearer_of(workspace, frozenset(desk.policy.purposes))
     ring, metrics = (ring_of(database, bearer=bearer) if bearer else ring_of(database)), Metrics()
+    changes = open_changes(workspace, database, profiles, desk, system_clock)
     segment = workspace.settings.serving.segment
     privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(
@@ -150,6 +156,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
         segment=None if segment is None else Segment(segment.space, segment.types),
         privacy=privacy,
         metrics=metrics,
+        changes=changes,
         languages=languages(workspace),
         requests=privacy.desk if privacy else None,
         online=following(workspace).told if follows(workspace) else None,
@@ -174,6 +181,8 @@ def serve(workspace: Path, host: str, port: int) -> None:
     with ExitStack() as beside:
         for number in range(opened.settings.serving.workers if follows(opened) else 0):
             beside.enter_context(Alongside("api.stream.main", opened.root, str(number)))
+        if sends(opened):
+            beside.enter_context(Alongside("api.changes.main", opened.root))
         server("api.http.main:application", host, port).serve()
 
 
@@ -185,7 +194,7 @@ def server(target: str, host: str, port: int) -> Granian:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = max(soft, min(hard, _CONNECTIONS + _OTHER_FILES))
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    return Granian(
+    made = Granian(
         target,
         address=host,
         port=port,
@@ -198,6 +207,17 @@ def server(target: str, host: str, port: int) -> Granian:
         log_level=LogLevels.warning,
         log_access=False,
     )
+    interrupted = made.signal_handler_interrupt
+
+    def interrupt(*args: object) -> None:
+        # It waits for every answer to come to its end, and a stream has none: the workers hear of it first.
+        for child in multiprocessing.active_children():
+            with suppress(OSError):
+                os.kill(child.pid or 0, ENDING)
+        interrupted(*args)
+
+    made.signal_handler_interrupt = interrupt
+    return made
 
 
 if __name__ == "__main__":

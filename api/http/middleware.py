@@ -10,6 +10,8 @@ from api.http.world import World
 
 # Where a route leaves the purpose that it was asked for, once the caller's key was found to carry it.
 PURPOSE = "kindred.purpose"
+# And how long it waited for something to tell: that is no time that the answer took.
+WAITED = "kindred.waited"
 _LATE = "the body is late"
 
 
@@ -91,7 +93,8 @@ class Shell:
             if not begun:
                 await unforeseen(error)(scope, receive, guarded)
         finally:
-            metrics.of(_route(scope)).add(status, metrics.stopwatch() - started, scope.get(PURPOSE, ""))
+            seconds = metrics.stopwatch() - started - scope.get(WAITED, 0.0)
+            metrics.of(_route(scope)).add(status, max(0.0, seconds), scope.get(PURPOSE, ""))
 
 
 def _route(scope: Scope) -> str:

@@ -352,6 +352,13 @@ class SourcesOut(BaseModel):
     runs: TakingInOut
 
 
+class AcknowledgementIn(Asked):
+    """Up to which change an application has done what it heard."""
+
+    purpose: PurposeName
+    through: str = Field(max_length=64, description="the `id` of a change, or `next` of a page")
+
+
 class NextBestOut(BaseModel):
     """What to do next for a person: a campaign or no action, with its reasons; and products to show."""
 
@@ -387,5 +394,7 @@ def declared_names() -> frozenset[str]:
             "kind",
             "task_id",
             "entry",
+            "since",
+            "wait",
         }
     )

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from api.http import errors as asked
 from infra import errors as house
 from infra.serving.store import NothingPublished
+from profiles.changefeed.errors import PlaceGone, PlaceUnknown
 
 LOG = logging.getLogger("kindred.http")
 MEDIA_TYPE = "application/problem+json"
@@ -28,6 +29,8 @@ STATUS: Mapping[type[house.KindredError], int] = {
     asked.TooSlow: 408,
     asked.TooLarge: 413,
     asked.TooFast: 429,
+    PlaceUnknown: 400,
+    PlaceGone: 410,
     house.Malformed: 422,
     house.Missing: 404,
     NothingPublished: 503,  # nobody is unknown to a store that knows nothing
@@ -44,6 +47,7 @@ TITLE = {
     405: "Not with this method",
     408: "Too slow",
     409: "Held by another",
+    410: "Gone",
     413: "Too large",
     415: "Not in this media type",
     422: "Not as declared",

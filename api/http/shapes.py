@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.http.examples import CHANGES
+
 # A trait is a number, a text or a list of texts; it says itself which.
 Trait = str | int | float | bool | list[str] | None
 
@@ -265,3 +267,47 @@ class EventsOut(BaseModel):
     profile_id: str
     events: list[EventOut]
     next: str | None
+
+
+class ChangeOut(Shape):
+    """What became of one person, as one purpose hears it."""
+
+    id: str = Field(description="names the change, and the place behind it: `since`, `through`, `Last-Event-ID`")
+    profile_id: str
+    kind: Literal["created", "updated", "merged", "split", "consent", "erased"]
+    version: str | None = Field(description="of the profile to be read now; null: let go of what is kept of it")
+    at: datetime
+    others: list[str] = Field(description="who answers for a merged or split id now, as far as the purpose sees them")
+
+
+class ChangesOut(BaseModel):
+    """Changes in their order; `next` is the place behind them, to be kept and asked from."""
+
+    model_config = ConfigDict(json_schema_extra={"example": CHANGES})
+
+    changes: list[ChangeOut]
+    next: str
+    more: bool = Field(description="whether there are more by now")
+    anew: bool = Field(description="whether this page belongs to the list of everybody who may be seen")
+
+
+class AcknowledgementOut(BaseModel):
+    """How many erasures are acknowledged that were not before."""
+
+    erasures: int
+
+
+class StretchOut(Shape):
+    """A time in which a purpose saw one version of a person."""
+
+    kind: Literal["created", "updated", "merged", "split", "consent", "erased"]
+    version: str | None = Field(description="of the profile as it was; null where it could not be seen")
+    valid_from: datetime
+    valid_to: datetime | None = Field(description="null: it holds now")
+
+
+class HistoryOut(BaseModel):
+    """Versions of a profile, the newest first, as far as the change feed reaches back."""
+
+    profile_id: str
+    history: list[StretchOut]

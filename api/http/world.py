@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from api.http.audit import ReadAudit
 from api.http.centre.wording import Language, shipped
+from api.http.changing import Changes
 from api.http.collector.app import Collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry
@@ -59,6 +60,7 @@ class World:
     metrics: Metrics = field(default_factory=Metrics)
     requests: RequestDesk | None = None
     online: Callable[[], Json] | None = None
+    changes: Changes | None = None
     languages: Mapping[str, Language] = field(default_factory=shipped)
     name: str = "Kindred"
     zone: tzinfo = UTC

@@ -13,7 +13,7 @@ from infra.clock import Clock
 from infra.ids import ProfileId, Purpose, Token
 from infra.keyvalue import KeyValue
 from profiles import render
-from profiles.serving import ProfileReader
+from profiles.serving import Header, ProfileReader
 
 
 class Undenied:
@@ -92,6 +92,10 @@ class Decided:
     def graph(self, profile_id: ProfileId, purpose: Purpose) -> Json | None:
         """Return the identity graph."""
         return None if self._decision(profile_id, purpose) is None else self.reader.graph(profile_id, purpose)
+
+    def header(self, profile_id: ProfileId) -> Header | None:
+        """Return who a profile is made of."""
+        return self.reader.header(profile_id)
 
     def links(self, profile_id: ProfileId) -> Mapping[Token, Link]:
         """Return the tokens that a profile is made of."""

@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,19 +31,25 @@ def run(*, port: int, people: int, seed: int, clock: Clock, tell: Tell) -> None:
         made = prepared(Path(folder) / "workspace", seed=seed, people=people, now=clock())
         made, world = opened(made, seed=seed, clock=clock)
         try:
-            asyncio.run(_served(create_app(world), port, lambda: tell(made.facts(f"http://{HOST}:{port}"))))
+            ready = partial(tell, made.facts(f"http://{HOST}:{port}"))
+            asyncio.run(_served(create_app(world), port, ready, world.changes.close if world.changes else lambda: None))
         finally:
             world.database.dispose()
 
 
-async def _served(app: Any, port: int, ready: Callable[[], None]) -> None:
+async def _served(app: Any, port: int, ready: Callable[[], None], closing: Callable[[], None]) -> None:
     # It warns on standard output that it is experimental; our own server of long standing is a process of its own.
     server = Server(
         app, address=HOST, port=port, interface=Interfaces.ASGI, websockets=False, log_level=LogLevels.error
     )
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        closing()  # it waits for every answer to come to its end, and a stream of changes has none
+        server.stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     serving = asyncio.create_task(server.serve())
     try:
         await asyncio.wait_for(_answers(port, serving), _READY_WITHIN)

@@ -33,6 +33,7 @@ from profiles.serving import ProfileReader
 NAME: Final = "Sandbox"
 _SCOPES: Final = {
     "read": {"profile:read", "profile:explain", "decide"},
+    "changes": {"changes:read"},
     "consent": {"consent:read", "consent:write", "consent:reasons", "preferences:link"},
     "console": {"console", "profile:read", "profile:explain", "consent:read", "consent:write"},
 }
@@ -107,7 +108,8 @@ def opened(made: Sandbox, *, seed: int, clock: Clock) -> tuple[Sandbox, World]:
         world.database, name="web", scopes={WRITE}, purposes=(), source="web", at=clock(), draw=rng.randbytes
     )
     world.ring.refresh()
-    decided = replace(world, profiles=profiles, decider=replace(decider, views=profiles))
+    changes = None if world.changes is None else world.changes.over(profiles)
+    decided = replace(world, profiles=profiles, decider=replace(decider, views=profiles), changes=changes)
     return replace(made, keys=held, purposes=tuple(purposes)), decided
 
 

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ import consent.store
 import infra.runs
 import ingestion.store
 from api.http.following import status_name
+from api.http.told import open_teller
 from api.http.wiring import Denied
 from consent import officer
 from identity.config import load_identity
@@ -32,7 +33,9 @@ from infra.clock import Clock, system_clock
 from infra.database import open_database
 from infra.errors import Missing
 from infra.keyvalue import LmdbStore
+from infra.serving.store import Live
 from infra.workspace import Workspace
+from profiles.changefeed.store import METADATA as CHANGES
 from profiles.online.opened import FOLDER as STATE
 from profiles.online.opened import Ledger, Log, Opened, state_folder
 from profiles.online.shares import Shares
@@ -45,7 +48,7 @@ _TOLD_EVERY: Final = 1.0
 
 def open_worker(workspace: Workspace, shares: Shares, clock: Clock = system_clock) -> Worker:
     """Return a worker of a workspace; it opens what is published when it takes its first step."""
-    database = open_database(workspace, consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA)
+    database = open_database(workspace, consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA, CHANGES)
     desk = officer.Desk.open(workspace, database)
     words, denials = Ledger(desk, clock), Denied(desk.overlay)
     pa.array(["", None], pa.string())  # what this loads the first time is loaded before the first event waits for it
@@ -61,7 +64,13 @@ def open_worker(workspace: Workspace, shares: Shares, clock: Clock = system_cloc
                 build.build_from_lake(folder, workspace.lake_path, load_identity(workspace))
         return Opened(workspace, log, name, folder, words, denials)
 
-    return Worker(serving_store(workspace), log, opener, clock, shares)
+    feed, look = open_teller(workspace, database, desk.overlay, clock)
+
+    def tell(live: Live, turn: Callable[[], AbstractContextManager[None]]) -> int:
+        look(clock())
+        return feed.tell_outbox(live, turn)
+
+    return Worker(serving_store(workspace), log, opener, clock, shares, tell)
 
 
 def _whole(folder: Path) -> bool:

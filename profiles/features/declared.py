@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from consent.model import Policy
 from infra.errors import ConfigurationError
 from infra.ids import Purpose
-from infra.settings import Section
+from infra.section import Section
 from infra.workspace import Workspace
 from profiles.config import ProfileSettings
 

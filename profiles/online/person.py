@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from profiles import render
+from profiles.changefeed.outbox import outbox_key
 from profiles.serving import (
     ETAG_BYTES,
     alias_key,
@@ -96,6 +97,8 @@ def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
             change.put(view_key(purpose, name), tag + body)
     for purpose, word in person.words:
         change.put(search_key(purpose, word, name), b"")
+    versions = sorted(raw[1 : ETAG_BYTES - 1] for p in purposes if (raw := change.get(view_key(p, name))) is not None)
+    change.put(outbox_key(name), b",".join(versions))
 
 
 def rendered(view: Mapping[str, Any]) -> tuple[bytes, bytes]:
@@ -112,6 +115,7 @@ def removed(change: Change, profile_id: str, survivor: str, purposes: Collection
     for key in (header_key, holders_key, timeline_key, graph_key):
         change.delete(key(profile_id))
     change.put(alias_key(profile_id, survivor), b"")
+    change.put(outbox_key(profile_id), survivor.encode())
 
 
 def holders_of(get: Get, token: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ which its publisher has brought up to date before it was served.
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -28,6 +28,7 @@ _PATIENCE: Final = 0.05
 _AILING: Final = 1.0
 # How often it asks anew who may not be stored, and how sources are declared.
 _REFRESH: Final = 1.0
+_TOLD_WITHIN: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -42,6 +43,10 @@ class Worker:
     opener: Callable[[str], Opened]
     clock: Clock
     shares: Shares
+    # Tells the change feed what the generation's writer noted, and how many changes that were.
+    tell: Callable[[Live, Callable[[], AbstractContextManager[None]]], int] | None = None
+    _untold: bool = True
+    _told_at: datetime | None = None
     _at: tuple[Live, Opened] | None = None
     _refreshed: datetime | None = None
     applied: int = 0
@@ -69,7 +74,16 @@ class Worker:
         self.applied += count
         if count and opened.newest is not None:
             self._behind = max(0.0, (self.clock() - opened.newest).total_seconds())
+        self._tell(live, opened, now, count)
         return count
+
+    def _tell(self, live: Live, opened: Opened, now: datetime, count: int) -> None:
+        """Tell the feed what has changed: at once where nothing else is to be done, else a few times a second."""
+        self._untold |= count > 0
+        waited = self._told_at is None or not count or (now - self._told_at).total_seconds() >= _TOLD_WITHIN
+        if self.tell is not None and self._untold and waited:
+            self.tell(live, opened.alone)
+            self._untold, self._told_at = False, now
 
     def _current(self) -> tuple[Live, Opened] | tuple[None, None]:
         if self._at is not None and not self._at[0].moved():
@@ -81,6 +95,7 @@ class Worker:
         opened = self.opener(name)
         with opened.alone():  # what is opened for writing may be made longer
             self._at = (self.serving.live(name), opened)
+        self._untold = True  # what a publication brought into it, and what was not told before the end came
         if name != self._told:  # not after each trouble, which is told by itself
             LOG.info("the online path goes on in generation %s", name)
             self._told = name

@@ -2,6 +2,7 @@
 export const routes = {
   approvePrivacyRequest: ["POST", "/v1/privacy/requests/{request_id}:approve"],
   cancelPrivacyRequest: ["POST", "/v1/privacy/requests/{request_id}:cancel"],
+  confirmChanges: ["POST", "/v1/changes/acknowledgements"],
   confirmConsent: ["POST", "/v1/consent:confirm"],
   countPrivacyClocks: ["GET", "/v1/privacy/clocks"],
   decide: ["POST", "/v1/decide"],
@@ -19,6 +20,7 @@ export const routes = {
   getQuestion: ["GET", "/v1/review/{task_id}"],
   getReadiness: ["GET", "/readyz"],
   getReceipt: ["GET", "/v1/consent/{entry}/receipt"],
+  listChanges: ["GET", "/v1/changes"],
   listConsents: ["POST", "/v1/consent:show"],
   listEvents: ["GET", "/v1/profiles/{profile_id}/events"],
   listHeads: ["GET", "/v1/consent/heads"],
@@ -27,6 +29,7 @@ export const routes = {
   listQuestions: ["GET", "/v1/review"],
   listReceipts: ["POST", "/v1/consent:receipts"],
   listSources: ["GET", "/v1/sources"],
+  listVersions: ["GET", "/v1/profiles/{profile_id}/history"],
   lookupProfile: ["POST", "/v1/profiles:lookup"],
   lookupProfiles: ["POST", "/v1/profiles:batchLookup"],
   lookupVerdicts: ["POST", "/v1/verdicts:lookup"],

@@ -124,7 +124,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/features": {
+    "/v1/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changed?
+         * @description Tell what became of people, as far as the purpose may know: created, updated, merged, split, consent, erased.
+         *
+         *     Where `version` is there, the profile is to be read; where it is null, what is kept of it is to go. For one person
+         *     the changes come in their order. A change that was heard may be heard again, under the same `id`. With
+         *     `Accept: text/event-stream` the answer goes on for ever.
+         */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/changes/acknowledgements": {
         parameters: {
             query?: never;
             header?: never;
@@ -134,10 +158,35 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * The values of a declared feature set for up to 1,000 people
-         * @description Return a flat, typed row a person, from what the purpose may see of them; it costs a request a person.
+         * Say that erasures are done
+         * @description Say that everything that was heard up to a change is done: whom it told erased is erased here too.
+         *
+         *     The certificate of an erasure names who was told of it, and when they said so.
          */
-        post: operations["readFeatures"];
+        post: operations["confirmChanges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/profiles/{profile_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What could be seen of a person, and when
+         * @description List the versions of a profile that this purpose could see, the newest first, and when each held.
+         *
+         *     Whoever may not be seen now has no history. It reaches back as far as the change feed, and tells versions, not what
+         *     they showed.
+         */
+        get: operations["listVersions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -778,6 +827,30 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AcknowledgementIn
+         * @description Up to which change an application has done what it heard.
+         */
+        AcknowledgementIn: {
+            /**
+             * Purpose
+             * @example personalization
+             */
+            purpose: string;
+            /**
+             * Through
+             * @description the `id` of a change, or `next` of a page
+             */
+            through: string;
+        };
+        /**
+         * AcknowledgementOut
+         * @description How many erasures are acknowledged that were not before.
+         */
+        AcknowledgementOut: {
+            /** Erasures */
+            erasures: number;
+        };
+        /**
          * ApproveIn
          * @description Whether an erasure goes before a copy that is asked for.
          */
@@ -881,6 +954,76 @@ export interface components {
             excluded: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * ChangeOut
+         * @description What became of one person, as one purpose hears it.
+         */
+        ChangeOut: {
+            /**
+             * Id
+             * @description names the change, and the place behind it: `since`, `through`, `Last-Event-ID`
+             */
+            id: string;
+            /** Profile Id */
+            profile_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "created" | "updated" | "merged" | "split" | "consent" | "erased";
+            /**
+             * Version
+             * @description of the profile to be read now; null: let go of what is kept of it
+             */
+            version: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Others
+             * @description who answers for a merged or split id now, as far as the purpose sees them
+             */
+            others: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ChangesOut
+         * @description Changes in their order; `next` is the place behind them, to be kept and asked from.
+         * @example {
+         *       "anew": false,
+         *       "changes": [
+         *         {
+         *           "at": "2026-11-22T09:30:00Z",
+         *           "id": "pF2c0Iq5k3MAAAAAAAAABwAAAAAAAAAAtGkR2A==",
+         *           "kind": "updated",
+         *           "others": [],
+         *           "profile_id": "9f2c41d07be5a8632d10c4be7f58a9e3",
+         *           "version": "4be77b1f1d2c9a08"
+         *         }
+         *       ],
+         *       "more": false,
+         *       "next": "pF2c0Iq5k3MAAAAAAAAABwAAAAAAAAAAtGkR2A=="
+         *     }
+         */
+        ChangesOut: {
+            /** Changes */
+            changes: components["schemas"]["ChangeOut"][];
+            /** Next */
+            next: string;
+            /**
+             * More
+             * @description whether there are more by now
+             */
+            more: boolean;
+            /**
+             * Anew
+             * @description whether this page belongs to the list of everybody who may be seen
+             */
+            anew: boolean;
         };
         /**
          * ClocksOut
@@ -1205,84 +1348,6 @@ export interface components {
             reason: "complexity" | "number_of_requests";
         };
         /**
-         * FeatureOut
-         * @description One column of the rows.
-         */
-        FeatureOut: {
-            /** Name */
-            name: string;
-            /**
-             * Type
-             * @enum {string}
-             */
-            type: "whole" | "money" | "text" | "time" | "list" | "flag";
-        };
-        /**
-         * FeatureRowOut
-         * @description The values of one person, in the order of `features`.
-         */
-        FeatureRowOut: {
-            /**
-             * Profile Id
-             * @description null where nobody is found
-             */
-            profile_id: string | null;
-            /**
-             * Found
-             * @description false for whom this purpose does not see: the values are the defaults
-             */
-            found: boolean;
-            /** Values */
-            values: (string | number | boolean | string[] | null)[];
-            /**
-             * Status
-             * @description a letter a value: p present, d default, w withheld, s stale (older than the set allows)
-             * @example ppds
-             */
-            status: string;
-            /**
-             * Because
-             * @description why nobody is found, where it may be told; a split has `successors`
-             */
-            because?: ("split" | "unreadable") | null;
-            /** Successors */
-            successors?: string[] | null;
-        };
-        /**
-         * FeaturesIn
-         * @description Of whom to return the values of a declared feature set: up to 1,000 people, by identifiers or profile ids.
-         */
-        FeaturesIn: {
-            /**
-             * Feature Set
-             * @example basket
-             */
-            feature_set: string;
-            /**
-             * Purpose
-             * @example personalization
-             */
-            purpose: string;
-            /** People */
-            people: (components["schemas"]["IdentifierIn"] | components["schemas"]["ProfileIn"])[];
-        };
-        /**
-         * FeaturesOut
-         * @description A row a person, in the order asked.
-         */
-        FeaturesOut: {
-            /** Feature Set */
-            feature_set: string;
-            /** Version */
-            version: number;
-            /** Purpose */
-            purpose: string;
-            /** Features */
-            features: components["schemas"]["FeatureOut"][];
-            /** Rows */
-            rows: components["schemas"]["FeatureRowOut"][];
-        };
-        /**
          * FreshnessOut
          * @description How fresh a source was declared to be: by its newest moment or arrival; state is null if nothing ever came.
          */
@@ -1308,6 +1373,16 @@ export interface components {
             public_key: string;
             /** Heads */
             heads: components["schemas"]["SealedOut"][];
+        };
+        /**
+         * HistoryOut
+         * @description Versions of a profile, the newest first, as far as the change feed reaches back.
+         */
+        HistoryOut: {
+            /** Profile Id */
+            profile_id: string;
+            /** History */
+            history: components["schemas"]["StretchOut"][];
         };
         /**
          * HowOut
@@ -2202,6 +2277,34 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * StretchOut
+         * @description A time in which a purpose saw one version of a person.
+         */
+        StretchOut: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "created" | "updated" | "merged" | "split" | "consent" | "erased";
+            /**
+             * Version
+             * @description of the profile as it was; null where it could not be seen
+             */
+            version: string | null;
+            /**
+             * Valid From
+             * Format: date-time
+             */
+            valid_from: string;
+            /**
+             * Valid To
+             * @description null: it holds now
+             */
+            valid_to: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * SuccessorsOut
          * @description The people who answer for an id that was split.
          */
@@ -2529,6 +2632,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Gone */
+        Problem410: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description Held by another */
         Problem409: {
             headers: {
@@ -2834,7 +2946,49 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
-    readFeatures: {
+    listChanges: {
+        parameters: {
+            query: {
+                /** @description what the application uses people for */
+                purpose: string;
+                /** @description `next` of the page before, or a change's `id`; without it, everybody first */
+                since?: string | null;
+                limit?: number;
+                /** @description seconds to wait for a change where there is none */
+                wait?: number;
+            };
+            header?: {
+                /** @description of a stream that broke off */
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What this purpose hears; as a stream, each change is an event `change` with its `id` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangesOut"];
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            410: components["responses"]["Problem410"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    confirmChanges: {
         parameters: {
             query?: never;
             header?: never;
@@ -2843,20 +2997,54 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["FeaturesIn"];
+                "application/json": components["schemas"]["AcknowledgementIn"];
             };
         };
         responses: {
-            /** @description A row a person, in the order asked */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FeaturesOut"];
+                    "application/json": components["schemas"]["AcknowledgementOut"];
                 };
             };
             400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            408: components["responses"]["Problem408"];
+            410: components["responses"]["Problem410"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listVersions: {
+        parameters: {
+            query: {
+                /** @description what the profile is read for */
+                purpose: string;
+            };
+            header?: never;
+            path: {
+                profile_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOut"];
+                };
+            };
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];

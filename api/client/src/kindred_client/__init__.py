@@ -2,6 +2,7 @@
 
 from kindred_client.answers import (
     Candidate,
+    Change,
     Consent,
     Decision,
     Event,
@@ -36,6 +37,7 @@ from kindred_client.patience import Patience
 __all__ = [
     "AsyncKindred",
     "Candidate",
+    "Change",
     "Consent",
     "Decision",
     "Denied",

@@ -125,6 +125,31 @@ class EventPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a person. `id` is the place behind it, to go on from.
+
+    Where `version` is None, what is kept of the person is to go. While `anew`, the feed names everybody there is.
+    """
+
+    id: str
+    profile_id: str
+    kind: str
+    version: str | None
+    at: datetime
+    others: tuple[str, ...] = ()
+    anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A page of changes, and the place behind it."""
+
+    changes: tuple[Change, ...]
+    next: str
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Whether somebody may be used for a purpose, and the coarse reason."""
 
@@ -217,6 +242,23 @@ def feature_rows(told: Json) -> FeatureRows:
 def event_page(told: Json) -> EventPage:
     """Read a page of events."""
     return EventPage(tuple(_event(one) for one in told["events"]), told["next"])
+
+
+def change_page(told: Json) -> ChangePage:
+    """Return a page of changes as it was told."""
+    read = (
+        Change(
+            one["id"], one["profile_id"], one["kind"], one["version"], datetime.fromisoformat(one["at"]),
+            tuple(one["others"]), told["anew"],
+        )
+        for one in told["changes"]
+    )  # fmt: skip
+    return ChangePage(tuple(read), told["next"], told["more"])
+
+
+def confirmed(told: Json) -> int:
+    """Return how many erasures were confirmed."""
+    return int(told["erasures"])
 
 
 def decision(told: Json) -> Decision:

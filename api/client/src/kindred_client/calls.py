@@ -5,7 +5,17 @@ from typing import Any
 from urllib.parse import quote
 
 from kindred_client import answers
-from kindred_client.answers import Decision, EventPage, FeatureRows, NextBest, People, PreferenceLink, Profile, Receipt
+from kindred_client.answers import (
+    ChangePage,
+    Decision,
+    EventPage,
+    FeatureRows,
+    NextBest,
+    People,
+    PreferenceLink,
+    Profile,
+    Receipt,
+)
 from kindred_client.wire import Call
 
 
@@ -40,6 +50,19 @@ def events(profile_id: str, purpose: str, limit: int, cursor: str | None) -> Cal
     further = () if cursor is None else (("cursor", cursor),)
     query = (("purpose", purpose), ("limit", str(limit)), *further)
     return Call("GET", _profile(profile_id) + "/events", answers.event_page, query=query)
+
+
+def changes(purpose: str, since: str | None, wait: float) -> Call[ChangePage]:
+    """Ask for what changed behind a place, and wait for it where nothing has."""
+    further = () if since is None else (("since", since),)
+    query = (("purpose", purpose), ("wait", f"{wait:g}"), *further)
+    return Call("GET", "/v1/changes", answers.change_page, query=query)
+
+
+def confirm(purpose: str, through: str) -> Call[int]:
+    """Say that everything up to a change is done."""
+    body = {"purpose": purpose, "through": through}
+    return Call("POST", "/v1/changes/acknowledgements", answers.confirmed, body=body)
 
 
 def consent(kind: str, value: str, purpose: str, action: str, repeat_key: str, **more: str | None) -> Call[Receipt]:

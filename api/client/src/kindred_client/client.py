@@ -13,7 +13,17 @@ from urllib.parse import urlsplit
 import httpx
 
 from kindred_client import calls
-from kindred_client.answers import Decision, Event, FeatureRows, NextBest, People, PreferenceLink, Profile, Receipt
+from kindred_client.answers import (
+    Change,
+    Decision,
+    Event,
+    FeatureRows,
+    NextBest,
+    People,
+    PreferenceLink,
+    Profile,
+    Receipt,
+)
 from kindred_client.cache import EtagCache
 from kindred_client.exchange import Manner, exchange
 from kindred_client.patience import Budget, Patience
@@ -32,6 +42,10 @@ class _Client:
             "base_url": _safe(url), "timeout": timeout, "headers": {"user-agent": _AGENT}, "follow_redirects": False,
         }  # fmt: skip
         self._manner = Manner(key, patience or Patience(), Budget(), EtagCache(cache), chance)
+
+    def _waits(self, wait: float) -> float:
+        # Less than the time that an answer may take at all.
+        return min(wait, 0.8 * self._settings["timeout"])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings['base_url']!r})"
@@ -82,6 +96,22 @@ class Kindred(_Client):
             cursor = found.next
             if cursor is None:
                 return
+
+    def changes(self, *, purpose: str, since: str | None = None, wait: float = 0.0) -> Iterator[Change]:
+        """Yield what changed behind a place, or everybody where none is named, to the end of what there is by now.
+
+        Keep the last one's `id`, and begin there the next time. With `wait` it waits so many seconds for the first.
+        """
+        while True:
+            page = self._done(calls.changes(purpose, since, self._waits(wait)))
+            yield from page.changes
+            since, wait = page.next, 0.0
+            if not page.more:
+                return
+
+    def confirm(self, *, purpose: str, through: str) -> int:
+        """Say that what was heard up to a change is done here too; return how many erasures that confirms."""
+        return self._done(calls.confirm(purpose, through))
 
     def consent(
         self, kind: str, value: str, *, purpose: str, action: str, repeat_key: str | None = None, **more: str | None
@@ -183,6 +213,20 @@ class AsyncKindred(_Client):
             cursor = found.next
             if cursor is None:
                 return
+
+    async def changes(self, *, purpose: str, since: str | None = None, wait: float = 0.0) -> AsyncIterator[Change]:
+        """Yield what changed behind a place, as the client for threads does."""
+        while True:
+            page = await self._done(calls.changes(purpose, since, self._waits(wait)))
+            for one in page.changes:
+                yield one
+            since, wait = page.next, 0.0
+            if not page.more:
+                return
+
+    async def confirm(self, *, purpose: str, through: str) -> int:
+        """Say that what was heard up to a change is done here too; return how many erasures that confirms."""
+        return await self._done(calls.confirm(purpose, through))
 
     async def consent(
         self, kind: str, value: str, *, purpose: str, action: str, repeat_key: str | None = None, **more: str | None

@@ -1,0 +1,1 @@
+"""The senders of the change feed: a process beside the server that takes changes to webhooks and topics."""

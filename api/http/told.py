@@ -1,0 +1,24 @@
+"""What the change feed tells is what readers see: its teller over a workspace, with decisions current at the read."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from api.http.anew import opened_reader
+from consent.config import load_policy
+from consent.overlay import DenyOverlay
+from infra.clock import Clock
+from infra.workspace import Workspace
+from profiles.changefeed.teller import Teller
+from profiles.serving import serving_store
+
+
+def open_teller(
+    workspace: Workspace, database: Engine, overlay: DenyOverlay, clock: Clock
+) -> tuple[Teller, Callable[[datetime], None]]:
+    """Return the teller of a workspace's feed, and the look that its decisions need now and then."""
+    generations = serving_store(workspace)
+    reader, look = opened_reader(workspace, (database, overlay), generations.current, clock)
+    purposes = tuple(load_policy(workspace).purposes)
+    return Teller(database, generations, purposes, lambda: reader.over(generations.current()).moment(), clock), look
