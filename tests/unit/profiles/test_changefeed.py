@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import databases
 import pytest
 from feed_world import PURPOSES, FeedWorld, Follower
 
+import consent.store
+from infra.database import open_database
 from infra.ids import ProfileId, Purpose
 from profiles.changefeed import store
 from profiles.changefeed.errors import PlaceGone, PlaceUnknown
@@ -201,6 +204,18 @@ def settled(world: FeedWorld) -> None:
 
 @pytest.mark.parametrize("seed", [*range(8), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(8, 200))])
 def test_any_follower_comes_to_know_whom_they_may_see(world: FeedWorld, seed: int) -> None:
+    all_come_to_know(world, seed)
+
+
+def test_so_they_do_on_postgresql(tmp_path: Path) -> None:
+    with databases.postgres() as url:
+        world = FeedWorld(tmp_path, database=open_database(url, consent.store.METADATA, store.METADATA))
+        all_come_to_know(world, 4)
+        world.close()
+
+
+def all_come_to_know(world: FeedWorld, seed: int) -> None:
+    """Have a random history happen while followers listen, and hold what they know against what is served."""
     dice = random.Random(seed)  # noqa: S311 - a sample
     followers = [Follower(world, purpose) for purpose in PURPOSES]
     for number in range(120):
