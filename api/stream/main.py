@@ -135,4 +135,5 @@ if __name__ == "__main__":
     opened = Workspace.open(Path(sys.argv[1]))
     journal.configure(opened.settings.logs.format, sys.stderr)
     logging.getLogger("sqlglot").setLevel(logging.WARNING)  # it tells of each array that it reads
+    logging.getLogger("kafka").setLevel(logging.WARNING)  # it tells of each connection
     serve(opened, int(sys.argv[2]) if len(sys.argv) > 2 else 0)

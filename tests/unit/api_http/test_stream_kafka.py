@@ -35,6 +35,7 @@ from profiles.online.opened import Log, begun_at, state_folder
 from profiles.serving import ETAG_BYTES, serving_store
 
 pytestmark = pytest.mark.timeout(600)
+REQUESTS = 150 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 70
 SEEDS = [1, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(2, 8))]
 
 
@@ -143,7 +144,7 @@ def days(seed: int, *, crossing: bool) -> list[list[dict[str, Any]]]:
     """Return requests of customers and visitors; `crossing`: visitors log in later, and so under another key."""
     chance = random.Random(seed)  # noqa: S311 - a sample
     requests = []
-    for number in range(100):
+    for number in range(REQUESTS):
         user, kind = chance.randint(1, 8), chance.random()
         known: dict[str, Any] = {"userId": f"u-{user}", "anonymousId": f"c-u{user}"}
         visitor = {"anonymousId": f"c-u{user}" if crossing else f"c-v{chance.randint(1, 6)}"}

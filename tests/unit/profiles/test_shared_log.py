@@ -66,7 +66,7 @@ def worker(world: OnlineWorld, state: Path, tail: PartsTail) -> Any:
     return world.opened(state, tail=tail)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(5, 20))])
 def test_workers_that_share_a_log_leave_what_one_leaves_in_the_order_of_their_turns(seed: int, tmp_path: Path) -> None:
     """Two workers, each with parts of its own; one is killed after its answers, the other finishes them first."""
     world, chance = OnlineWorld.of(tmp_path / "shop"), random.Random(seed)  # noqa: S311 - a sample
