@@ -85,7 +85,7 @@ class ServingSettings(Section):
     online: bool = Field(
         default=True, description="whether what the collector takes in is seen in served profiles at once"
     )
-    workers: int = Field(
+    stream_workers: int = Field(
         default=1,
         ge=1,
         le=16,
@@ -316,22 +316,22 @@ def overridden(settings: KindredSettings, environ: Mapping[str, str]) -> Kindred
     changed = settings.model_copy(update=changes)
     wrong = _idle_workers(changed)
     if wrong is not None:
-        raise _wrong("KINDRED_SERVING__WORKERS", *wrong)
+        raise _wrong("KINDRED_SERVING__STREAM_WORKERS", *wrong)
     return changed
 
 
 def _idle_workers(settings: KindredSettings) -> tuple[str, str] | None:
     """Return what is wrong with more workers than the log has parts for and what would be right, or None."""
-    workers, log = settings.serving.workers, settings.log
+    workers, log = settings.serving.stream_workers, settings.log
     if workers > 1 and not isinstance(log, KafkaSettings):
         return (
-            f"serving.workers is {workers}, and a log on this machine's disk is one row that one worker reads",
+            f"serving.stream_workers is {workers}, and a log on this machine's disk is one row that one worker reads",
             "leave it at 1, or keep the log in Kafka (log: {type: kafka})",
         )
     if isinstance(log, KafkaSettings) and workers > log.partitions:
         return (
-            f"serving.workers is {workers}, log.partitions {log.partitions}, and a partition is read by one worker",
-            f"let serving.workers be {log.partitions} at most",
+            f"serving.stream_workers is {workers}, log.partitions {log.partitions}, and a partition is read by one worker",
+            f"let serving.stream_workers be {log.partitions} at most",
         )
     return None
 

@@ -13,7 +13,7 @@ from consent.residue.model import Place
 from infra import shelf, upkeep
 from infra.lake import Lake
 from infra.runtime import Runtime
-from profiles.jobs import build
+from profiles.jobs import POLICY, build
 from profiles.online.opened import FOLDER as ONLINE
 from profiles.online.opened import forget_states
 from profiles.serving import FOLDER, serving_store
@@ -44,6 +44,8 @@ class Golden:
 
     def __init__(self, runtime: Runtime, arguments: Mapping[str, str], *, hours: int | None) -> None:
         self._runtime, self._arguments, self._hours = runtime, arguments, hours
+        # The version of the policy that the build here judged by; none that there is where it was another process's.
+        self.policy = ""
 
     def places(self) -> Places:
         """Return the golden tables."""
@@ -65,6 +67,7 @@ class Golden:
     def delete(self, subject: Subject) -> Mapping[str, Any]:
         """Build every profile from the facts that are left, and take the person out of what merges and splits left."""
         told, lake = build(self._runtime, self._arguments), self._runtime.lake
+        self.policy = str(told[POLICY])
         named = [(table, column, subject.ids) for table in _LASTING for column in _KEPT[table.name]]
         for table, column, gone in [*named, (BORROWED_REFUSALS, "sid", subject.sids)]:
             frame = lake.spark.createDataFrame([(one,) for one in gone], f"{column} string")

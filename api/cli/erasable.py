@@ -48,13 +48,15 @@ AT_ONCE: Final = 0  # hours that older versions of files are kept
 def stores(runtime: Runtime, request_id: str, arguments: Mapping[str, str], *, at_once: bool) -> tuple[Erasable, ...]:
     """Return every store in the order in which data flow: what comes later is derived from what came before."""
     hours = AT_ONCE if at_once else None
+    golden = Golden(runtime, arguments, hours=hours)
 
     def publish() -> dict[str, object]:
         lake = runtime.workspace.lake_path
         filler = activation.serving.filler(lake, shelf.newest_versions(lake))
         whole = {**arguments, "whole": "yes"}
         told = Telling(runtime, system_clock)
-        return profiles.jobs.publish(runtime, whole, (filler,), bringing(runtime, system_clock), told)
+        bring = bringing(runtime, system_clock)
+        return profiles.jobs.publish(runtime, whole, (filler,), bring, told, golden.policy)
 
     def teller(overlay: DenyOverlay) -> Teller:
         return teller_of(runtime, overlay, system_clock)
@@ -64,7 +66,7 @@ def stores(runtime: Runtime, request_id: str, arguments: Mapping[str, str], *, a
         Words(runtime, request_id, hours=hours),
         IngestedFacts(runtime, request_id, hours=hours),
         Identities(runtime, request_id, arguments, hours=hours),
-        Golden(runtime, arguments, hours=hours),
+        golden,
         Activated(runtime, request_id, arguments, hours=hours),
         Served(runtime, publish),
         changes,

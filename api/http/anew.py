@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Engine
 
-from api.http.wiring import Denied
+from api.http.wiring import NEVER, Denied
 from consent import store as ledger
 from consent.borrowed import with_borrowed
 from consent.config import load_policy
@@ -56,11 +56,14 @@ class Rules:
         return self.served.rulebook.policy.version
 
 
+_Borrowed = tuple[tuple[Sid, datetime], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was decided of a person, and how long that holds: for this header, until then."""
+    """What was decided of a person, and how long that holds: of who they are in the store, until then."""
 
-    header: bytes
+    person: tuple[bytes, "_Borrowed"]
     until: datetime
     word: Word
 
@@ -132,9 +135,9 @@ class LedgerAnew:
         current = (revision, self._rules.version)
         if self._known_of != current or len(self._known) >= _KEPT:
             self._known, self._known_of = {}, current
-        key = (header["profile_id"], purpose)
+        key, borrowed = (header["profile_id"], purpose), reader.borrowed(ProfileId(header["profile_id"]))
         before = self._known.get(key)
-        if before is not None and before.header == raw and at < before.until:
+        if before is not None and before.person == (raw, borrowed) and at < before.until:
             return before.word
         sids = ledger.sids(self._database, tokens)
         # A no that stands in the overlay alone: of somebody whom the ledger forgot, or of another store.
@@ -142,31 +145,32 @@ class LedgerAnew:
             return None
         entries = ledger.history(self._database, tokens)
         question = _question(tokens, sids, entries, Purpose(purpose), at)
-        word = self._judged(reader, question, sids, header, graph)
-        aged = any(entry.age_band is not None for entry in entries)
-        later = [moment for moment in ends(entries, self._rules.served.rulebook.policy) if moment > at]
+        asked = self._asked(question, sids, header, graph)
+        if borrowed:
+            lent = ledger.words_of(self._database, [sid for sid, _ in borrowed])
+            asked = with_borrowed(asked, borrowed, lent)
+        policy = self._rules.served.rulebook.policy
+        word = Word(decide(asked, policy), self._alone(question, sids, header))
+        aged = any(entry.age_band is not None for entry in asked.entries)
+        later = [moment for moment in ends(asked.entries, policy) if moment > at]
         if not aged:
-            self._known[key] = _Known(raw, min(later, default=datetime.max.replace(tzinfo=at.tzinfo)), word)
+            self._known[key] = _Known((raw, borrowed), min(later, default=NEVER), word)
         return word
 
-    def _judged(
-        self,
-        reader: ProfileReader,
-        question: Question,
-        sids: Mapping[Token, Sid],
-        header: Mapping[str, Any],
-        graph: Mapping[str, Any],
-    ) -> Word:
+    def _asked(
+        self, question: Question, sids: Mapping[Token, Sid], header: Mapping[str, Any], graph: Mapping[str, Any]
+    ) -> Question:
+        """Return the question about the person: where their records are from, and who speaks for whom."""
         served = self._rules.served
-        policy = served.rulebook.policy
         places = {one["jurisdiction"] for one in header["records"].values() if one.get("jurisdiction")}
         asked = replace(question, jurisdictions=tuple(sorted(places)))
-        if question.purpose not in served.by_person:
-            asked = _by_contact(asked, sids, graph, served.contacts)
-        borrowed = reader.borrowed(ProfileId(header["profile_id"]))
-        if borrowed:
-            asked = with_borrowed(asked, borrowed, ledger.words_of(self._database, [sid for sid, _ in borrowed]))
-        alone: dict[str, Decision] = {}
+        return asked if question.purpose in served.by_person else _by_contact(asked, sids, graph, served.contacts)
+
+    def _alone(
+        self, question: Question, sids: Mapping[Token, Sid], header: Mapping[str, Any]
+    ) -> Mapping[str, Decision]:
+        """Return what the ledger says of each record by its own identifiers."""
+        found: dict[str, Decision] = {}
         for key, record in header["records"].items():
             held = {sids.get(Token(token), Sid(token)) for token in record["tokens"]}
             place = record.get("jurisdiction")
@@ -176,8 +180,8 @@ class LedgerAnew:
                 entries=tuple(entry for entry in question.entries if entry.sid in held),
                 jurisdictions=(place,) if place else (),
             )
-            alone[key] = decide(one, policy)
-        return Word(decide(asked, policy), alone)
+            found[key] = decide(one, self._rules.served.rulebook.policy)
+        return found
 
 
 def rules_of(workspace: Workspace) -> Callable[[Rules | None], Rules]:

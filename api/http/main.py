@@ -97,7 +97,7 @@ def follows(workspace: Workspace) -> bool:
 
 def following(workspace: Workspace) -> Following:
     """Return what the workspace's stream workers say of themselves."""
-    return Following(workspace.state_path / ONLINE, system_clock, workspace.settings.serving.workers)
+    return Following(workspace.state_path / ONLINE, system_clock, workspace.settings.serving.stream_workers)
 
 
 def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, clock: Clock = system_clock) -> World:
@@ -179,7 +179,7 @@ def serve(workspace: Path, host: str, port: int) -> None:
     opened = Workspace.open(workspace)
     os.chdir(opened.root)
     with ExitStack() as beside:
-        for number in range(opened.settings.serving.workers if follows(opened) else 0):
+        for number in range(opened.settings.serving.stream_workers if follows(opened) else 0):
             beside.enter_context(Alongside("api.stream.main", opened.root, str(number)))
         if sends(opened):
             beside.enter_context(Alongside("api.changes.main", opened.root))

@@ -1,7 +1,7 @@
 """The composition root of the stream worker: a workspace in, served profiles kept up to date until it is told to end.
 
 Run as `python -m api.stream.main WORKSPACE [WORKER]`, which is what `kindred serve` does: worker 0, and where
-`serving.workers` says so 1 and so on. It ends with its parent.
+`serving.stream_workers` says so 1 and so on. It ends with its parent.
 """
 
 import json
@@ -113,7 +113,7 @@ def serve(workspace: Workspace, number: int = 0) -> None:
         signal.signal(ending, lambda *_: stop.set())
     threading.Thread(target=_end_with_parent, args=(os.getppid(), stop), daemon=True).start()
     folder = workspace.state_path / STATE
-    with Shares(folder, number, workspace.settings.serving.workers) as shares:
+    with Shares(folder, number, workspace.settings.serving.stream_workers) as shares:
         worker, teller = open_worker(workspace, shares), Teller(folder, system_clock, number)
         threading.Thread(target=_tell, args=(worker, teller, stop), daemon=True).start()
         worker.run(stop)

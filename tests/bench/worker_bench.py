@@ -55,7 +55,7 @@ def main() -> None:
 def _measured(root: Path, told: argparse.Namespace, broker: LocalBroker | None, workers: int, store: str) -> None:
     world = OnlineWorld.of(root)
     page = root / "kindred.yaml"
-    served = f"serving: {{host: 127.0.0.1, port: 8460, workers: {workers}, store: '{store}'}}\n"
+    served = f"serving: {{host: 127.0.0.1, port: 8460, stream_workers: {workers}, store: '{store}'}}\n"
     text = "".join(line for line in page.read_text().splitlines(keepends=True) if not line.startswith("serving"))
     log = f"log: {{type: kafka, bootstrap: '{broker.bootstrap}', topic_prefix: w{workers}-}}\n" if broker else ""
     page.write_text(text.replace("name: NAME", f"name: bench{workers}{bool(broker)}") + served + log)

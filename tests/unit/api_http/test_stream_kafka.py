@@ -46,7 +46,7 @@ class Shop:
         self.world = OnlineWorld.of(root)
         page = root / "kindred.yaml"
         log = f"log: {{type: kafka, bootstrap: '{broker.bootstrap}', topic_prefix: {prefix}-, partitions: 3}}\n"
-        served = f"serving: {{host: 127.0.0.1, port: 8460, workers: 2, store: '{store}'}}\n"
+        served = f"serving: {{host: 127.0.0.1, port: 8460, stream_workers: 2, store: '{store}'}}\n"
         page.write_text(page.read_text().replace("serving: {host: 127.0.0.1, port: 8460}\n", served) + log)
         self.world.workspace = Workspace.open(root)
         settings = self.world.workspace.settings.log

@@ -66,18 +66,20 @@ def test_a_machine_names_its_brokers_and_weakens_nothing(tmp_path: Path) -> None
 
 
 def test_workers_have_a_partition_each(tmp_path: Path) -> None:
-    two = opened(tmp_path, "serving: {workers: 2}\nlog: {type: kafka}")
-    assert two.settings.serving.workers == 2
-    assert opened(tmp_path, "").settings.serving.workers == 1
+    two = opened(tmp_path, "serving: {stream_workers: 2}\nlog: {type: kafka}")
+    assert two.settings.serving.stream_workers == 2
+    assert opened(tmp_path, "").settings.serving.stream_workers == 1
     with pytest.raises(
         ConfigurationError, match="one row that one worker reads; leave it at 1, or keep the log in Kafka"
     ):
-        opened(tmp_path, "serving: {workers: 2}\n")
+        opened(tmp_path, "serving: {stream_workers: 2}\n")
     with pytest.raises(ConfigurationError, match=r"log.partitions 2, and a partition is read by one worker"):
-        opened(tmp_path, "serving: {workers: 3}\nlog: {type: kafka}")
+        opened(tmp_path, "serving: {stream_workers: 3}\nlog: {type: kafka}")
 
 
 def test_the_environment_cannot_say_otherwise(tmp_path: Path) -> None:
-    assert opened(tmp_path, "log: {type: kafka}", KINDRED_SERVING__WORKERS="2").settings.serving.workers == 2
-    with pytest.raises(ConfigurationError, match=r"KINDRED_SERVING__WORKERS.*leave it at 1"):
-        opened(tmp_path, "", KINDRED_SERVING__WORKERS="2")
+    assert (
+        opened(tmp_path, "log: {type: kafka}", KINDRED_SERVING__STREAM_WORKERS="2").settings.serving.stream_workers == 2
+    )
+    with pytest.raises(ConfigurationError, match=r"KINDRED_SERVING__STREAM_WORKERS.*leave it at 1"):
+        opened(tmp_path, "", KINDRED_SERVING__STREAM_WORKERS="2")
