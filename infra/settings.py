@@ -322,15 +322,15 @@ def overridden(settings: KindredSettings, environ: Mapping[str, str]) -> Kindred
 
 def _idle_workers(settings: KindredSettings) -> tuple[str, str] | None:
     """Return what is wrong with more workers than the log has parts for and what would be right, or None."""
-    workers, log = settings.serving.stream_workers, settings.log
+    workers, log, said = settings.serving.stream_workers, settings.log, "serving.stream_workers is"
     if workers > 1 and not isinstance(log, KafkaSettings):
         return (
-            f"serving.stream_workers is {workers}, and a log on this machine's disk is one row that one worker reads",
+            f"{said} {workers}, and a log on this machine's disk is one row that one worker reads",
             "leave it at 1, or keep the log in Kafka (log: {type: kafka})",
         )
     if isinstance(log, KafkaSettings) and workers > log.partitions:
         return (
-            f"serving.stream_workers is {workers}, log.partitions {log.partitions}, and a partition is read by one worker",
+            f"{said} {workers}, log.partitions {log.partitions}, and a partition is read by one worker",
             f"let serving.stream_workers be {log.partitions} at most",
         )
     return None
