@@ -194,7 +194,7 @@ class ProfileReader:
 
     def tagged(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes] | None:
         """Return the ETag that was stored with the answer, and the answer."""
-        stored = self.stored(profile_id, purpose)
+        stored = self._open(self.store(), profile_id, purpose)
         return None if stored is None else (stored[:ETAG_BYTES], stored[ETAG_BYTES:])
 
     def stored(self, profile_id: str, purpose: str) -> bytes | None:
@@ -204,14 +204,15 @@ class ProfileReader:
     def _open(self, store: KeyValue, profile_id: str, purpose: str) -> bytes | None:
         if not purpose:
             raise PurposeMissing
-        stored, held = store.values(view_key(purpose, profile_id), holders_key(profile_id))
+        name = _key(profile_id)
+        stored, held = store.values(b"v|" + _key(purpose) + b"|" + name, b"k|" + name)
         if stored is None:
             return None
         # A damaged file may lead to other pages than it should: what does not name the person is nobody's answer.
-        if _key(profile_id) not in stored:
+        if name not in stored:
             raise _elsewhose()
         # Without the list nobody can tell what was refused, so nothing is shown.
-        if held is None or self._denials.denied_any(_listed(held), purpose):
+        if held is None or self._denials.denied_any(_Listed(held), purpose):
             return None
         return stored
 
@@ -324,28 +325,32 @@ class ProfileReader:
         if any(view is not None and name not in view for view, name in zip(shown, names, strict=True)):
             raise _elsewhose()
         # Refused is mostly nobody: asked of all at once, and of each only where somebody is.
-        touched = self._denials.denied_any(_AllListed(held), purpose)
+        touched = self._denials.denied_any(_Listed(b"\n".join(one for one in held if one is not None)), purpose)
         return [
             None
-            if view is None or one is None or (touched and self._denials.denied_any(_listed(one), purpose))
+            if view is None or one is None or (touched and self._denials.denied_any(_Listed(one), purpose))
             else (view[:ETAG_BYTES], view[ETAG_BYTES:])
             for view, one in zip(shown, held, strict=True)
         ]
 
 
-class _AllListed:
-    """The tokens of many lists, spelled out at once where somebody asks: a generator would cost a step a token."""
+class _Listed:
+    """The tokens of a list, spelled out where somebody asks: mostly nothing has been refused since the build."""
 
-    def __init__(self, held: Iterable[bytes | None]) -> None:
+    __slots__ = ("_held",)
+
+    def __init__(self, held: bytes) -> None:
         self._held = held
 
     def __iter__(self) -> Iterator[str]:
-        return iter(b"\n".join(one for one in self._held if one is not None).decode().split())
+        return iter(self._held.decode().split())
 
 
 def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
     if not value:
         return None
+    if b"," not in value and b"\n" not in value:  # one person, closed to no purpose: nearly always
+        return ProfileId(value.decode())
     found, _, closed = value.decode().partition("\n")
     if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
         return None
@@ -354,11 +359,6 @@ def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
 
 def _elsewhose() -> Torn:
     return Torn("of profiles", "a view names somebody else")
-
-
-def _listed(held: bytes) -> Iterator[str]:
-    # Only spelled out where somebody asks: mostly nothing has been refused since the build.
-    yield from held.decode().split()
 
 
 def _header(content: Mapping[str, Any]) -> Header:

@@ -15,8 +15,10 @@ from api.http.world import World
 from infra.ids import ProfileId, Purpose, Token
 
 MOST: Final = 1_000
-_HIDDEN: Final = b'{"status":404}'
-_UNREADABLE: Final = b'{"status":422}'
+_OPEN: Final = b',{"status":200,"profile":'
+_CLOSE: Final = b"}"
+_HIDDEN: Final = b',{"status":404}'
+_UNREADABLE: Final = b',{"status":422}'
 
 # An identifier as type and value, or a profile id.
 Person = tuple[str, str] | str
@@ -39,19 +41,19 @@ def looked_up(
     shown: list[bytes] = []
     allowed: list[ProfileId] = []
     hidden: list[ProfileId] = []
-    for place, tagged in enumerate(profiles.tagged_all(wanted, purpose)):
-        one = wanted[place]
+    for place, (one, tagged) in enumerate(zip(wanted, profiles.tagged_all(wanted, purpose), strict=True)):
         if tagged is not None:
-            shown.append(_shown(tagged[1], fields))
+            # Whole, each profile is copied once, when all are joined.
+            shown += (_OPEN, projected(tagged[1], fields) if fields else tagged[1], _CLOSE)
             allowed.append(one)
             continue
         moved = read(profiles, one, purpose) if one else None
         if isinstance(moved, Found):
-            shown.append(_shown(moved.body, fields))
+            shown += (_OPEN, projected(moved.body, fields), _CLOSE)
             allowed.append(moved.profile_id)
         elif isinstance(moved, Split):
             told = {"status": 300, "profile_id": one, "successors": moved.successors}
-            shown.append(orjson.dumps(told))
+            shown += (b",", orjson.dumps(told))
         elif place in unreadable:
             shown.append(_UNREADABLE)
         else:
@@ -60,7 +62,8 @@ def looked_up(
     world.people.admit(holder.credential, allowed)
     world.audit.note_all(holder.key_id, purpose, allowed, "allowed")
     world.audit.note_all(holder.key_id, purpose, hidden, "hidden")
-    return b'{"results":[' + b",".join(shown) + b"]}"
+    shown[0] = shown[0][1:]  # no comma before the first
+    return b"".join((b'{"results":[', *shown, b"]}"))
 
 
 def paid(holder: Holder, people: int) -> None:
@@ -91,7 +94,3 @@ def _named(world: World, people: Sequence[Person]) -> tuple[list[str | None], di
         else:
             tokens[place] = token
     return ids, tokens, unreadable
-
-
-def _shown(body: bytes, fields: Sequence[str] | None) -> bytes:
-    return b'{"status":200,"profile":' + (projected(body, fields) if fields else body) + b"}"

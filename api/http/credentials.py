@@ -62,7 +62,7 @@ class Holder:
         self.credential, self.bucket, self.key_id = credential, bucket, credential.key_id
         # What the fast path asks of every request, worked out once.
         self.reads = credential.purposes if credential.may("profile:read") else frozenset()
-        self.queries = {f"purpose={purpose}".encode(): purpose for purpose in self.reads}
+        self.queries = {f"purpose={purpose}": purpose for purpose in self.reads}
 
 
 class KeyRing:

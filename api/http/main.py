@@ -4,6 +4,7 @@ Run as `python -m api.http.main WORKSPACE HOST PORT`, which is what `kindred ser
 the workspace's folder and opens what it finds there, so nothing is handed over but the place.
 """
 
+import gc
 import os
 import resource
 import secrets
@@ -31,7 +32,6 @@ from activation.answer import NextBest
 from activation.config import load_activation
 from api.http.alongside import Alongside
 from api.http.app import create_app
-from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
 from api.http.centre.wording import languages
 from api.http.collector.sources import served
@@ -45,6 +45,7 @@ from api.http.oidc import Bearer, KeySet, check_mapping, fetched
 from api.http.people import People
 from api.http.privacy import office
 from api.http.reading import Tongue
+from api.http.rsgi import Rsgi
 from api.http.sealing import Sealing
 from api.http.signalling import SignalDesk
 from api.http.verdicts import Registry
@@ -149,11 +150,16 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
     )
 
 
-def application() -> AsgiApp:
+def application() -> Rsgi:
     """Return the application over the workspace in the working folder; the server's worker calls it."""
     workspace = Workspace.open(Path.cwd())
     journal.configure(workspace.settings.logs.format, sys.stderr)
-    return create_app(open_world(workspace))
+    world = open_world(workspace)
+    served = Rsgi(create_app(world), world)
+    # What is here now stays: the collector of garbage need not look through it, which takes longer than most answers.
+    gc.collect()
+    gc.freeze()
+    return served
 
 
 def serve(workspace: Path, host: str, port: int) -> None:
@@ -162,10 +168,10 @@ def serve(workspace: Path, host: str, port: int) -> None:
     opened = Workspace.open(workspace)
     os.chdir(opened.root)
     with Alongside("api.stream.main", opened.root) if follows(opened) else nullcontext():
-        server("api.http.main:application", host, port).serve()
+        server("api.http.main:application", host, port, Interfaces.RSGI).serve()
 
 
-def server(target: str, host: str, port: int) -> Granian:
+def server(target: str, host: str, port: int, interface: Interfaces = Interfaces.ASGI) -> Granian:
     """Return a server of an application, given as `module:factory`, that idle connections do not fill.
 
     As many connections are let in as the system lets this process have, and one that sends no request is closed soon.
@@ -177,7 +183,7 @@ def server(target: str, host: str, port: int) -> Granian:
         target,
         address=host,
         port=port,
-        interface=Interfaces.ASGI,
+        interface=interface,
         factory=True,
         websockets=False,
         backlog=_BACKLOG,

@@ -45,6 +45,28 @@ def hello() -> Any:
     return _constant(_PLAIN, SHORT)
 
 
+class Bare:
+    """As little, in the protocol in which the server calls the product."""
+
+    def __init__(self, *, reads: bool) -> None:
+        self._reads = reads
+
+    async def __rsgi__(self, _scope: Any, proto: Any) -> None:
+        if self._reads:
+            await proto()
+        proto.response_bytes(200, [("content-type", "application/json"), ("content-length", "11")], SHORT)
+
+
+def hello_rsgi() -> Any:
+    """Answers eleven bytes."""
+    return Bare(reads=False)
+
+
+def reader_rsgi() -> Any:
+    """Reads the whole body, then answers eleven bytes."""
+    return Bare(reads=True)
+
+
 def same_bytes() -> Any:
     """Answers as many bytes as a profile has, under a profile's headers: what sending costs, without finding."""
     return _constant(_LONG, _BODY)

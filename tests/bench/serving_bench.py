@@ -144,7 +144,7 @@ def _rows(wanted: argparse.Namespace, root: Path, key: str) -> Iterator[dict[str
     ]
     with ExitStack() as stack:
         start = stack.enter_context
-        apps = ("hello", "same_bytes", "reader", "many_bytes", "framework")
+        apps = ("hello", "hello_rsgi", "same_bytes", "reader", "reader_rsgi", "many_bytes", "framework")
         ports = {name: PORT + number for number, name in enumerate((*apps, "kindred", "valkey", "feast"))}
         pids = {name: start(served(f"serving_apps:{name}", root, ports[name])) for name in apps}
         pids["kindred"] = start(product(root, ports["kindred"]))
@@ -155,9 +155,11 @@ def _rows(wanted: argparse.Namespace, root: Path, key: str) -> Iterator[dict[str
             rows[name] = Row(name, pids[server], lambda seconds: closed(port, asks, seconds, **how))
 
         row("hello", "hello", questions["by id"])
+        row("hello (RSGI)", "hello_rsgi", questions["by id"])
         row("same_bytes", "same_bytes", questions["by id"])
         row("by id", "kindred", questions["by id"])
         row("reader", "reader", questions["by email"])
+        row("reader (RSGI)", "reader_rsgi", questions["by email"])
         row("by email", "kindred", questions["by email"])
         row("by phone", "kindred", questions["by phone"])
         row("FastAPI GET", "framework", questions["by id"])
@@ -179,7 +181,7 @@ def _rows(wanted: argparse.Namespace, root: Path, key: str) -> Iterator[dict[str
 
 def _one_answer(root: Path, questions: dict[str, list[bytes]]) -> bytes:
     """Return the body of one of the product's answers."""
-    port = PORT + 12
+    port = PORT + 15
     with product(root, port):
         line = Line(port, http_length, 1)
         line.ask(questions["by id"][0], 0.0)

@@ -21,7 +21,11 @@ ROOT = HERE.parents[1]
 @contextmanager
 def served(target: str, folder: Path, port: int) -> Iterator[int]:
     """Serve `module:factory` by the product's own server and yield its process id."""
-    code = f"from api.http.main import server; server({target!r}, '127.0.0.1', {port}).serve()"
+    speaks = "RSGI" if target.endswith(("_rsgi", ":sampled")) else "ASGI"
+    code = (
+        "from api.http.main import server; from granian.constants import Interfaces;"
+        f"server({target!r}, '127.0.0.1', {port}, Interfaces.{speaks}).serve()"
+    )
     with running([sys.executable, "-c", code], folder, port, "/") as pid:
         yield pid
 
