@@ -87,6 +87,12 @@ class ServingSettings(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8460, ge=0, le=65535)
+    workers: int = Field(
+        default=1, ge=1, le=64, description="processes that answer; more than one where no source writes to the spool"
+    )
+    stale_after: float | None = Field(
+        default=None, gt=0, description="hours after which a generation is too old: /readyz says 503; never unless set"
+    )
     online: bool = Field(
         default=True, description="whether what the collector takes in is seen in served profiles at once"
     )

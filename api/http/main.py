@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -59,6 +60,7 @@ from identity.stewardship import steward
 from infra import journal
 from infra.clock import system_clock
 from infra.database import open_database
+from infra.errors import ConfigurationError
 from infra.identifiers import load_identifier_types
 from infra.settings import KafkaSettings
 from infra.workspace import Workspace
@@ -71,6 +73,8 @@ _FEWEST = 256
 _OTHER_FILES = 512
 _BACKLOG = 4_096
 _HEADERS_WITHIN = 10_000  # milliseconds
+_ENDS_WITHIN = 20  # seconds, from SIGTERM on
+_ONE_WRITER = "the event log on this machine's disk has one writer, and a source of this workspace writes to it"
 
 
 def bearer_of(workspace: Workspace, purposes: frozenset[str]) -> Bearer | None:
@@ -110,8 +114,10 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
     *retired, key = workspace.token_keys().values()
     tongue = Tongue(load_identifier_types(workspace), key, workspace.settings.region, tuple(retired))
     bearer = bearer_of(workspace, frozenset(desk.policy.purposes))
-    ring, metrics = (ring_of(database, bearer=bearer) if bearer else ring_of(database)), Metrics()
-    segment = workspace.settings.serving.segment
+    share = workspace.settings.serving.workers
+    ring = ring_of(database, bearer=bearer, share=share) if bearer else ring_of(database, share=share)
+    metrics = Metrics()
+    segment, stale = workspace.settings.serving.segment, workspace.settings.serving.stale_after
     privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(
         profiles=profiles,
@@ -145,6 +151,8 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing) 
         languages=languages(workspace),
         requests=privacy.desk if privacy else None,
         online=Following(workspace.state_path / ONLINE / STATUS, system_clock).told if follows(workspace) else None,
+        built=served_since(profiles),
+        stale_after=None if stale is None else timedelta(hours=stale),
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
     )
@@ -166,15 +174,19 @@ def serve(workspace: Path, host: str, port: int) -> None:
     """Serve a workspace until the process is told to end."""
     # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
     opened = Workspace.open(workspace)
+    workers = opened.settings.serving.workers
+    if workers > 1 and not isinstance(opened.settings.log, KafkaSettings) and served(opened):
+        raise ConfigurationError("kindred.yaml", None, "serving.workers", _ONE_WRITER, "use 1, or log: {type: kafka}")
     os.chdir(opened.root)
     with Alongside("api.stream.main", opened.root) if follows(opened) else nullcontext():
-        server("api.http.main:application", host, port, Interfaces.RSGI).serve()
+        server("api.http.main:application", host, port, Interfaces.RSGI, workers).serve()
 
 
-def server(target: str, host: str, port: int, interface: Interfaces = Interfaces.ASGI) -> Granian:
+def server(target: str, host: str, port: int, interface: Interfaces = Interfaces.ASGI, workers: int = 1) -> Granian:
     """Return a server of an application, given as `module:factory`, that idle connections do not fill.
 
     As many connections are let in as the system lets this process have, and one that sends no request is closed soon.
+    A worker that dies is started again at once, unless it died right after its start.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = max(soft, min(hard, _CONNECTIONS + _OTHER_FILES))
@@ -185,6 +197,9 @@ def server(target: str, host: str, port: int, interface: Interfaces = Interfaces
         port=port,
         interface=interface,
         factory=True,
+        workers=workers,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_ENDS_WITHIN,
         websockets=False,
         backlog=_BACKLOG,
         backpressure=max(_FEWEST, min(_CONNECTIONS, files - _OTHER_FILES)),

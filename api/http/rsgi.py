@@ -152,13 +152,13 @@ class _Exchange:
             return {"type": "http.request", "body": body, "more_body": False}
         if self._pieces is not None:
             try:
-                piece = await anext(self._pieces, None)
+                # With a default it would hand on no cancellation.
+                return {"type": "http.request", "body": await anext(self._pieces), "more_body": True}
+            except StopAsyncIteration:
+                self._pieces = None
+                return {"type": "http.request", "body": b"", "more_body": False}
             except ProtocolClosed:
                 return {"type": "http.disconnect"}
-            if piece is not None:
-                return {"type": "http.request", "body": piece, "more_body": True}
-            self._pieces = None
-            return {"type": "http.request", "body": b"", "more_body": False}
         await self._proto.client_disconnect()
         return {"type": "http.disconnect"}
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
 from serving_load import Line, Run, closed, cpu_seconds, histogram, http_length, memory, opened, resp_length
 from serving_servers import feast, hottest, product, served, valkey
 from serving_world import PEOPLE, asked, profile_id, requests, world

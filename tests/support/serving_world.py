@@ -1,4 +1,4 @@
-"""The workspace that `serving_bench.py` reads from: invented people, rendered by the publisher's own code."""
+"""A workspace with as many served profiles as are wanted: invented people, rendered by the publisher's own code."""
 
 import json
 import random
