@@ -41,7 +41,7 @@ def world(root: Path, profiles: int) -> str:
     generations.root.mkdir(parents=True)
     with generations.building("g1") as writer:
         for start in range(0, profiles, _PIECE):
-            rows = [_rendered(number) for number in range(start, min(start + _PIECE, profiles))]
+            rows = [rendered(number) for number in range(start, min(start + _PIECE, profiles))]
             # As sorted as the publisher writes them: half the pages.
             for key, value in sorted(row for person in rows for row in person):
                 writer.put(key, value)
@@ -85,7 +85,8 @@ def _token(kind: str, value: str) -> str:
     return token(KEY.encode(), kind, value)
 
 
-def _rendered(number: int) -> list[tuple[bytes, bytes]]:
+def rendered(number: int, purpose: str = "service") -> list[tuple[bytes, bytes]]:
+    """Return what a generation holds of a numbered person: view, holders, identifiers."""
     person, record = profile_id(number), f"{number:031x}r"
     tokens = [_token("email", email(number))]
     if number < PHONES:
@@ -96,14 +97,14 @@ def _rendered(number: int) -> list[tuple[bytes, bytes]]:
          "rule": "most_recent", "confidence": 0.9} for n in _NAMES
     ]  # fmt: skip
     row = {
-        "profile_id": person, "purpose": "service", "as_of": AT, "attributes": attributes, "known": True, "size": 6,
+        "profile_id": person, "purpose": purpose, "as_of": AT, "attributes": attributes, "known": True, "size": 6,
         "traits": [(f"trait_{n}", str(n * number)) for n in range(20)],
         "identifiers": [{"type": "email", "value": email(number), "token": tokens[0]}],
         "withheld": [], "confidence": 0.97, "reason": "contract", "policy_line": "policy.yaml:12",
     }  # fmt: skip
     tag, body = render.view(row, {}, [])
     return [
-        (serving.view_key("service", person), tag + body),
+        (serving.view_key(purpose, person), tag + body),
         (serving.holders_key(person), "\n".join([*tokens, *others]).encode()),
         *((serving.token_key(one), person.encode()) for one in tokens),
     ]
