@@ -82,6 +82,23 @@ class OidcSettings(Section):
         return value
 
 
+class TracingSettings(Section):
+    """Traces of requests, sent to a collector of OpenTelemetry's."""
+
+    endpoint: str = Field(description="of the collector, for traces, e.g. http://127.0.0.1:4318/v1/traces")
+    share: float = Field(default=1.0, ge=0, le=1, description="of the requests that no traced caller sends")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _of_a_collector(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("not the address of a collector; write http://host:4318/v1/traces or https://…")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("an address with a secret in it; put a collector without one beside the server")
+        return value
+
+
 class ServingSettings(Section):
     """Where the API listens. Loopback unless said otherwise."""
 
@@ -103,6 +120,7 @@ class ServingSettings(Section):
         default=100_000, ge=1, description="different people that a key may read in a day (UTC), unless it says its own"
     )
     segment: SegmentSettings | None = Field(default=None, description="Segment's Profile API; off unless it is here")
+    tracing: TracingSettings | None = Field(default=None, description="traces of requests; off unless it is here")
     oidc: OidcSettings | None = Field(default=None, description="bearer tokens of an identity provider")
     store: str = Field(
         default="lmdb", repr=False, description="what profiles are served from: lmdb, or redis://… as ${NAME}"

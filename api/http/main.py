@@ -5,16 +5,18 @@ the workspace's folder and opens what it finds there, so nothing is handed over 
 """
 
 import gc
+import importlib
 import os
 import resource
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from zoneinfo import ZoneInfo
 
 from granian import Granian
@@ -60,9 +62,9 @@ from identity.stewardship import steward
 from infra import journal
 from infra.clock import system_clock
 from infra.database import open_database
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, Unavailable
 from infra.identifiers import load_identifier_types
-from infra.settings import KafkaSettings
+from infra.settings import KafkaSettings, TracingSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
 from profiles.online.opened import FOLDER as ONLINE
@@ -84,8 +86,16 @@ def bearer_of(workspace: Workspace, purposes: frozenset[str]) -> Bearer | None:
         return None
     check_mapping(settings, purposes)
     place = settings.jwks
-    fetch = fetched(place) if "://" in place else (workspace.root / place).read_bytes
+    fetch = fetched(place, _carried(workspace)) if "://" in place else (workspace.root / place).read_bytes
     return Bearer(settings, KeySet(fetch), workspace.token_key())
+
+
+def _carried(workspace: Workspace) -> Callable[[], Mapping[str, str]]:
+    """Return what puts a request of ours to others into the trace of the one that it serves, where there are traces."""
+    if workspace.settings.serving.tracing is None:
+        return dict
+    carried: Callable[[], Mapping[str, str]] = tracing_module().passed_on
+    return carried
 
 
 def follows(workspace: Workspace) -> bool:
@@ -163,11 +173,29 @@ def application() -> Rsgi:
     workspace = Workspace.open(Path.cwd())
     journal.configure(workspace.settings.logs.format, sys.stderr)
     world = open_world(workspace)
-    served = Rsgi(create_app(world), world)
+    served = _traced(world, workspace.settings.serving.tracing)
     # What is here now stays: the collector of garbage need not look through it, which takes longer than most answers.
     gc.collect()
     gc.freeze()
     return served
+
+
+def _traced(world: World, tracing: TracingSettings | None) -> Rsgi:
+    """Return the application, with a span around every request where the settings want that."""
+    if tracing is None:
+        return Rsgi(create_app(world), world)
+    otel = tracing_module()
+    return Rsgi(otel.Traced(create_app(world), otel.provider(tracing)), world, straight=False)
+
+
+def tracing_module() -> ModuleType:
+    """Return `api.http.tracing`, which only a workspace with traces loads; raise `Unavailable` without its packages."""
+    try:
+        return importlib.import_module("api.http.tracing")
+    except ModuleNotFoundError:
+        raise Unavailable(
+            "serving.tracing is set, and OpenTelemetry is not installed; pip install 'kindred[otel]' brings it"
+        ) from None
 
 
 def serve(workspace: Path, host: str, port: int) -> None:
