@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from serving_load import Line, Run, closed, cpu_seconds, histogram, http_length, memory, opened, resp_length
+from serving_load import Line, Run, closed, cpu_seconds, each, histogram, http_length, memory, opened, resp_length
 from serving_servers import feast, hottest, product, served, valkey
 from serving_world import PEOPLE, asked, profile_id, requests, world
 
@@ -243,8 +243,7 @@ def _half(wanted: argparse.Namespace, made: tuple[Path, str]) -> dict[str, Any]:
             for start in range(0, wanted.profiles, PEOPLE)
         ]
         before = memory(pid)
-        for start in range(0, len(everybody), 100):
-            closed(PORT, everybody[start : start + 100], 0.0, lines=min(100, len(everybody) - start))
+        each(PORT, everybody)
         after = memory(pid)
     steps = histogram(run.times)
     print(f"\nhalf of saturation ({full / 2:,.0f} a second, by id, email and phone in turn, none left out)")

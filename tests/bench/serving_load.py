@@ -158,6 +158,16 @@ def opened(port: int, requests: Sequence[bytes], seconds: float, rate: float, *,
     return run
 
 
+def each(port: int, requests: Iterable[bytes]) -> None:
+    """Ask everything once, one after the other."""
+    line = Line(port, http_length, 1)
+    for request in requests:
+        line.ask(request, 0.0)
+        while line.heard() is None:
+            pass
+    line.close()
+
+
 def _over(lines: Iterable[Line]) -> None:
     for line in lines:
         line.close()
