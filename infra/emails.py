@@ -133,7 +133,7 @@ def strict(text: str) -> str | None:
     `Ann <ann@example.org>` and `mailto:` say which address they mean.
     """
     value = _plain(text)
-    shown = _SHOWN.fullmatch(value)
+    shown = _SHOWN.fullmatch(value) if "<" in value else None
     local, at, domain = (shown[1] if shown else value).removeprefix("mailto:").rpartition("@")
     domain = _ascii(domain)
     whole = f"{local}@{domain}"

@@ -77,11 +77,34 @@ class OidcSettings(Section):
         return value
 
 
+class TracingSettings(Section):
+    """Traces of requests, sent to a collector of OpenTelemetry's."""
+
+    endpoint: str = Field(description="of the collector, for traces, e.g. http://127.0.0.1:4318/v1/traces")
+    share: float = Field(default=1.0, ge=0, le=1, description="of the requests that no traced caller sends")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _of_a_collector(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("not the address of a collector; write http://host:4318/v1/traces or https://…")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("an address with a secret in it; put a collector without one beside the server")
+        return value
+
+
 class ServingSettings(Section):
     """Where the API listens. Loopback unless said otherwise."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8460, ge=0, le=65535)
+    workers: int = Field(
+        default=1, ge=1, le=64, description="processes that answer; more than one where no source writes to the spool"
+    )
+    stale_after: float | None = Field(
+        default=None, gt=0, description="hours after which a generation is too old: /readyz says 503; never unless set"
+    )
     online: bool = Field(
         default=True, description="whether what the collector takes in is seen in served profiles at once"
     )
@@ -99,6 +122,7 @@ class ServingSettings(Section):
     )
     changes: ChangesSettings = ChangesSettings()
     segment: SegmentSettings | None = Field(default=None, description="Segment's Profile API; off unless it is here")
+    tracing: TracingSettings | None = Field(default=None, description="traces of requests; off unless it is here")
     oidc: OidcSettings | None = Field(default=None, description="bearer tokens of an identity provider")
     store: str = Field(
         default="lmdb", repr=False, description="what profiles are served from: lmdb, or redis://… as ${NAME}"

@@ -42,6 +42,23 @@ def identity(
     _run("identity_bench.py", [*chosen, "--changed", str(changed), *flags])
 
 
+@app.command()
+def serving(
+    profiles: Annotated[int, typer.Option(help="Profiles that are served; up to 1,000,000 a curve is drawn.")] = 10_000,
+    rounds: Annotated[int, typer.Option(help="How often each row is measured, in turns.")] = 5,
+    seconds: Annotated[float, typer.Option(help="How long each time.")] = 1.5,
+    feast: Annotated[Path | None, typer.Option(help="The Python of an environment that has Feast.")] = None,
+    world: Annotated[Path | None, typer.Option(help="A folder where the profiles are kept for the next run.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A file for all figures, as JSON.")] = None,
+    nice: Annotated[int, typer.Option(help="Niceness of servers and client; below 0 on a shared machine.")] = 0,
+) -> None:
+    """Say what a profile read costs beside the least that the same server can do, and how late answers are."""
+    chosen = {"profiles": profiles, "rounds": rounds, "seconds": seconds, "nice": nice}
+    places = {"feast": feast, "world": world, "out": out}
+    told = {**chosen, **{name: place.absolute() for name, place in places.items() if place is not None}}
+    _run("serving_bench.py", [word for name, value in told.items() for word in (f"--{name}", str(value))])
+
+
 def _run(name: str, arguments: list[str]) -> None:
     with reporting():
         script = _SCRIPTS / name

@@ -66,7 +66,9 @@ class ReadAudit:
         """Remember several reads of one key for one purpose, each as `note` would."""
         if ids:
             self._waiting += len(ids)
-            self._window.setdefault((key_id, purpose, decision), []).extend(one or "-" for one in ids)
+            self._window.setdefault((key_id, purpose, decision), []).extend(
+                ids if all(ids) else [one or "-" for one in ids]
+            )
 
     def flush(self) -> None:
         """Write what waits; what cannot be written waits on."""

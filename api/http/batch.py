@@ -16,7 +16,9 @@ from api.http.world import World
 from infra.ids import ProfileId, Purpose, Token
 
 MOST: Final = 1_000
-_UNSEEN: Final = {"hidden": b'{"status":404}', "unreadable": b'{"status":422}'}
+_OPEN: Final = b',{"status":200,"profile":'
+_CLOSE: Final = b"}"
+_UNSEEN: Final = {"hidden": b',{"status":404}', "unreadable": b',{"status":422}'}
 
 # An identifier as type and value, or a profile id.
 Person = tuple[str, str] | str
@@ -45,11 +47,17 @@ def looked_up(
 
     An identifier that cannot be read is told for itself: one typing error must not cost the other 999 their answer.
     """
-    shown = [
-        _shown(one, fields) if isinstance(one, bytes) else one.told() if isinstance(one, Parted) else _UNSEEN[one]
-        for one in met(world, holder, people, purpose)
-    ]
-    return b'{"results":[' + b",".join(shown) + b"]}"
+    shown: list[bytes] = []
+    for one in met(world, holder, people, purpose):
+        if isinstance(one, bytes):
+            # Whole, each profile is copied once, when all are joined.
+            shown += (_OPEN, projected(one, fields) if fields else one, _CLOSE)
+        elif isinstance(one, Parted):
+            shown += (b",", one.told())
+        else:
+            shown.append(_UNSEEN[one])
+    shown[0] = shown[0][1:]  # no comma before the first
+    return b"".join((b'{"results":[', *shown, b"]}"))
 
 
 def met(world: World, holder: Holder, people: Sequence[Person], purpose: Purpose) -> list[Met]:
@@ -67,8 +75,7 @@ def met(world: World, holder: Holder, people: Sequence[Person], purpose: Purpose
     found: list[Met] = []
     allowed: list[ProfileId] = []
     hidden: list[ProfileId] = []
-    for place, tagged in enumerate(profiles.tagged_all(wanted, purpose)):
-        one = wanted[place]
+    for place, (one, tagged) in enumerate(zip(wanted, profiles.tagged_all(wanted, purpose), strict=True)):
         if tagged is not None:
             found.append(tagged[1])
             allowed.append(one)
@@ -118,7 +125,3 @@ def _named(world: World, people: Sequence[Person]) -> tuple[list[str | None], di
         else:
             tokens[place] = token
     return ids, tokens, unreadable
-
-
-def _shown(body: bytes, fields: Sequence[str] | None) -> bytes:
-    return b'{"status":200,"profile":' + (projected(body, fields) if fields else body) + b"}"

@@ -62,7 +62,7 @@ class Holder:
         self.credential, self.bucket, self.key_id = credential, bucket, credential.key_id
         # What the fast path asks of every request, worked out once.
         self.reads = credential.purposes if credential.may("profile:read") else frozenset()
-        self.queries = {f"purpose={purpose}".encode(): purpose for purpose in self.reads}
+        self.queries = {f"purpose={purpose}": purpose for purpose in self.reads}
 
 
 class KeyRing:
@@ -77,8 +77,10 @@ class KeyRing:
         stopwatch: Callable[[], float] = time.monotonic,
         clock: Clock = system_clock,
         bearer: Callable[[str, datetime], Credential] | None = None,
+        share: int = 1,
     ) -> None:
-        self._database, self._rate, self._burst = database, rate, burst
+        # One of so many processes that answer: each lets through its share of what a key may ask.
+        self._database, self._rate, self._burst, self._share = database, rate, burst, share
         self._stopwatch, self._clock, self._bearer = stopwatch, clock, bearer
         self._used: set[str] = set()
         self._day = clock().date()
@@ -177,7 +179,8 @@ class KeyRing:
         rate = self._rate if credential.rate is None else float(credential.rate)
         if found is None:
             burst = self._burst if credential.rate is None else 2.0 * rate
-            found = self._buckets[credential.key_id] = Bucket(rate, burst, self._stopwatch)
+            bucket = Bucket(rate / self._share, max(1.0, burst / self._share), self._stopwatch)
+            found = self._buckets[credential.key_id] = bucket
         return found
 
 

@@ -7,7 +7,7 @@ holds bodies, statuses and headers of both equal.
 
 import re
 from collections.abc import Callable, Collection
-from typing import TypeVar
+from typing import NamedTuple
 
 import orjson
 
@@ -25,19 +25,25 @@ from infra.ids import ProfileId, Purpose
 
 BY_ID = "/v1/profiles/{profile_id}"
 LOOKUP = "/v1/profiles:lookup"
-_PREFIX = "/v1/profiles/"
+PREFIX = "/v1/profiles/"
 _MAX_ID = 64
 _MAX_VALUE = 320
 
-Answer = tuple[int, list[Bytes], bytes]
-Part = TypeVar("Part", str, bytes)
+
+class Reply(NamedTuple):
+    """An answer that whoever speaks with the server puts into its headers."""
+
+    status: int
+    tag: bytes | None
+    body: bytes
+    seconds: float
 
 
-class FastPath:
-    """The outermost application."""
+class FastReads:
+    """Profile reads of one world, whatever protocol the server speaks; None where the slow path must answer."""
 
-    def __init__(self, app: AsgiApp, world: World) -> None:
-        self._app, self._world = app, world
+    def __init__(self, world: World) -> None:
+        self._world = world
         self._stopwatch: Callable[[], float] = world.metrics.stopwatch
         form = re.compile(r"[a-z][a-z0-9_]{0,31}")  # what models.py demands of a type's name
         self._remembered = world.ring.remembered
@@ -45,14 +51,103 @@ class FastPath:
         self._batch_tally = world.metrics.of(BATCH)
         self._types = {name: kind for name, kind in world.tongue.types.items() if form.fullmatch(name)}
 
+    def by_id(self, name: str, query: str, authorization: bytes | None, condition: bytes | None) -> Reply | None:
+        """Return the answer to `GET /v1/profiles/{name}?{query}`."""
+        started = self._stopwatch()
+        holder = self._remembered(authorization)
+        purpose = None if holder is None else holder.queries.get(query)
+        if holder is None or purpose is None or len(name) > _MAX_ID:
+            return None
+        try:
+            tagged = self._world.profiles.tagged(ProfileId(name), purpose)
+            if tagged is None:
+                return None
+            found = (ProfileId(name), *tagged)
+            return self._reply(holder, found, purpose, condition, self._by_id_tally, started)
+        except Exception:  # noqa: BLE001 - whatever it is, the slow path meets it too, and reports it inside the shell
+            return None
+
+    def posted(
+        self, path: str, body: bytes, kind: bytes | None, authorization: bytes | None, condition: bytes | None
+    ) -> Reply | None:
+        """Return the answer to a look-up of one or of many, both with a body."""
+        if kind != b"application/json":
+            return None
+        try:
+            if path == LOOKUP:
+                return self._lookup(body, authorization, condition)
+            return self._batch(body, authorization)
+        except Exception:  # noqa: BLE001 - as above
+            return None
+
+    def _lookup(self, body: bytes, authorization: bytes | None, condition: bytes | None) -> Reply | None:
+        started = self._stopwatch()
+        asked, holder = _asked(body), self._remembered(authorization)
+        if asked is None or holder is None or asked[2] not in holder.reads:
+            return None
+        type_name, raw, purpose = asked
+        declared = self._types.get(type_name)
+        tongue = self._world.tongue
+        value = None if declared is None else normalise(declared.normaliser, raw, tongue.region)
+        if value is None:
+            return None
+        found = self._world.profiles.read(token(tongue.key, type_name, value), Purpose(purpose))
+        if found is None:
+            return None
+        return self._reply(holder, found, Purpose(purpose), condition, self._lookup_tally, started)
+
+    def _batch(self, body: bytes, authorization: bytes | None) -> Reply | None:
+        started = self._stopwatch()
+        asked, holder = _many(body, self._types), self._remembered(authorization)
+        if asked is None or holder is None or asked[1] not in holder.reads:
+            return None
+        people, purpose = asked[0], Purpose(asked[1])
+        if holder.bucket.wait(len(people)):
+            return None
+        content = looked_up(self._world, holder, people, purpose)
+        seconds = self._stopwatch() - started
+        self._batch_tally.add(200, seconds, purpose)
+        return Reply(200, None, content, seconds)
+
+    def _reply(
+        self,
+        holder: Holder,
+        found: tuple[ProfileId, bytes, bytes],
+        purpose: Purpose,
+        condition: bytes | None,
+        tally: Tally,
+        started: float,
+    ) -> Reply | None:
+        world, (profile_id, tag, body) = self._world, found
+        if not world.audit.room() or holder.bucket.wait():
+            return None
+        if not world.people.admits(holder.credential, profile_id):
+            return None
+        world.audit.note(holder.key_id, purpose, profile_id, "allowed")
+        status = 200
+        if condition is not None and matches(condition, tag):
+            status, body = 304, b""
+        seconds = self._stopwatch() - started
+        tally.add(status, seconds, purpose)
+        return Reply(status, tag, body, seconds)
+
+
+class FastPath:
+    """Fast reads in front of an application, on any server that speaks ASGI."""
+
+    def __init__(self, app: AsgiApp, world: World) -> None:
+        self._app, self._world, self._reads = app, world, FastReads(world)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a plain profile read, or hand the request on."""
-        answer: Answer | None = None
+        reply: Reply | None = None
         if scope["type"] == "http":
             path: str = scope["path"]
-            if path.startswith(_PREFIX):
+            if path.startswith(PREFIX):
                 if scope["method"] == "GET":
-                    answer = self._certain(self._by_id, scope, path[len(_PREFIX) :])
+                    authorization, condition, _ = _told(scope)
+                    query = scope["query_string"].decode("latin-1")
+                    reply = self._reads.by_id(path[len(PREFIX) :], query, authorization, condition)
             elif (path in (LOOKUP, BATCH)) and scope["method"] == "POST":
                 limit = self._world.limit_of(path)
                 try:
@@ -66,108 +161,38 @@ class FastPath:
                     return
                 if body is None:
                     return
-                answer = self._certain(self._lookup if path == LOOKUP else self._batch, scope, body)
+                authorization, condition, kind = _told(scope)
+                reply = self._reads.posted(path, body, kind, authorization, condition)
                 receive = replay(body, receive)
-        if answer is None:
+        if reply is None:
             await self._app(scope, receive, send)
             return
-        status, headers, content = answer
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply)})
+        await send({"type": "http.response.body", "body": reply.body})
 
-    def _certain(self, attempt: Callable[[Scope, Part], Answer | None], scope: Scope, part: Part) -> Answer | None:
-        try:
-            return attempt(scope, part)
-        except Exception:  # noqa: BLE001 - whatever it is, the slow path meets it too, and reports it inside the shell
-            return None
 
-    def _by_id(self, scope: Scope, name: str) -> Answer | None:
-        started = self._stopwatch()
-        authorization = condition = None
-        for header, value in scope["headers"]:
-            if header == b"authorization":
-                authorization = value if authorization is None else authorization
-            elif header == b"if-none-match":
-                condition = value if condition is None else condition
-        holder = self._remembered(authorization)
-        purpose = None if holder is None else holder.queries.get(scope["query_string"])
-        if holder is None or purpose is None or len(name) > _MAX_ID:
-            return None
-        tagged = self._world.profiles.tagged(ProfileId(name), purpose)
-        if tagged is None:
-            return None
-        return self._answer(holder, (ProfileId(name), *tagged), purpose, condition, self._by_id_tally, started)
+def _told(scope: Scope) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """Return the first of each header that counts: authorization, if-none-match, content-type."""
+    authorization = condition = kind = None
+    for header, value in scope["headers"]:
+        if header == b"authorization":
+            authorization = value if authorization is None else authorization
+        elif header == b"if-none-match":
+            condition = value if condition is None else condition
+        elif header == b"content-type":
+            kind = value if kind is None else kind
+    return authorization, condition, kind
 
-    def _lookup(self, scope: Scope, body: bytes) -> Answer | None:
-        started = self._stopwatch()
-        authorization = condition = kind = None
-        for header, value in scope["headers"]:
-            if header == b"authorization":
-                authorization = value if authorization is None else authorization
-            elif header == b"if-none-match":
-                condition = value if condition is None else condition
-            elif header == b"content-type":
-                kind = value if kind is None else kind
-        asked = _asked(body) if kind == b"application/json" else None
-        holder = self._remembered(authorization)
-        if asked is None or holder is None or asked[2] not in holder.reads:
-            return None
-        type_name, raw, purpose = asked
-        declared = self._types.get(type_name)
-        tongue = self._world.tongue
-        value = None if declared is None else normalise(declared.normaliser, raw, tongue.region)
-        if value is None:
-            return None
-        found = self._world.profiles.read(token(tongue.key, type_name, value), Purpose(purpose))
-        if found is None:
-            return None
-        return self._answer(holder, found, Purpose(purpose), condition, self._lookup_tally, started)
 
-    def _batch(self, scope: Scope, body: bytes) -> Answer | None:
-        started = self._stopwatch()
-        authorization = kind = None
-        for header, value in scope["headers"]:
-            if header == b"authorization":
-                authorization = value if authorization is None else authorization
-            elif header == b"content-type":
-                kind = value if kind is None else kind
-        asked = _many(body, self._types) if kind == b"application/json" else None
-        holder = self._remembered(authorization)
-        if asked is None or holder is None or asked[1] not in holder.reads:
-            return None
-        people, purpose = asked[0], Purpose(asked[1])
-        if holder.bucket.wait(len(people)):
-            return None
-        content = looked_up(self._world, holder, people, purpose)
-        headers = batch_headers(content)
-        seconds = self._stopwatch() - started
-        headers.append(timing(seconds))
-        self._batch_tally.add(200, seconds, purpose)
-        return 200, headers, content
-
-    def _answer(
-        self,
-        holder: Holder,
-        found: tuple[ProfileId, bytes, bytes],
-        purpose: Purpose,
-        condition: bytes | None,
-        tally: Tally,
-        started: float,
-    ) -> Answer | None:
-        world, (profile_id, tag, body) = self._world, found
-        if not world.audit.room() or holder.bucket.wait():
-            return None
-        if not world.people.admits(holder.credential, profile_id):
-            return None
-        world.audit.note(holder.key_id, purpose, profile_id, "allowed")
-        if condition is not None and matches(condition, tag):
-            status, headers, body = 304, unchanged_headers(tag), b""
-        else:
-            status, headers = 200, answer_headers(body, tag)
-        seconds = self._stopwatch() - started
-        headers.append(timing(seconds))
-        tally.add(status, seconds, purpose)
-        return status, headers, body
+def _headers(reply: Reply) -> list[Bytes]:
+    if reply.tag is None:
+        headers = batch_headers(reply.body)
+    elif reply.status == 304:
+        headers = unchanged_headers(reply.tag)
+    else:
+        headers = answer_headers(reply.body, reply.tag)
+    headers.append(timing(reply.seconds))
+    return headers
 
 
 def _asked(body: bytes) -> tuple[str, str, str] | None:

@@ -4,16 +4,20 @@ Run as `python -m api.http.main WORKSPACE HOST PORT`, which is what `kindred ser
 the workspace's folder and opens what it finds there, so nothing is handed over but the place.
 """
 
+import gc
+import importlib
 import multiprocessing
 import os
 import resource
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from zoneinfo import ZoneInfo
 
 from granian import Granian
@@ -34,7 +38,6 @@ from api.changes.main import sends
 from api.http.alongside import Alongside
 from api.http.anew import opened_reader
 from api.http.app import create_app
-from api.http.asgi import AsgiApp
 from api.http.audit import ReadAudit
 from api.http.centre.wording import languages
 from api.http.changing import ENDING, open_changes
@@ -49,6 +52,7 @@ from api.http.oidc import Bearer, KeySet, check_mapping, fetched
 from api.http.people import People
 from api.http.privacy import office
 from api.http.reading import Tongue
+from api.http.rsgi import Rsgi
 from api.http.sealing import Sealing
 from api.http.signalling import SignalDesk
 from api.http.verdicts import Registry
@@ -62,8 +66,9 @@ from identity.stewardship import steward
 from infra import journal
 from infra.clock import Clock, system_clock
 from infra.database import open_database
-from infra.errors import KindredError
+from infra.errors import ConfigurationError, KindredError, Unavailable
 from infra.identifiers import load_identifier_types
+from infra.settings import KafkaSettings, TracingSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
 from profiles.changefeed.store import METADATA as CHANGES
@@ -76,6 +81,8 @@ _FEWEST = 256
 _OTHER_FILES = 512
 _BACKLOG = 4_096
 _HEADERS_WITHIN = 10_000  # milliseconds
+_ENDS_WITHIN = 20  # seconds, from SIGTERM on
+_ONE_WRITER = "the event log on this machine's disk has one writer, and a source of this workspace writes to it"
 
 
 def bearer_of(workspace: Workspace, purposes: frozenset[str]) -> Bearer | None:
@@ -85,8 +92,16 @@ def bearer_of(workspace: Workspace, purposes: frozenset[str]) -> Bearer | None:
         return None
     check_mapping(settings, purposes)
     place = settings.jwks
-    fetch = fetched(place) if "://" in place else (workspace.root / place).read_bytes
+    fetch = fetched(place, _carried(workspace)) if "://" in place else (workspace.root / place).read_bytes
     return Bearer(settings, KeySet(fetch), workspace.token_key())
+
+
+def _carried(workspace: Workspace) -> Callable[[], Mapping[str, str]]:
+    """Return what puts a request of ours to others into the trace of the one that it serves, where there are traces."""
+    if workspace.settings.serving.tracing is None:
+        return dict
+    carried: Callable[[], Mapping[str, str]] = tracing_module().passed_on
+    return carried
 
 
 def follows(workspace: Workspace) -> bool:
@@ -123,9 +138,10 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
     *retired, key = workspace.token_keys().values()
     tongue = Tongue(load_identifier_types(workspace), key, workspace.settings.region, tuple(retired))
     bearer = bearer_of(workspace, frozenset(desk.policy.purposes))
-    ring, metrics = (ring_of(database, bearer=bearer) if bearer else ring_of(database)), Metrics()
-    changes = open_changes(workspace, database, profiles, desk, system_clock)
-    segment = workspace.settings.serving.segment
+    share = workspace.settings.serving.workers
+    ring = ring_of(database, bearer=bearer, share=share) if bearer else ring_of(database, share=share)
+    metrics, changes = Metrics(), open_changes(workspace, database, profiles, desk, system_clock)
+    segment, stale = workspace.settings.serving.segment, workspace.settings.serving.stale_after
     privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(
         profiles=profiles,
@@ -160,36 +176,65 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
         languages=languages(workspace),
         requests=privacy.desk if privacy else None,
         online=following(workspace).told if follows(workspace) else None,
+        built=served_since(profiles),
+        stale_after=None if stale is None else timedelta(hours=stale),
         name=workspace.settings.name,
         zone=ZoneInfo(workspace.settings.time_zone),
         features=load_features(workspace),
     )
 
 
-def application() -> AsgiApp:
+def application() -> Rsgi:
     """Return the application over the workspace in the working folder; the server's worker calls it."""
     workspace = Workspace.open(Path.cwd())
     journal.configure(workspace.settings.logs.format, sys.stderr)
-    return create_app(open_world(workspace))
+    world = open_world(workspace)
+    served = _traced(world, workspace.settings.serving.tracing)
+    # What is here now stays: the collector of garbage need not look through it, which takes longer than most answers.
+    gc.collect()
+    gc.freeze()
+    return served
+
+
+def _traced(world: World, tracing: TracingSettings | None) -> Rsgi:
+    """Return the application, with a span around every request where the settings want that."""
+    if tracing is None:
+        return Rsgi(create_app(world), world)
+    otel = tracing_module()
+    return Rsgi(otel.Traced(create_app(world), otel.provider(tracing)), world, straight=False)
+
+
+def tracing_module() -> ModuleType:
+    """Return `api.http.tracing`, which only a workspace with traces loads; raise `Unavailable` without its packages."""
+    try:
+        return importlib.import_module("api.http.tracing")
+    except ModuleNotFoundError:
+        raise Unavailable(
+            "serving.tracing is set, and OpenTelemetry is not installed; pip install 'kindred[otel]' brings it"
+        ) from None
 
 
 def serve(workspace: Path, host: str, port: int) -> None:
     """Serve a workspace until the process is told to end."""
     # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
     opened = Workspace.open(workspace)
+    workers = opened.settings.serving.workers
+    if workers > 1 and not isinstance(opened.settings.log, KafkaSettings) and served(opened):
+        raise ConfigurationError("kindred.yaml", None, "serving.workers", _ONE_WRITER, "use 1, or log: {type: kafka}")
     os.chdir(opened.root)
     with ExitStack() as beside:
         for number in range(opened.settings.serving.stream_workers if follows(opened) else 0):
             beside.enter_context(Alongside("api.stream.main", opened.root, str(number)))
         if sends(opened):
             beside.enter_context(Alongside("api.changes.main", opened.root))
-        server("api.http.main:application", host, port).serve()
+        server("api.http.main:application", host, port, Interfaces.RSGI, workers).serve()
 
 
-def server(target: str, host: str, port: int) -> Granian:
+def server(target: str, host: str, port: int, interface: Interfaces = Interfaces.ASGI, workers: int = 1) -> Granian:
     """Return a server of an application, given as `module:factory`, that idle connections do not fill.
 
     As many connections are let in as the system lets this process have, and one that sends no request is closed soon.
+    A worker that dies is started again at once, unless it died right after its start.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = max(soft, min(hard, _CONNECTIONS + _OTHER_FILES))
@@ -198,8 +243,11 @@ def server(target: str, host: str, port: int) -> Granian:
         target,
         address=host,
         port=port,
-        interface=Interfaces.ASGI,
+        interface=interface,
         factory=True,
+        workers=workers,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_ENDS_WITHIN,
         websockets=False,
         backlog=_BACKLOG,
         backpressure=max(_FEWEST, min(_CONNECTIONS, files - _OTHER_FILES)),

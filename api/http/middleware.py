@@ -1,6 +1,8 @@
 """The shell around the application, as plain ASGI: whole bodies under a limit, guards, timing, counts, bare 500s."""
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from api.http.asgi import AsgiApp, Message, Receive, Scope, Send
 from api.http.errors import TooLarge, TooSlow
@@ -13,28 +15,38 @@ PURPOSE = "kindred.purpose"
 # And how long it waited for something to tell: that is no time that the answer took.
 WAITED = "kindred.waited"
 _LATE = "the body is late"
+T = TypeVar("T")
 
 
 async def whole(receive: Receive, limit: int, seconds: float) -> bytes | None:
     """Return the request's body, or None where the caller left; raise `TooLarge` or `TooSlow` past the limits."""
+    return await within(_whole(receive, limit), seconds)
+
+
+async def _whole(receive: Receive, limit: int) -> bytes | None:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise TooLarge(limit)
+        if not message.get("more_body", False):
+            return b"".join((*parts, part)) if parts else part
+        parts.append(part)
+
+
+async def within(body: Awaitable[T], seconds: float) -> T:
+    """Return what comes of reading a body; raise `TooSlow` where it takes longer."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a server calls in a task of its own
     # As `asyncio.timeout` does it, at a third of its cost: each look-up with a body comes through here.
     late = asyncio.get_running_loop().call_later(seconds, task.cancel, _LATE)
-    parts: list[bytes] = []
-    size = 0
     try:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            part = message.get("body", b"")
-            size += len(part)
-            if size > limit:
-                raise TooLarge(limit)
-            if not message.get("more_body", False):
-                return b"".join((*parts, part)) if parts else part
-            parts.append(part)
+        return await body
     except asyncio.CancelledError as cancelled:
         if cancelled.args != (_LATE,):
             raise

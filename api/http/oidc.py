@@ -134,12 +134,16 @@ class Bearer:
         return datetime.fromtimestamp(ends + leeway, UTC)
 
 
-def fetched(url: str) -> Fetch:
-    """Return how the keys at an address are read: that address alone, no redirect, bounded in bytes and time."""
+def fetched(url: str, headers: Callable[[], Mapping[str, str]] = dict) -> Fetch:
+    """Return how the keys at an address are read: that address alone, no redirect, bounded in bytes and time.
+
+    `headers` go along, such as the trace that the fetching belongs to.
+    """
 
     def fetch() -> bytes:
         opener = urllib.request.build_opener(_Straight)
-        with opener.open(url, timeout=_JWKS_SECONDS) as answer:
+        asked = urllib.request.Request(url, headers=dict(headers()))  # noqa: S310 - the settings hold it to http(s)
+        with opener.open(asked, timeout=_JWKS_SECONDS) as answer:
             body: bytes = answer.read(_JWKS_BYTES + 1)
         if len(body) > _JWKS_BYTES:
             raise ValueError("too many keys")

@@ -13,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.http.errors import DayFull
 from api.http.keys import Credential
-from api.http.reading import readable_id
 from api.http.store import READ_AUDIT
 from infra.clock import Clock
 from infra.ids import ProfileId
@@ -25,18 +24,24 @@ _OVERLAP = 64
 
 
 class People:
-    """Whom each key has read today, as numbers of eight bytes: about 70 bytes of memory a person, up to its limit."""
+    """Whom each key has read today, as numbers of eight bytes: about 70 bytes of memory a person, up to its limit.
+
+    The numbers are this process's own (a string's hash), so they are counted anew after a restart and never stored.
+    """
 
     def __init__(self, database: Engine, clock: Clock, limit: int = PEOPLE_PER_DAY) -> None:
         self._database, self._clock, self._limit = database, clock, limit
         self._day = clock().astimezone(UTC).date()
         self._seen: dict[str, set[int]] = {}
         self._newest: int | None = None
+        # Rows within the overlap that are counted already: each names thousands, and reading it again would cost
+        # more than all the reads that it tells of.
+        self._counted: set[int] = set()
 
     def admits(self, credential: Credential, profile_id: ProfileId) -> bool:
         """Count a person and say yes, or say no where that would be one more than the key may read today."""
         seen = self._of(credential.key_id)
-        mark = hash(int(profile_id, 16))
+        mark = hash(profile_id)
         if mark in seen:
             return True
         if len(seen) >= self._may(credential):
@@ -47,7 +52,7 @@ class People:
     def admit(self, credential: Credential, ids: Iterable[ProfileId]) -> None:
         """Count people; raise `DayFull`, and count none of them, where that would be more than the key may read."""
         seen = self._of(credential.key_id)
-        new = {hash(int(one, 16)) for one in ids} - seen
+        new = set(map(hash, ids)) - seen
         if new and len(seen) + len(new) > self._may(credential):
             now = self._clock().astimezone(UTC)
             midnight = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
@@ -62,7 +67,7 @@ class People:
         """Begin a new day where one has begun, and count what the audit has gained; run about once a second."""
         today = self._clock().astimezone(UTC).date()
         if today != self._day:
-            self._day, self._seen, self._newest = today, {}, None
+            self._day, self._seen, self._newest, self._counted = today, {}, None, set()
         try:
             self._count()
         except SQLAlchemyError as error:
@@ -71,17 +76,18 @@ class People:
 
     def _count(self) -> None:
         row = READ_AUDIT.c
-        asked = select(row.id, row.key_id, row.profile_ids).where(row.decision == "allowed").order_by(row.id)
-        if self._newest is None:
-            asked = asked.where(row.at >= datetime.combine(self._day, time(), UTC))
-        else:
-            # A row of yesterday may lie within the overlap; it is no row of today.
-            midnight = datetime.combine(self._day, time(), UTC)
-            asked = asked.where(row.id > self._newest - _OVERLAP, row.at >= midnight)
+        # A row of yesterday may lie within the overlap; it is no row of today.
+        today = row.at >= datetime.combine(self._day, time(), UTC)
+        asked = select(row.id, row.key_id, row.profile_ids).where(row.decision == "allowed", today).order_by(row.id)
+        if self._newest is not None:
+            asked = asked.where(row.id > self._newest - _OVERLAP, row.id.not_in(sorted(self._counted)))
         with self._database.connect() as connection:
             for number, key_id, ids in connection.execute(asked):
                 self._newest = max(number, self._newest or 0)
-                self._of(key_id).update(hash(int(one, 16)) for one in ids.split() if readable_id(one))
+                self._counted.add(number)
+                self._of(key_id).update(map(hash, ids.split()))
+        if self._newest is not None:
+            self._counted = {number for number in self._counted if number > self._newest - _OVERLAP}
 
     def _may(self, credential: Credential) -> int:
         return self._limit if credential.people_per_day is None else credential.people_per_day

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from sqlalchemy import Engine
@@ -67,6 +67,8 @@ class World:
     body_limit: int = 64 * 1024
     batch_limit: int = 512 * 1024
     body_seconds: float = 10.0
+    built: Callable[[], datetime | None] | None = None
+    stale_after: timedelta | None = None
     segment: Segment | None = None
     features: Mapping[str, FeatureSet] = field(default_factory=dict)
 

@@ -12,6 +12,7 @@ from recorded import Recorded
 
 from api.http.app import create_app
 from api.http.main import open_world
+from api.http.rsgi import Rsgi
 from infra.log.port import Entry, EventLog, LogBusy, LogState, LogUnavailable
 from infra.workspace import Workspace
 
@@ -50,4 +51,4 @@ def application() -> Any:
     names = [name for name in os.environ.get("FIRST", "").split(",") if name]
     world.collector.log = FirstRefuses(world.collector.log, names)
     app = create_app(world)
-    return Recorded(app, Path("requests.ndjson")) if os.environ.get("RECORD") else app
+    return Rsgi(Recorded(app, Path("requests.ndjson")) if os.environ.get("RECORD") else app, world)

@@ -25,7 +25,10 @@ from ingestion.collector.entry import merged, unfolded
 ROOT = Path(__file__).parents[2]
 KEY = "a-key-of-tests-that-guards-nothing-at-all"
 TEMPLATES = ROOT / "api" / "templates" / "workspace"
-SERVE = "from api.http.main import server; server('collector_app:application', '127.0.0.1', {port}).serve()"
+SERVE = (
+    "from api.http.main import server; from granian.constants import Interfaces;"
+    "server('collector_app:application', '127.0.0.1', {port}, Interfaces.RSGI).serve()"
+)
 
 
 @dataclass

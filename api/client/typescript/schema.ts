@@ -193,6 +193,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The values of a declared feature set for up to 1,000 people
+         * @description Return a flat, typed row a person, from what the purpose may see of them; it costs a request a person.
+         */
+        post: operations["readFeatures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/identity:why": {
         parameters: {
             query?: never;
@@ -1346,6 +1366,84 @@ export interface components {
              * @enum {string}
              */
             reason: "complexity" | "number_of_requests";
+        };
+        /**
+         * FeatureOut
+         * @description One column of the rows.
+         */
+        FeatureOut: {
+            /** Name */
+            name: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "whole" | "money" | "text" | "time" | "list" | "flag";
+        };
+        /**
+         * FeatureRowOut
+         * @description The values of one person, in the order of `features`.
+         */
+        FeatureRowOut: {
+            /**
+             * Profile Id
+             * @description null where nobody is found
+             */
+            profile_id: string | null;
+            /**
+             * Found
+             * @description false for whom this purpose does not see: the values are the defaults
+             */
+            found: boolean;
+            /** Values */
+            values: (string | number | boolean | string[] | null)[];
+            /**
+             * Status
+             * @description a letter a value: p present, d default, w withheld, s stale (older than the set allows)
+             * @example ppds
+             */
+            status: string;
+            /**
+             * Because
+             * @description why nobody is found, where it may be told; a split has `successors`
+             */
+            because?: ("split" | "unreadable") | null;
+            /** Successors */
+            successors?: string[] | null;
+        };
+        /**
+         * FeaturesIn
+         * @description Of whom to return the values of a declared feature set: up to 1,000 people, by identifiers or profile ids.
+         */
+        FeaturesIn: {
+            /**
+             * Feature Set
+             * @example basket
+             */
+            feature_set: string;
+            /**
+             * Purpose
+             * @example personalization
+             */
+            purpose: string;
+            /** People */
+            people: (components["schemas"]["IdentifierIn"] | components["schemas"]["ProfileIn"])[];
+        };
+        /**
+         * FeaturesOut
+         * @description A row a person, in the order asked.
+         */
+        FeaturesOut: {
+            /** Feature Set */
+            feature_set: string;
+            /** Version */
+            version: number;
+            /** Purpose */
+            purpose: string;
+            /** Features */
+            features: components["schemas"]["FeatureOut"][];
+            /** Rows */
+            rows: components["schemas"]["FeatureRowOut"][];
         };
         /**
          * FreshnessOut
@@ -3045,6 +3143,40 @@ export interface operations {
                     "application/json": components["schemas"]["HistoryOut"];
                 };
             };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            408: components["responses"]["Problem408"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    readFeatures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeaturesIn"];
+            };
+        };
+        responses: {
+            /** @description A row a person, in the order asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeaturesOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];

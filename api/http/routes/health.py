@@ -1,7 +1,7 @@
 """Whether the server lives, whether it can answer, and how much it has answered."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -53,6 +53,10 @@ async def readyz(
     if part != "collector":
         ready |= {"generation": published or ""}
         missing += [] if published else ["a published generation cannot be read"]
+        age = _age(world) if published else None
+        if age is not None:
+            ready |= {"age_seconds": f"{age.total_seconds():.0f}"}
+            missing += _stale(age, world.stale_after)
     if world.collector is not None and part != "profiles":
         log = world.collector.log.state()
         ready |= {"collector": "ready"}
@@ -77,7 +81,9 @@ async def readyz(
 )
 async def metrics(world: WorldDep, _caller: Annotated[Credential, Depends(needs("admin"))]) -> Response:
     """Return requests by route and status, events by source and verdict; no label is a person, a key or a path."""
-    text_ = world.metrics.text(audit_waiting=world.audit.waiting())
+    age = _age(world)
+    aged = {} if age is None else {"served_age_seconds": age.total_seconds()}
+    text_ = world.metrics.text(audit_waiting=world.audit.waiting(), **aged)
     if world.collector is not None:
         text_ += world.collector.counts.text(world.collector.log.state())
     if world.online is not None:
@@ -148,6 +154,22 @@ def _published(world: World) -> str | None:
         return world.profiles.generation()
     except KindredError:
         return None
+
+
+def _age(world: World) -> timedelta | None:
+    """Return how long ago the served build judged what people allow, or None where its manifest does not say."""
+    try:
+        judged = None if world.built is None else world.built()
+    except KindredError:
+        return None
+    return None if judged is None else max(world.clock() - judged, timedelta())
+
+
+def _stale(age: timedelta, limit: timedelta | None) -> list[str]:
+    if limit is None or age <= limit:
+        return []
+    hours = age.total_seconds() / 3600
+    return [f"what is served was built {hours:.1f} hours ago; run `kindred run`, or set serving.stale_after higher"]
 
 
 def _database(world: World) -> bool:

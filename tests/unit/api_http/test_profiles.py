@@ -1,5 +1,7 @@
 """Reading a profile."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -7,6 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import select
 
+from api.http.app import create_app
 from api.http.audit import looks
 from api.http.store import READ_AUDIT
 
@@ -259,6 +262,24 @@ async def test_decide_is_handed_the_person_and_the_moment(asking: httpx.AsyncCli
     assert answer.json()["chosen"] == "no_action"
     assert town.decider.decisions[0]["profile_id"] == ANNA
     assert town.decider.decisions[0]["context"]["basket"] == ["p1"]
+
+
+async def test_readiness_tells_how_old_what_is_served_is_and_refuses_when_it_is_too_old(town: Any) -> None:
+    built = town.world.clock() - timedelta(hours=30)
+    for limit, status in ((None, 200), (timedelta(hours=31), 200), (timedelta(hours=29), 503)):
+        world = replace(town.world, built=lambda: built, stale_after=limit)
+        transport = httpx.ASGITransport(app=create_app(world))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = await client.get("/readyz")
+            collector = await client.get("/readyz?part=collector")
+            counts = (await client.get("/metrics", headers=town.bearer("admin"))).text
+        assert answer.status_code == status
+        assert "kindred_served_age_seconds 108000" in counts
+        assert "hours ago" not in collector.text
+        if status == 200:
+            assert answer.json()["age_seconds"] == "108000"
+        else:
+            assert "30.0 hours ago" in answer.json()["detail"]
 
 
 async def test_health_readiness_and_counts(asking: httpx.AsyncClient, town: Any) -> None:
