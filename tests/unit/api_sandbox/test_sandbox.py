@@ -166,8 +166,8 @@ def test_people_read_what_it_prints() -> None:
         [sys.executable, "-m", "api.cli.entry", "sandbox"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(14)]
+        lines = [process.stdout.readline() for _ in range(15)]
         process.terminate()
     assert lines[0].startswith("100 invented people at http://127.0.0.1:")
-    assert sum(line.startswith("export KINDRED_") for line in lines) == 5
+    assert sum(line.startswith("export KINDRED_") for line in lines) == 6
     assert any(line.startswith("willing ") for line in lines)
