@@ -67,7 +67,10 @@ def _measured(root: Path, told: argparse.Namespace, broker: LocalBroker | None, 
     world.state(state_folder(world.workspace, "g1"))
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "api.stream.main", str(root), str(number)], cwd="/", stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "api.stream.main", str(root), str(number)],
+            cwd="/",
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # the kernel shares a busy machine out among sessions, not processes
         )
         for number in range(workers)
     ]
