@@ -141,5 +141,7 @@ def see_moments(
         assert one["orders"] == len(orders)
         assert one["last_seen"] == (None if not orders else day(orders[-1]).strftime("%Y-%m-%dT%H:%M:%SZ"))
         assert one["given_name"] == ("Ann" if moment > day(0) else None)
-        assert one["city"] in ({"Dover"} if moment > day(9) else {"Akron", None})
+        stale = moment - day(9) > timedelta(hours=1200)
+        assert one["city"] in ({None} if stale else {"Dover"} if moment > day(9) else {"Akron", None})
+        assert (one["status"][9] == "s") == stale
         assert set(one["status"]) <= set("pds")
