@@ -31,8 +31,8 @@ from infra.database import open_database
 from infra.errors import Missing
 from infra.keyvalue import LmdbStore
 from infra.workspace import Workspace
-from profiles.online.opened import FOLDER as STATE
 from profiles.online.opened import Ledger, Log, Opened, state_folder
+from profiles.online.places import FOLDER as STATE
 from profiles.online.worker import OnlyOne, Worker
 from profiles.serving import serving_store
 

@@ -32,13 +32,13 @@ from ingestion.store import taken_paths
 from profiles.config import load_settings
 from profiles.online.apply import Applier, Words, places, put_place
 from profiles.online.person import Change
+from profiles.online.places import FOLDER
 from profiles.online.rules import Served
 from profiles.online.seen import Seen
 from profiles.rulebook import Rulebook
 from profiles.serving import Denials
 
 # Below the workspace's state: the resolver's state of each generation, and which events were seen.
-FOLDER: Final = "online"
 _SEEN: Final = "seen"
 _FRESH: Final = timedelta(milliseconds=50)
 _REMEMBERED: Final = 100_000
