@@ -14,8 +14,8 @@ from infra import shelf, upkeep
 from infra.lake import Lake
 from infra.runtime import Runtime
 from profiles.jobs import POLICY, build
-from profiles.online.opened import FOLDER as ONLINE
 from profiles.online.opened import forget_states
+from profiles.online.places import FOLDER as ONLINE
 from profiles.serving import FOLDER, serving_store
 from profiles.tables import BORROWED_REFUSALS, CONSENT_CHANGES, PROFILE_TOKENS, TABLES
 

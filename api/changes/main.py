@@ -32,12 +32,6 @@ FOLDER: Final = "changes"
 _LOOKED_EVERY: Final = 1.0
 
 
-def sends(workspace: Workspace) -> bool:
-    """Say whether anybody is sent the feed."""
-    changes = workspace.settings.serving.changes
-    return bool(changes.webhooks or changes.topics)
-
-
 def open_senders(workspace: Workspace, clock: Clock = system_clock) -> tuple[list[Sender], Callable[[], None]]:
     """Return a sender for each webhook and each topic, and the look that their decisions need now and then.
 

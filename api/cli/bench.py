@@ -50,13 +50,14 @@ def serving(
     feast: Annotated[Path | None, typer.Option(help="The Python of an environment that has Feast.")] = None,
     world: Annotated[Path | None, typer.Option(help="A folder where the profiles are kept for the next run.")] = None,
     out: Annotated[Path | None, typer.Option(help="A file for all figures, as JSON.")] = None,
-    nice: Annotated[int, typer.Option(help="Niceness of servers and client; below 0 on a shared machine.")] = 0,
+    alone: Annotated[bool, typer.Option(help="Let nobody else have the cores meanwhile; needs root.")] = False,
 ) -> None:
     """Say what a profile read costs beside the least that the same server can do, and how late answers are."""
-    chosen = {"profiles": profiles, "rounds": rounds, "seconds": seconds, "nice": nice}
+    chosen = {"profiles": profiles, "rounds": rounds, "seconds": seconds}
     places = {"feast": feast, "world": world, "out": out}
     told = {**chosen, **{name: place.absolute() for name, place in places.items() if place is not None}}
-    _run("serving_bench.py", [word for name, value in told.items() for word in (f"--{name}", str(value))])
+    words = [word for name, value in told.items() for word in (f"--{name}", str(value))]
+    _run("serving_bench.py", [*words, *(["--alone"] if alone else [])])
 
 
 def _run(name: str, arguments: list[str]) -> None:

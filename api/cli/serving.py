@@ -31,6 +31,6 @@ def serve(
         # A process of its own: what the command line has imported does not stay in the server's memory.
         os.execve(  # noqa: S606 - our own module, our own interpreter
             sys.executable,
-            [sys.executable, "-m", "api.http.main", str(opened.root), *address],
+            [sys.executable, "-m", "api.http.serve", str(opened.root), *address],
             dict(opened.environ),
         )

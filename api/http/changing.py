@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.http.errors import TooManyStreams
+from api.http.serve import ENDING
 from consent.officer import Desk
 from consent.overlay import DenyOverlay
 from infra.clock import Clock
@@ -31,8 +31,6 @@ from profiles.changefeed.teller import Seen, Teller
 from profiles.serving import ProfileReader, graph_key, holders_key, serving_store, token_key
 
 LOG = logging.getLogger("kindred.http")
-# To a worker that is about to be ended; one that does not listen is not disturbed.
-ENDING: Final = signal.SIGURG
 _PAUSE: Final = 0.1
 # A generation that nobody has told: its publisher is at it, mostly.
 _PATIENCE: Final = 5.0

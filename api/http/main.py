@@ -1,29 +1,17 @@
-"""The composition root of the HTTP process: a workspace in, an ASGI application out, served on loopback.
-
-Run as `python -m api.http.main WORKSPACE HOST PORT`, which is what `kindred serve` does. The worker is started in
-the workspace's folder and opens what it finds there, so nothing is handed over but the place.
-"""
+"""The composition root of the HTTP process: a workspace in, an application out. `api.http.serve` serves it."""
 
 import gc
 import importlib
-import multiprocessing
-import os
-import resource
 import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from zoneinfo import ZoneInfo
-
-from granian import Granian
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
 
 import activation.store
 import api.http.store
@@ -34,14 +22,11 @@ import infra.runs
 import ingestion.store
 from activation.answer import NextBest
 from activation.config import load_activation
-from api.changes.main import sends
-from api.http.alongside import Alongside
 from api.http.anew import opened_reader
 from api.http.app import create_app
 from api.http.audit import ReadAudit
 from api.http.centre.wording import languages
-from api.http.changing import ENDING, open_changes
-from api.http.collector.sources import served
+from api.http.changing import open_changes
 from api.http.collector.wiring import open_collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry, served_since
@@ -54,6 +39,7 @@ from api.http.privacy import office
 from api.http.reading import Tongue
 from api.http.rsgi import Rsgi
 from api.http.sealing import Sealing
+from api.http.serve import follows
 from api.http.signalling import SignalDesk
 from api.http.verdicts import Registry
 from api.http.wiring import Ledger, ReviewDesk, recall
@@ -66,23 +52,15 @@ from identity.stewardship import steward
 from infra import journal
 from infra.clock import Clock, system_clock
 from infra.database import open_database
-from infra.errors import ConfigurationError, KindredError, Unavailable
+from infra.errors import KindredError, Unavailable
 from infra.identifiers import load_identifier_types
-from infra.settings import KafkaSettings, TracingSettings
+from infra.settings import TracingSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
 from profiles.changefeed.store import METADATA as CHANGES
 from profiles.features.declared import load_features
-from profiles.online.opened import FOLDER as ONLINE
+from profiles.online.places import FOLDER as ONLINE
 from profiles.serving import Published, serving_store
-
-_CONNECTIONS = 16_384
-_FEWEST = 256
-_OTHER_FILES = 512
-_BACKLOG = 4_096
-_HEADERS_WITHIN = 10_000  # milliseconds
-_ENDS_WITHIN = 20  # seconds, from SIGTERM on
-_ONE_WRITER = "the event log on this machine's disk has one writer, and a source of this workspace writes to it"
 
 
 def bearer_of(workspace: Workspace, purposes: frozenset[str]) -> Bearer | None:
@@ -102,12 +80,6 @@ def _carried(workspace: Workspace) -> Callable[[], Mapping[str, str]]:
         return dict
     carried: Callable[[], Mapping[str, str]] = tracing_module().passed_on
     return carried
-
-
-def follows(workspace: Workspace) -> bool:
-    """Say whether a stream worker belongs to the server; a broken source keeps nobody from being served."""
-    settings = workspace.settings
-    return settings.serving.online and bool(served(workspace))
 
 
 def following(workspace: Workspace) -> Following:
@@ -212,61 +184,3 @@ def tracing_module() -> ModuleType:
         raise Unavailable(
             "serving.tracing is set, and OpenTelemetry is not installed; pip install 'kindred[otel]' brings it"
         ) from None
-
-
-def serve(workspace: Path, host: str, port: int) -> None:
-    """Serve a workspace until the process is told to end."""
-    # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
-    opened = Workspace.open(workspace)
-    workers = opened.settings.serving.workers
-    if workers > 1 and not isinstance(opened.settings.log, KafkaSettings) and served(opened):
-        raise ConfigurationError("kindred.yaml", None, "serving.workers", _ONE_WRITER, "use 1, or log: {type: kafka}")
-    os.chdir(opened.root)
-    with ExitStack() as beside:
-        for number in range(opened.settings.serving.stream_workers if follows(opened) else 0):
-            beside.enter_context(Alongside("api.stream.main", opened.root, str(number)))
-        if sends(opened):
-            beside.enter_context(Alongside("api.changes.main", opened.root))
-        server("api.http.main:application", host, port, Interfaces.RSGI, workers).serve()
-
-
-def server(target: str, host: str, port: int, interface: Interfaces = Interfaces.ASGI, workers: int = 1) -> Granian:
-    """Return a server of an application, given as `module:factory`, that idle connections do not fill.
-
-    As many connections are let in as the system lets this process have, and one that sends no request is closed soon.
-    A worker that dies is started again at once, unless it died right after its start.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = max(soft, min(hard, _CONNECTIONS + _OTHER_FILES))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    made = Granian(
-        target,
-        address=host,
-        port=port,
-        interface=interface,
-        factory=True,
-        workers=workers,
-        respawn_failed_workers=True,
-        workers_kill_timeout=_ENDS_WITHIN,
-        websockets=False,
-        backlog=_BACKLOG,
-        backpressure=max(_FEWEST, min(_CONNECTIONS, files - _OTHER_FILES)),
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_WITHIN),
-        log_level=LogLevels.warning,
-        log_access=False,
-    )
-    interrupted = made.signal_handler_interrupt
-
-    def interrupt(*args: object) -> None:
-        # It waits for every answer to come to its end, and a stream has none: the workers hear of it first.
-        for child in multiprocessing.active_children():
-            with suppress(OSError):
-                os.kill(child.pid or 0, ENDING)
-        interrupted(*args)
-
-    made.signal_handler_interrupt = interrupt
-    return made
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -36,8 +36,8 @@ from infra.keyvalue import LmdbStore
 from infra.serving.store import Live
 from infra.workspace import Workspace
 from profiles.changefeed.store import METADATA as CHANGES
-from profiles.online.opened import FOLDER as STATE
 from profiles.online.opened import Ledger, Log, Opened, state_folder
+from profiles.online.places import FOLDER as STATE
 from profiles.online.shares import Shares
 from profiles.online.turns import Turns
 from profiles.online.worker import Worker

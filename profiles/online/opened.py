@@ -36,6 +36,7 @@ from profiles.errors import LogSilent, OthersPart, ServedElsewhere
 from profiles.online.answers import Answers, Begun
 from profiles.online.apply import HOME, Applier, Words, places, put_place
 from profiles.online.person import Change
+from profiles.online.places import FOLDER
 from profiles.online.rules import Served
 from profiles.online.seen import Seen
 from profiles.online.tails import Part, SpoolTail, Tail, TopicsTail, source_of
@@ -43,7 +44,6 @@ from profiles.online.turns import Turns, home_of
 from profiles.rulebook import Rulebook
 
 # Below the workspace's state: the resolver's state of each generation, and which events were seen.
-FOLDER: Final = "online"
 _SEEN: Final = "seen"
 _FRESH: Final = timedelta(milliseconds=50)
 _REMEMBERED: Final = 100_000

@@ -58,7 +58,7 @@ def serving(root: Path, **settings: object) -> Iterator[Served]:
     changed = {f"KINDRED_SERVING__{name.upper()}": str(value) for name, value in {"erase": False, **settings}.items()}
     log = root / "server.log"
     with log.open("wb") as told:
-        command = [sys.executable, "-m", "api.http.main", str(root), "127.0.0.1", str(port)]
+        command = [sys.executable, "-m", "api.http.serve", str(root), "127.0.0.1", str(port)]
         environ = {**os.environ, **changed}
         process = subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environ, stdout=told, stderr=told)
     served = Served(port, key, process, log)
@@ -186,6 +186,27 @@ def test_the_only_worker_killed_is_started_again(tmp_path: Path) -> None:
             time.sleep(0.1)
         assert served.ask("GET", f"/v1/profiles/{profile_id(1)}?purpose=service")[0] == 200
         assert "Traceback" not in served.log.read_text()
+
+
+def test_it_starts_with_little_work_and_the_server_itself_loads_no_application(tmp_path: Path) -> None:
+    """Two seconds on a machine of its own; here CPU time is held, which a busy machine stretches less than the wait."""
+    with serving(tmp_path / "shop") as served:
+        assert cpu_seconds(served.process.pid) < 6
+        assert cpu_seconds(served.process.pid) - cpu_seconds(served.workers[0]) < 2
+        maps = Path(f"/proc/{served.process.pid}/maps").read_text()
+        for heavy in ("pyarrow", "sqlalchemy", "numpy", "lmdb"):
+            assert f"/{heavy}/" not in maps, heavy
+        maps = Path(f"/proc/{served.workers[0]}/maps").read_text()
+        for heavy in ("duckdb", "pandas", "scipy", "py4j"):
+            assert f"/{heavy}" not in maps, heavy
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process and its children have used."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds(int(child)) for child in children)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 KEY = "a-key-of-tests-that-guards-nothing-at-all"
 TEMPLATES = ROOT / "api" / "templates" / "workspace"
 SERVE = (
-    "from api.http.main import server; from granian.constants import Interfaces;"
+    "from api.http.serve import server; from granian.constants import Interfaces;"
     "server('collector_app:application', '127.0.0.1', {port}, Interfaces.RSGI).serve()"
 )
 

@@ -262,7 +262,7 @@ def open_shop(root: Path) -> Iterator[Shop]:
         port = free.getsockname()[1]
     # No job runner is started: what Spark would do is done by hand where a test needs it.
     environ = {**os.environ, "KINDRED_SERVING__ERASE": "false", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "api.http.main", str(root), "127.0.0.1", str(port)]
+    command = [sys.executable, "-m", "api.http.serve", str(root), "127.0.0.1", str(port)]
     with (root / "server.log").open("ab") as told:
         process = subprocess.Popen(command, env=environ, cwd=root, stdout=told, stderr=told)
     database = open_database(workspace, METADATA)

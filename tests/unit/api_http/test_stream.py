@@ -16,8 +16,8 @@ from online_world import OnlineWorld, content, random_days, whose
 from api.http.following import status_name
 from infra.keyvalue import LmdbStore
 from infra.serving.embedded import Generations
-from profiles.online.opened import FOLDER as STATE
 from profiles.online.opened import state_folder
+from profiles.online.places import FOLDER as STATE
 from profiles.serving import FOLDER
 
 pytestmark = pytest.mark.timeout(300)

@@ -1,0 +1,105 @@
+"""The process that serves: a server and its workers, with the stream workers and the sender of changes beside them.
+
+Run as `python -m api.http.serve WORKSPACE HOST PORT`, which is what `kindred serve` does. Each worker is started in
+the workspace's folder and opens what it finds there (`api.http.main`), so nothing is handed over but the place; and
+this process loads nothing that only a worker needs.
+"""
+
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Final
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from api.http.alongside import Alongside
+from api.http.collector.sources import served
+from infra.errors import ConfigurationError
+from infra.settings import KafkaSettings
+from infra.workspace import Workspace
+
+# To a worker that is about to be ended; one that does not listen is not disturbed.
+ENDING: Final = signal.SIGURG
+_CONNECTIONS = 16_384
+_FEWEST = 256
+_OTHER_FILES = 512
+_BACKLOG = 4_096
+_HEADERS_WITHIN = 10_000  # milliseconds
+_ENDS_WITHIN = 20  # seconds, from SIGTERM on
+_ONE_WRITER = "the event log on this machine's disk has one writer, and a source of this workspace writes to it"
+
+
+def follows(workspace: Workspace) -> bool:
+    """Say whether stream workers belong to the server; a broken source keeps nobody from being served."""
+    return workspace.settings.serving.online and bool(served(workspace))
+
+
+def sends(workspace: Workspace) -> bool:
+    """Say whether anybody is sent the change feed."""
+    changes = workspace.settings.serving.changes
+    return bool(changes.webhooks or changes.topics)
+
+
+def serve(workspace: Path, host: str, port: int) -> None:
+    """Serve a workspace until the process is told to end."""
+    # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
+    opened = Workspace.open(workspace)
+    workers = opened.settings.serving.workers
+    if workers > 1 and not isinstance(opened.settings.log, KafkaSettings) and served(opened):
+        raise ConfigurationError("kindred.yaml", None, "serving.workers", _ONE_WRITER, "use 1, or log: {type: kafka}")
+    os.chdir(opened.root)
+    with ExitStack() as beside:
+        for number in range(opened.settings.serving.stream_workers if follows(opened) else 0):
+            beside.enter_context(Alongside("api.stream.main", opened.root, str(number)))
+        if sends(opened):
+            beside.enter_context(Alongside("api.changes.main", opened.root))
+        server("api.http.main:application", host, port, Interfaces.RSGI, workers).serve()
+
+
+def server(target: str, host: str, port: int, interface: Interfaces = Interfaces.ASGI, workers: int = 1) -> Granian:
+    """Return a server of an application, given as `module:factory`, that idle connections do not fill.
+
+    As many connections are let in as the system lets this process have, and one that sends no request is closed soon.
+    A worker that dies is started again at once, unless it died right after its start.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(soft, min(hard, _CONNECTIONS + _OTHER_FILES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    made = Granian(
+        target,
+        address=host,
+        port=port,
+        interface=interface,
+        factory=True,
+        workers=workers,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_ENDS_WITHIN,
+        websockets=False,
+        backlog=_BACKLOG,
+        backpressure=max(_FEWEST, min(_CONNECTIONS, files - _OTHER_FILES)),
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_WITHIN),
+        log_level=LogLevels.warning,
+        log_access=False,
+    )
+    interrupted = made.signal_handler_interrupt
+
+    def interrupt(*args: object) -> None:
+        # It waits for every answer to come to its end, and a stream has none: the workers hear of it first.
+        for child in multiprocessing.active_children():
+            with suppress(OSError):
+                os.kill(child.pid or 0, ENDING)
+        interrupted(*args)
+
+    made.signal_handler_interrupt = interrupt
+    return made
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
