@@ -163,7 +163,7 @@ def _told(work: _Work, rows: DataFrame) -> DataFrame:
         else told.join(traits, ["profile_id", "scope"], "left")
     )
     told = (
-        told.withColumn("attributes", _NO_ATTRIBUTES)
+        told.withColumn("attributes", f.lit(None).cast(_ATTRIBUTES))
         if golden is None
         else told.join(golden, ["profile_id", "scope"], "left")
     )
@@ -171,7 +171,7 @@ def _told(work: _Work, rows: DataFrame) -> DataFrame:
     return past.unmasked(told, masks, short).select("row", "profile_id", "at", "traits", "attributes")
 
 
-_NO_ATTRIBUTES = f.lit(None).cast("array<struct<name:string,value:string,observed_at:timestamp>>")
+_ATTRIBUTES: Final = "array<struct<name:string,value:string,observed_at:timestamp>>"
 
 
 def _write(work: _Work, labels: Labels, out: Path) -> None:
