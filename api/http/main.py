@@ -54,7 +54,7 @@ from infra.clock import Clock, system_clock
 from infra.database import open_database
 from infra.errors import KindredError, Unavailable
 from infra.identifiers import load_identifier_types
-from infra.settings import TracingSettings
+from infra.serving_settings import TracingSettings
 from infra.workspace import Workspace
 from ingestion.health import Clinic
 from profiles.changefeed.store import METADATA as CHANGES

@@ -21,7 +21,7 @@ from api.http.errors import KeysUnreachable, Unauthenticated
 from api.http.keys import SCOPES, Credential
 from infra.errors import ConfigurationError
 from infra.ids import Purpose
-from infra.settings import OidcSettings
+from infra.serving_settings import OidcSettings
 
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 _REQUIRED: Final = ["exp", "iss", "aud", "sub"]

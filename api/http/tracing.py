@@ -22,7 +22,7 @@ from api.http.collector.paths import found
 from api.http.fastpath import BY_ID, LOOKUP, PREFIX
 from api.http.middleware import PURPOSE
 from api.http.world import BATCH
-from infra.settings import TracingSettings
+from infra.serving_settings import TracingSettings
 
 _CONTEXT: Final = TraceContextTextMapPropagator()
 _KEPT: Final = (b"traceparent", b"tracestate")

@@ -23,7 +23,7 @@ from api.http.credentials import KeyRing
 from api.http.errors import KeysUnreachable, Unauthenticated
 from api.http.oidc import Bearer, KeySet, check_mapping, fetched
 from infra.errors import ConfigurationError
-from infra.settings import OidcSettings
+from infra.serving_settings import OidcSettings
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 ANNA = "a" * 32

@@ -21,7 +21,7 @@ from infra.errors import Unavailable
 from infra.ids import ProfileId, Purpose
 from infra.serving.embedded import Generations
 from infra.serving.remote import RemoteGenerations
-from infra.settings import ServingSettings
+from infra.serving_settings import ServingSettings
 from infra.workspace import Workspace
 from profiles.copying import copied
 from profiles.publish import Edition, publish_edition
