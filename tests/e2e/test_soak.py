@@ -28,7 +28,7 @@ def looked(pid: int) -> tuple[int, int]:
         one = waiting.pop()
         status = Path(f"/proc/{one}/status").read_text()
         own += int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1])
-        files += len(os.listdir(f"/proc/{one}/fd"))
+        files += len(list(Path(f"/proc/{one}/fd").iterdir()))
         for task in Path(f"/proc/{one}/task").iterdir():
             waiting += [int(child) for child in (task / "children").read_text().split()]
     return own, files

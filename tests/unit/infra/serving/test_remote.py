@@ -95,7 +95,7 @@ def _again(reader: object, within: float) -> bool:
 
 
 def test_a_server_that_loads_is_away_and_not_empty() -> None:
-    """F20: while it reads its keys from its disk it answers -LOADING; each read is refused in time, and then answered."""
+    """F20: while it reads its keys from its disk, each read is refused in time; then it is answered."""
     slow = ("--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024")
     with valkey("--enable-debug-command", "yes", *slow) as server:
         store = published(server)
