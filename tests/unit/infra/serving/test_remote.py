@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 
@@ -91,6 +92,31 @@ def _again(reader: object, within: float) -> bool:
         except Unavailable:
             time.sleep(0.05)
     return False
+
+
+def test_a_server_that_loads_is_away_and_not_empty() -> None:
+    """F20: while it reads its keys from its disk, each read is refused in time; then it is answered."""
+    slow = ("--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024")
+    with valkey("--enable-debug-command", "yes", *slow) as server:
+        store = published(server)
+        reader = store.current()
+        with redis.Redis.from_url(server.url) as client:
+            client.mset({f"other{number}": "x" * 2_000 for number in range(60)})
+            loading = threading.Thread(target=client.execute_command, args=("DEBUG", "RELOAD"))
+            loading.start()
+            refused = 0
+            while loading.is_alive():
+                begun = time.monotonic()
+                try:
+                    assert reader.get(b"v|ads|1") == b"Ann"
+                except StoreAway:
+                    refused += 1
+                assert time.monotonic() - begun < 2
+                time.sleep(0.005)
+            loading.join()
+        assert refused > 3
+        time.sleep(1.1)  # the breaker lets one try again
+        assert reader.get(b"v|ads|1") == b"Ann"
 
 
 def test_a_replica_serves_reads_and_takes_no_changes(alone: Valkey) -> None:
