@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from identity.online import state
 from infra import journal
 from infra.clock import Clock, system_clock
 from infra.database import open_database
-from infra.errors import Missing
+from infra.errors import KindredError, Missing
 from infra.keyvalue import LmdbStore
 from infra.serving.store import Live
 from infra.workspace import Workspace
@@ -67,7 +67,8 @@ def open_worker(workspace: Workspace, shares: Shares, clock: Clock = system_cloc
     feed, look = open_teller(workspace, database, desk.overlay, clock)
 
     def tell(live: Live, turn: Callable[[], AbstractContextManager[None]]) -> int:
-        look(clock())
+        with suppress(KindredError):  # it is decided by what was seen before, on the safe side where that is old
+            look(clock())
         return feed.tell_outbox(live, turn)
 
     return Worker(serving_store(workspace), log, opener, clock, shares, tell)
