@@ -192,7 +192,8 @@ def test_two_workers_killed_at_random_leave_what_one_leaves(shop: Shop, tmp_path
     assert shop.served() == whole, shop.told()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.nightly  # by day the store's contract holds its compare-and-set
+@pytest.mark.parametrize("seed", range(1, 8))
 def test_a_valkey_that_two_workers_write_holds_the_same(remote: Shop, tmp_path: Path, seed: int) -> None:
     """There a change is made of what was read before, and nothing of it is done where that is another by now."""
     sent_and_killed(remote, seed, crossing=False)
