@@ -19,12 +19,20 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+import activation
+import consent
+import identity
+import infra
+import ingestion
+import profiles
 from api.http.alongside import Alongside
 from api.http.collector.sources import served
 from infra.errors import ConfigurationError
 from infra.settings import KafkaSettings
 from infra.workspace import Workspace
 
+# A worker looks for modules in the workspace first, whose folders are called as our packages are: these it inherits.
+_INHERITED: Final = (activation, consent, identity, infra, ingestion, profiles)
 # To a worker that is about to be ended; one that does not listen is not disturbed.
 ENDING: Final = signal.SIGURG
 _CONNECTIONS = 16_384

@@ -60,7 +60,7 @@ def serving(root: Path, **settings: object) -> Iterator[Served]:
     with log.open("wb") as told:
         command = [sys.executable, "-m", "api.http.serve", str(root), "127.0.0.1", str(port)]
         environ = {**os.environ, **changed}
-        process = subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environ, stdout=told, stderr=told)
+        process = subprocess.Popen(command, cwd="/", env=environ, stdout=told, stderr=told)
     served = Served(port, key, process, log)
     try:
         for _ in range(600):
