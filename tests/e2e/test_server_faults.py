@@ -154,6 +154,52 @@ def test_told_to_end_under_load_it_answers_what_was_begun_and_is_gone_soon(tmp_p
     assert code == 0, served.log.read_text()
 
 
+class Listener(threading.Thread):
+    """An application that follows the change feed, and how its stream ended."""
+
+    def __init__(self, served: Served) -> None:
+        super().__init__(daemon=True)
+        self.served, self.begun, self.ended = served, threading.Event(), ""
+        self.changes = 0
+
+    def run(self) -> None:
+        with closing(self.served.connection()) as line:
+            headers = {"authorization": f"Bearer {self.served.key}", "accept": "text/event-stream"}
+            line.request("GET", "/v1/changes?purpose=service", headers=headers)
+            stream = line.getresponse()
+            assert stream.status == 200, stream.read()
+            try:
+                while told := stream.readline():
+                    self.changes += told.startswith(b"id: ")
+                    self.begun.set()
+                self.ended = "whole"
+            except (OSError, http.client.HTTPException) as error:
+                self.ended = type(error).__name__
+
+
+def test_told_to_end_under_load_with_streams_of_changes_open_it_ends_them_whole(tmp_path: Path) -> None:
+    """A stream has no end of its own: each worker is told first, and what listens reads a last chunk, no broken one."""
+    with serving(tmp_path / "shop") as served:
+        listeners = [Listener(served) for _ in range(3)]
+        for one in listeners:
+            one.start()
+        assert all(one.begun.wait(30) for one in listeners)
+        with Crowd(served, 4) as crowd:
+            time.sleep(1)
+            since = time.monotonic()
+            served.process.terminate()
+            code = served.process.wait(30)
+            taken = time.monotonic() - since
+        for one in listeners:
+            one.join(20)
+    assert code == 0, served.log.read_text()
+    assert taken < 15, "below the limit after which a worker is killed"
+    assert [one.ended for one in listeners] == ["whole"] * 3
+    assert set(crowd.statuses) == {200}
+    assert crowd.broken["half an answer"] == 0
+    assert "Traceback" not in served.log.read_text()
+
+
 def test_a_killed_worker_is_back_soon_and_the_others_serve_meanwhile(tmp_path: Path) -> None:
     with serving(tmp_path / "shop", workers=2) as served:
         before = served.workers

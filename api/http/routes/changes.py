@@ -50,7 +50,7 @@ _DESCRIBED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/v1/changes", responses={**_DESCRIBED, **problems(410)}, summary="What changed?")
+@router.get("/v1/changes", responses={**_DESCRIBED, **problems(400, 410, body=False)}, summary="What changed?")
 async def changes(
     request: Request,
     purpose: Annotated[PurposeName, Query(description="what the application uses people for")],

@@ -69,6 +69,8 @@ class Refusal(BaseModel):
     message: str
 
 
+# What can only be wrong with a body, and what with events; whoever asks for settings sends neither.
+_OF_BODIES, _OF_EVENTS = frozenset({408, 413, 415}), frozenset({400, 429})
 _REFUSED = {
     400: "The request cannot be read as events",
     401: "No write key, or one that opens nothing",
@@ -132,8 +134,10 @@ def _parameters(path: Path) -> list[dict[str, Any]]:
 
 
 def _answers(path: Path) -> dict[int | str, dict[str, Any]]:
+    absent = frozenset() if path.method == "POST" else _OF_BODIES
+    absent |= _OF_EVENTS if path.form == "settings" else frozenset()
     refused: dict[int | str, dict[str, Any]] = {
-        status: {"description": said, "model": Refusal} for status, said in _REFUSED.items()
+        status: {"description": said, "model": Refusal} for status, said in _REFUSED.items() if status not in absent
     }
     model = {"events": Taken, "beacon": Taken, "webhook": Taken, "metrics": Counted}.get(path.form)
     if path.form == "pixel":

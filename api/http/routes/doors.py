@@ -61,11 +61,14 @@ def purposed(request: Request, caller: Credential, purpose: str) -> Purpose:
     return allowed
 
 
-def problems(*statuses: int, body: bool = True) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries of the problems that a route may answer with; 400 is for bodies that are no text."""
-    unread = (400,) if body else ()
+def problems(*statuses: int, body: bool = True, asked: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries of the problems that a route may answer with.
+
+    400 is for bodies that are no text, and 422 for what is not as declared: not where there is nothing to declare.
+    """
+    unread = (*((400,) if body else ()), *((422,) if asked else ()))
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
         status: {"description": TITLE[status], "content": content, **(_LATER if status in _WAITING else {})}
-        for status in (*statuses, *unread, 401, 403, 408, 413, 422, 429, 500, 503)
+        for status in (*statuses, *unread, 401, 403, 408, 413, 429, 500, 503)
     }

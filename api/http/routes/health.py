@@ -77,7 +77,7 @@ async def readyz(
     "/metrics",
     summary="Counts in Prometheus' format",
     response_class=PlainTextResponse,
-    responses={200: {"content": {"text/plain": {}}}, **problems()},
+    responses={200: {"content": {"text/plain": {}}}, **problems(body=False, asked=False)},
 )
 async def metrics(world: WorldDep, _caller: Annotated[Credential, Depends(needs("admin"))]) -> Response:
     """Return requests by route and status, events by source and verdict; no label is a person, a key or a path."""

@@ -20,7 +20,9 @@ EntryId = Annotated[
 ]
 
 
-@router.get("/v1/consent/heads", response_model=HeadsOut, responses=problems(), summary="Signed heads of the ledger")
+@router.get(
+    "/v1/consent/heads", response_model=HeadsOut, responses=problems(body=False), summary="Signed heads of the ledger"
+)
 async def heads(
     world: WorldDep,
     _caller: Reader,
@@ -34,7 +36,10 @@ async def heads(
 
 
 @router.get(
-    "/v1/consent/{entry}/receipt", response_model=SealedOut, responses=problems(404), summary="Proof of one statement"
+    "/v1/consent/{entry}/receipt",
+    response_model=SealedOut,
+    responses=problems(404, body=False),
+    summary="Proof of one statement",
 )
 async def receipt(entry: EntryId, world: WorldDep, _caller: Reader) -> Any:
     """Return the receipt of an entry for the person: what was recorded, and the proof that it stands in the ledger."""

@@ -69,7 +69,9 @@ async def take(
     return intake.receipt(await run_in_threadpool(office.take, wish, now))
 
 
-@router.get("/v1/privacy/requests", response_model=RequestsOut, responses=problems(), summary="What is asked of us")
+@router.get(
+    "/v1/privacy/requests", response_model=RequestsOut, responses=problems(body=False), summary="What is asked of us"
+)
 async def every(
     world: WorldDep,
     caller: Reader,
@@ -82,7 +84,12 @@ async def every(
     return {"requests": [told(one, now) for one in found]}
 
 
-@router.get("/v1/privacy/clocks", response_model=ClocksOut, responses=problems(), summary="Which clocks ring?")
+@router.get(
+    "/v1/privacy/clocks",
+    response_model=ClocksOut,
+    responses=problems(body=False, asked=False),
+    summary="Which clocks ring?",
+)
 async def ringing(world: WorldDep, caller: Reader) -> Any:
     """Count open requests by how much of their time has gone; for alarms, whatever else the server does."""
     office, now = office_of(world, caller), world.clock()
@@ -92,7 +99,10 @@ async def ringing(world: WorldDep, caller: Reader) -> Any:
 
 
 @router.get(
-    "/v1/privacy/requests/{request_id}", response_model=RequestStepsOut, responses=problems(404), summary="One request"
+    "/v1/privacy/requests/{request_id}",
+    response_model=RequestStepsOut,
+    responses=problems(404, body=False),
+    summary="One request",
 )
 async def show(request_id: RequestId, world: WorldDep, caller: Reader) -> Any:
     """Show where a request stands and every step it took."""
@@ -106,7 +116,7 @@ async def show(request_id: RequestId, world: WorldDep, caller: Reader) -> Any:
 @router.get(
     "/v1/privacy/requests/{request_id}/export",
     response_class=Response,
-    responses={200: {"content": {"application/json": {}, "application/zip": {}}}, **problems(404)},
+    responses={200: {"content": {"application/json": {}, "application/zip": {}}}, **problems(404, body=False)},
     summary="The answer to a request for access or portability",
 )
 async def export(
@@ -123,7 +133,7 @@ async def export(
 @router.post(
     "/v1/privacy/requests/{request_id}:verify",
     response_model=RequestReceiptOut,
-    responses=problems(404),
+    responses=problems(),  # no 404: what proves nothing is told alike, whether there is such a request or not
     summary="Bring a proof back",
 )
 async def verify(request_id: RequestId, asked: ProofIn, world: WorldDep, caller: Writer) -> Any:
@@ -176,7 +186,7 @@ async def extend(request_id: RequestId, asked: ExtendIn, world: WorldDep, caller
 @router.post(
     "/v1/privacy/requests/{request_id}:cancel",
     response_model=PrivacyRequestOut,
-    responses=problems(404),
+    responses=problems(404, body=False),
     summary="Take a request back",
 )
 async def cancel(request_id: RequestId, world: WorldDep, caller: Writer) -> Any:

@@ -16,7 +16,7 @@ TaskId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="the questio
 Decided = Annotated[DecideReviewIn, Body(openapi_examples=examples.REVIEW)]
 
 
-@router.get("/v1/review", response_model=ReviewOut, responses=problems(), summary="What waits for a steward")
+@router.get("/v1/review", response_model=ReviewOut, responses=problems(body=False), summary="What waits for a steward")
 async def waiting(
     world: WorldDep,
     caller: Steward,
@@ -31,7 +31,10 @@ async def waiting(
 
 
 @router.get(
-    "/v1/review/{task_id}", response_model=QuestionOut, responses=problems(404), summary="One question, side by side"
+    "/v1/review/{task_id}",
+    response_model=QuestionOut,
+    responses=problems(404, body=False),
+    summary="One question, side by side",
 )
 async def show(task_id: TaskId, world: WorldDep, caller: Steward) -> dict[str, Any]:
     """Show both records as identity resolution may see them, and the evidence between them; the look is audited."""

@@ -14,7 +14,12 @@ from api.http.sources import SCOPE, told
 router = APIRouter(tags=["ingestion"])
 
 
-@router.get("/v1/sources", response_model=SourcesOut, responses=problems(), summary="How are the sources?")
+@router.get(
+    "/v1/sources",
+    response_model=SourcesOut,
+    responses=problems(body=False, asked=False),
+    summary="How are the sources?",
+)
 async def sources(world: WorldDep, _caller: Annotated[Credential, Depends(needs(SCOPE))]) -> dict[str, Any]:
     """Tell of each source when its rows last came, what waits for the lake, and what is rejected."""
     if world.sources is None:
