@@ -15,7 +15,7 @@ from ingestion.live import LiveEvent, Named
 from profiles import render
 from profiles.config import ProfileSettings, Trait
 from profiles.mask import masked_identifier
-from profiles.model import ABSENT, CERTAIN, SHOWN, Link
+from profiles.model import ABSENT, CERTAIN, OF_THE_PERSON, SHOWN, Link
 from profiles.online import sessions
 from profiles.online.person import Person, words_of
 from profiles.online.sessions import Known
@@ -243,8 +243,13 @@ def _entry(event: LiveEvent, record_key: str) -> dict[str, Any]:
         "amount": (event.amount or 0.0) if order else event.amount,
         "line_count": int(order),
         "lines": [_line(event)] if order and event.product_id else [],
-        "details": {} if order else {name: value[:SHOWN] for name, value in event.properties.items()},
+        "details": {} if order else _details(event),
     }
+
+
+def _details(event: LiveEvent) -> dict[str, str]:
+    told = ((name, value) for name, value in event.properties.items() if not name.startswith(OF_THE_PERSON))
+    return {name: value[:SHOWN] for name, value in told}
 
 
 def _line(event: LiveEvent) -> dict[str, Any]:

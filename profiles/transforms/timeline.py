@@ -3,7 +3,7 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
-from profiles.model import SHOWN
+from profiles.model import OF_THE_PERSON, SHOWN
 from profiles.transforms.facts import UNITS
 
 _LINE = "struct<product_id:string,name:string,quantity:double,amount:double>"
@@ -58,7 +58,8 @@ def _orders(ordered: DataFrame) -> DataFrame:
 
 
 def _events(events: DataFrame) -> DataFrame:
-    shown = f.transform_values("properties", lambda _, value: f.substring(value, 1, SHOWN))
+    told = f.map_filter("properties", lambda name, _: ~name.startswith(OF_THE_PERSON))
+    shown = f.transform_values(told, lambda _, value: f.substring(value, 1, SHOWN))
     return events.select(
         "record_key",
         "source",

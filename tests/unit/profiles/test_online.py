@@ -7,10 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from online_world import BUY, LOGIN, PAGE, OnlineWorld, content, random_days, view, whose
 
+from infra.ids import ProfileId
 from infra.keyvalue import LmdbStore
+from profiles.serving import timeline_key
 
 
 @pytest.fixture
@@ -68,6 +71,19 @@ def test_who_logs_in_brings_their_anonymous_past(world: OnlineWorld, served: Lmd
     if person != visitor:
         assert view(served, "analytics", visitor) is None
         assert list(served.items(f"a|{visitor}|".encode()))
+
+
+def test_what_an_event_says_of_its_person_is_in_no_timeline(
+    world: OnlineWorld, served: LmdbStore, tmp_path: Path
+) -> None:
+    """A view may withhold an address; a timeline is read by purposes that do."""
+    world.send({**LOGIN, "properties": {"page": "login"}})
+    world.opened(world.state(tmp_path / "state")).catch_up(served)
+    (person,) = whose(world, served, "email", "ann@example.org")
+    entries = orjson.loads(served.get(timeline_key(ProfileId(person))) or b"[]")
+    assert [entry["details"].get("page") for entry in entries] == ["login"]
+    assert not [name for entry in entries for name in entry["details"] if name.startswith("traits.")]
+    assert "ann@example.org" not in str(entries)
 
 
 def test_who_comes_back_and_logs_in_brings_it_too(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:
