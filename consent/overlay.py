@@ -95,6 +95,13 @@ class DenyOverlay:
                 denied.append((*_parts(key)[:2], moment))
         return Told(tuple(denied), tuple(moved))
 
+    def lines(self) -> frozenset[tuple[str, bytes, bytes]]:
+        """Return all of it line by line behind the token that it is about, for whoever compares two looks.
+
+        Two words of one moment are two lines.
+        """
+        return frozenset((_about(key), key, at) for key, at in self.entries.items())
+
     def purge(self, *, as_of: datetime, through: int) -> int:
         """Forget what a published build has seen: said by `as_of`, mirrored by `through`; return how many denials."""
         # A word that comes in between has a key of its own: nothing unseen can be deleted with what was seen.
@@ -125,6 +132,10 @@ def _entries(one: Denial | Moved) -> Iterator[tuple[bytes, bytes]]:
         return
     for purpose in one.purposes:
         yield _prefix(one.token, purpose) + str(one.sequence).encode(), at
+
+
+def _about(key: bytes) -> str:
+    return _sequenced(key)[0] if key.startswith(_MOVED) else _parts(key)[0]
 
 
 def _sequenced(key: bytes) -> tuple[str, str]:

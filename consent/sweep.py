@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from consent import store
 from consent.lapse import Span, ends, lapsed, lifetimes, seen_from
 from consent.model import Policy
-from consent.overlay import Denial, DenyOverlay
+from consent.overlay import Denial, DenyOverlay, Moved
 from infra.ids import Token
 
 _AT_ONCE: Final = 250
@@ -34,17 +34,18 @@ class Mark:
 def sweep(database: Engine, overlay: DenyOverlay, policy: Policy, mark: Mark, now: datetime) -> tuple[Mark, int]:
     """Deny what no longer holds, and return how far that came and under how many identifiers something was denied.
 
-    When this returns every reader obeys. Done again from an earlier mark, it writes the same denials again.
+    When this returns every reader obeys. Done again from an earlier mark, it writes the same denials again. The end of
+    a yes that came after the build denies nothing that the build allowed: it marks that its token moved once more.
     """
     if now <= mark.reached:
         return mark, 0
     reached = replace(mark, reached=now, sequence=max(mark.sequence, store.last_sequence(database)))
     ended = store.ended(database, store.Window(mark.reached, now, mark.sequence), lifetimes(policy))
-    denials, denied = _denials(ended, policy, Span(mark.built, now)), 0
+    news, denied = _news(ended, policy, Span(mark.built, now), mark.reached), 0
     # In parts, so that the first need not wait for the last.
-    while part := list(islice(denials, _AT_ONCE)):
+    while part := list(islice(news, _AT_ONCE)):
         overlay.restrict_all(part)
-        denied += len(part)
+        denied += sum(isinstance(one, Denial) for one in part)
     return reached, denied
 
 
@@ -61,7 +62,10 @@ def ahead(database: Engine, policy: Policy, after: datetime, until: datetime) ->
     )
 
 
-def _denials(ended: Iterable[store.Ended], policy: Policy, span: Span) -> Iterator[Denial]:
+def _news(ended: Iterable[store.Ended], policy: Policy, span: Span, looked: datetime) -> Iterator[Denial | Moved]:
     for one in ended:
+        seen = seen_from(one.entries, policy, span.until)
         if purposes := lapsed(one.entries, policy, span):
-            yield Denial(one.token, purposes, seen_from(one.entries, policy, span.until), one.sequence)
+            yield Denial(one.token, purposes, seen, one.sequence)
+        elif looked < seen and seen not in {entry.received_at for entry in one.entries}:
+            yield Moved(one.token, seen, one.sequence)

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     Connection,
@@ -16,10 +18,13 @@ from sqlalchemy import (
     event,
     inspect,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from infra.migrations import steps
 from infra.workspace import Workspace
 
+_PATIENCE: Final = 30.0
+_TURNS: Final[WeakKeyDictionary[Engine, Lock]] = WeakKeyDictionary()
 _WRITERS: Final = 0x6B696E64726564  # the number of our lock in PostgreSQL
 
 
@@ -97,8 +102,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     SQLite would otherwise take it at the first write and fail there when another process came between. PostgreSQL has
     no such lock of its own; with ours, rows are numbered in the order in which others come to see them, there too.
+    Who waits for another thread of this process waits without a connection: who has the lock may need a second one.
     """
-    with engine.connect() as connection:
+    with _turn(engine), engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
@@ -109,6 +115,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
             connection.rollback()
             raise
         connection.commit()
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    lock = _TURNS.setdefault(engine, Lock())
+    if not lock.acquire(timeout=_PATIENCE):
+        raise PoolTimeout(f"other threads of this process have written for {_PATIENCE} seconds")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def empty_log(engine: Engine, patience: int) -> bool:

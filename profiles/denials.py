@@ -22,6 +22,9 @@ class Anew(Protocol):
     def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, frozenset[str]] | None:
         """Return what a purpose may see now, as it would be stored, and the records behind it; None for nothing."""
 
+    def rests_on(self) -> str | None:
+        """Return the policy by which everybody is decided anew; None where it is the build's."""
+
     def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
         """Say whether an identifier is tied to a person as closely as a purpose demands now."""
 

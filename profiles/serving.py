@@ -221,6 +221,10 @@ class ProfileReader:
             return stored
         return None if stored is None or self._denials.denied_any(listed(held), purpose) else stored
 
+    def rests_on(self) -> str | None:
+        """Return what everybody's decisions rest on where that is not the build; when it changes, all may be others."""
+        return None if self._anew is None else self._anew.rests_on()
+
     def header(self, profile_id: ProfileId) -> Header | None:
         """Return who a profile is made of, or None where there is none."""
         value = self.store().get(header_key(profile_id))

@@ -8,7 +8,6 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -116,13 +115,26 @@ class Sender:
 
 
 def send_all(senders: Iterable[Sender], stop: threading.Event, look: Callable[[], None]) -> None:
-    """Have each sender run in a thread of its own until they are told to stop, and look every second meanwhile."""
+    """Have each sender run in a thread of its own until they are told to stop, and look every second meanwhile.
+
+    Nothing is sent before the first look: until then nobody knows what has ended, or is another policy's, since the
+    build.
+    """
+    while not stop.is_set() and not _looked(look):
+        stop.wait(_LOOKED_EVERY)
     threads = [threading.Thread(target=one.run, args=(stop,), name=one.recipient.name) for one in senders]
     for thread in threads:
         thread.start()
-    while not stop.is_set():
-        with suppress(*_AILING):  # the senders meet the same trouble, and tell of it
-            look()
-        stop.wait(_LOOKED_EVERY)
+    while not stop.wait(_LOOKED_EVERY):
+        _looked(look)
     for thread in threads:
         thread.join()
+
+
+def _looked(look: Callable[[], None]) -> bool:
+    try:
+        look()
+    except _AILING as error:
+        LOG.warning("what has ended waits to be looked at: %s", type(error).__name__)
+        return False
+    return True

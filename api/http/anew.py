@@ -75,13 +75,18 @@ class LedgerAnew:
         self._database, self._denied, self._rules_of, self._clock = database, denied, rules, clock
         self._rules = rules(None)
         self._everybody = False
-        self._known: dict[tuple[str, str], _Known] = {}
-        self._known_of: tuple[int, str] = (-1, "")
+        # By which revision of the overlay and which policy, and what was decided so. One value: whoever still decides
+        # by what was there before another thread replaced it puts that down where nobody looks any more.
+        self._book: tuple[tuple[int, str], dict[tuple[str, str], _Known]] = ((-1, ""), {})
         self._seen: tuple[str | None, datetime] | None = None
 
     def touched(self, tokens: Iterable[str], purpose: str) -> bool:
         """Say whether what was decided of a holder of these tokens may be old."""
         return self._everybody or self._denied.touched(tokens, purpose)
+
+    def rests_on(self) -> str | None:
+        """Return the policy by which everybody is decided anew; None where it is the build's."""
+        return self._rules.version if self._everybody else None
 
     def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
         """Say whether an identifier is tied as closely as the purpose demands, where the policy is not the build's."""
@@ -133,10 +138,12 @@ class LedgerAnew:
         revision, refused, latest = self._denied.standing(tokens, purpose)
         at = max(self._clock(), latest) if latest else self._clock()
         current = (revision, self._rules.version)
-        if self._known_of != current or len(self._known) >= _KEPT:
-            self._known, self._known_of = {}, current
+        known_of, known = self._book
+        if known_of != current or len(known) >= _KEPT:
+            known = {}
+            self._book = (current, known)
         key, borrowed = (header["profile_id"], purpose), reader.borrowed(ProfileId(header["profile_id"]))
-        before = self._known.get(key)
+        before = known.get(key)
         if before is not None and before.person == (raw, borrowed) and at < before.until:
             return before.word
         sids = ledger.sids(self._database, tokens)
@@ -154,7 +161,7 @@ class LedgerAnew:
         aged = any(entry.age_band is not None for entry in asked.entries)
         later = [moment for moment in ends(asked.entries, policy) if moment > at]
         if not aged:
-            self._known[key] = _Known((raw, borrowed), min(later, default=NEVER), word)
+            known[key] = _Known((raw, borrowed), min(later, default=NEVER), word)
         return word
 
     def _asked(

@@ -54,7 +54,8 @@ def open_changes(
     )
     state, keep = workspace.state_path, timedelta(days=workspace.settings.serving.changes.keep_days)
     feed = Feed(database, teller, workspace.token_key())
-    return Changes(feed, Watch(desk.overlay, generations.current), keep, lambda: is_held(state))
+    watch = Watch(desk.overlay, generations.current, rests_on=profiles.rests_on)
+    return Changes(feed, watch, keep, lambda: is_held(state))
 
 
 class Over(Protocol):
@@ -75,21 +76,29 @@ class Watch:
     overlay: DenyOverlay
     served: Callable[[], KeyValue]
     stopwatch: Callable[[], float] = time.monotonic
+    # What everybody's decisions rest on, where that is not the build.
+    rests_on: Callable[[], str | None] = lambda: None
+    _rested_on: str | None = None
     _revision: int = -1
-    _told: frozenset[tuple[object, ...]] = frozenset()
+    _told: frozenset[tuple[str, bytes, bytes]] = frozenset()
     _sought: set[str] = field(default_factory=set)
     _rest_until: float = 0.0
 
     def look(self, teller: Teller) -> int:
-        """Tell what became of those whom a change of the overlay touches; return how many changes that were."""
-        revision, count = self.overlay.entries.revision(), 0
+        """Tell what became of those whom a change of the overlay touches; return how many changes that were.
+
+        Another policy than the build's, or no other any more, touches everybody.
+        """
+        revision, rests_on, count = self.overlay.entries.revision(), self.rests_on(), 0
         if revision != self._revision:
-            said = self.overlay.told()
-            told = frozenset[tuple[object, ...]]((*said.denied, *said.moved))
-            tokens = {str(one[0]) for one in told ^ self._told}
+            told = self.overlay.lines()
+            tokens = {token for token, *_ in told ^ self._told}
             count = teller.tell(_bearers(self.served(), tokens)) if tokens else 0
             self._revision, self._told = revision, told
             self._sought |= tokens
+        if rests_on != self._rested_on:
+            count += teller.tell_all()
+            self._rested_on = rests_on
         if self._sought and self.stopwatch() >= self._rest_until:
             count += self._looked_through(teller)
         return count

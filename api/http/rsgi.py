@@ -69,6 +69,8 @@ class Rsgi:
                     self._world.metrics.of(path).add(408, self._world.body_seconds)
                     await foreseen(error)(_asgi(scope), _nothing, _Exchange(scope, proto, b"").send)
                     return
+                except ProtocolClosed:  # the caller has left in the middle of it
+                    return
                 told = (header(name) for name in ("content-type", "authorization", "if-none-match"))
                 reply = self._reads.posted(path, body, *map(_bytes, told))
         if reply is None:

@@ -20,6 +20,7 @@ from infra.clock import Clock
 from infra.database import writing
 from infra.errors import Missing
 from infra.ids import ProfileId, Purpose
+from infra.keyvalue import Torn
 from infra.serving.store import Live, ServingStore
 from profiles.changefeed import store
 from profiles.changefeed.outbox import OUTBOX
@@ -56,16 +57,15 @@ class Teller:
     clock: Clock
 
     def tell(self, ids: Iterable[str]) -> int:
-        """Tell what has become of people, each once, and return how many changes that were."""
-        wanted = list(dict.fromkeys(ids))
-        return sum(self._told(wanted[at : at + _TOGETHER]) for at in range(0, len(wanted), _TOGETHER))
+        """Tell what has become of people, each once, and return how many changes that were.
+
+        Whoever cannot be read holds nobody else up: all others are told before `Torn` is raised.
+        """
+        return self._all_told(iter(dict.fromkeys(ids)))
 
     def tell_all(self) -> int:
         """Hold everybody who is served, and everybody of whom anything was told, against what was told last."""
-        count, everybody = 0, self._everybody()
-        while some := list(islice(everybody, _TOGETHER)):
-            count += self._told(some)
-        return count
+        return self._all_told(self._everybody())
 
     def tell_generation(self) -> int:
         """Tell all that the served generation changed, where its publisher has not come to do it."""
@@ -108,14 +108,29 @@ class Teller:
                     undone.delete(key)
         return count
 
-    def _told(self, ids: Collection[str]) -> int:
+    def _all_told(self, ids: Iterator[str]) -> int:
+        count, torn = 0, list[Torn]()
+        while some := list(islice(ids, _TOGETHER)):
+            count += self._told(some, torn)
+        if torn:
+            raise torn[0]
+        return count
+
+    def _told(self, ids: Collection[str], torn: list[Torn]) -> int:
         wanted = [one for one in ids if not is_sealed(one)]
         with writing(self.database) as connection:
             last = store.last(connection, wanted)
             with suppress(Missing):  # nothing is served yet
                 seen = self.seen()
-                found = (self._change(connection, seen, one, last.get(one)) for one in wanted)
-                return store.append(connection, [one for one in found if one is not None], self.clock())
+                found: list[Change] = []
+                for one in wanted:
+                    try:
+                        became = self._change(connection, seen, one, last.get(one))
+                    except Torn as error:
+                        torn.append(error)
+                        continue
+                    found += [] if became is None else [became]
+                return store.append(connection, found, self.clock())
         return 0
 
     def _change(self, connection: Connection, seen: Seen, profile_id: str, last: Last | None) -> Change | None:

@@ -64,6 +64,8 @@ class FeedWorld:
         name = f"{self.number:08d}"
         self.generations.root.mkdir(parents=True, exist_ok=True)
         with self.generations.building(name) as writer:
+            told = {"generation": name, "started_at": render.moment(self.now)}
+            writer.put(serving.MANIFEST, json.dumps(told).encode())
             for one, views in self.people.items():
                 for key, value in _person(one, views).items():
                     writer.put(key, value)

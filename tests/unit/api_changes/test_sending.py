@@ -22,7 +22,7 @@ from pydantic import ValidationError
 import consent.store
 import infra.runs
 from api.changes.main import only_one
-from api.changes.sending import NotTaken, Sender
+from api.changes.sending import NotTaken, Sender, send_all
 from api.changes.topic import Topic
 from api.changes.webhook import Webhook
 from infra.changes_settings import ChangesSettings, TopicSettings, WebhookSettings
@@ -227,6 +227,28 @@ def test_it_is_heard_within_a_second_of_a_withdrawal(
         running.join(20)
     assert receiver.kept() == {}
     assert taken < 10, "a tenth of a second on a machine that has nothing else to do"
+
+
+def test_nothing_is_sent_before_it_is_known_what_has_ended(
+    world: FeedWorld, receiver: Receiver, sender: Callable[[], Sender]
+) -> None:
+    world.people = {"ann": dict(ALL)}
+    world.publish()
+    world.teller.tell_all()
+    stop, looked = threading.Event(), list[int]()
+
+    def look() -> None:
+        looked.append(len(receiver.taken))
+        if len(looked) == 1:
+            raise Held("the database is away")
+        if receiver.taken:
+            stop.set()
+
+    running = threading.Thread(target=send_all, args=([sender()], stop, look))
+    running.start()
+    running.join(60)
+    assert looked[:2] == [0, 0]
+    assert [one["profile_id"] for one in receiver.taken] == ["ann"]
 
 
 def test_one_process_sends(tmp_path: Path) -> None:

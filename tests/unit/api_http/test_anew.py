@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 import consent.store
 from api.http.anew import LedgerAnew, Rules, rules_of
+from api.http.changing import Watch
+from api.http.expiry import Expiry
 from api.http.wiring import Denied
 from consent import officer
 from consent.decide import decide
@@ -28,6 +30,8 @@ from infra.ids import ProfileId, Purpose, Sid, Token
 from infra.keyvalue import KeyValue
 from infra.workspace import Workspace
 from profiles import render, serving
+from profiles.changefeed import store as feed
+from profiles.changefeed.teller import Teller
 from profiles.model import Claim
 from profiles.online.rules import Served
 from profiles.serving import ProfileReader
@@ -381,6 +385,26 @@ def test_a_yes_opens_at_once_what_another_purpose_holds_and_a_no_closes_it(town:
     assert told(reader, person, "service") is not None
 
 
+def test_what_was_decided_before_a_no_is_not_kept_after_it(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads read: the slower one had asked the ledger before the no, and comes to its end after the other."""
+    person, town.now = Person.of((ONE,)), BUILT
+    publish(town, person)
+    reader, history = town.reader(), consent.store.history
+    town.say(person, spoken("personalization", "given", 1))
+    town.now = BUILT + timedelta(hours=3)
+
+    def slow(*asked: Any) -> Any:
+        found = history(*asked)
+        monkeypatch.undo()
+        town.say(person, spoken("personalization", "withdrawn", 2))
+        assert told(reader, person, "personalization") is None
+        return found
+
+    monkeypatch.setattr(consent.store, "history", slow)
+    reader.tagged(person.id, Purpose("personalization"))
+    assert told(reader, person, "personalization") is None
+
+
 def test_an_opened_yes_closes_when_it_ends(town: Town) -> None:
     person, town.now = Person.of((ONE,)), BUILT
     publish(town, person)
@@ -483,3 +507,88 @@ def test_an_overlay_keeps_marks_until_a_build_has_seen_them(tmp_path: Path) -> N
     assert overlay.purge(as_of=BUILT, through=3) == 0
     assert not overlay.told().moved
     overlay.close()
+
+
+@dataclass
+class Telling:
+    """A server beside the town: what it looks at once a second, and the feed that it tells."""
+
+    town: Town
+    workspace: Workspace
+
+    def __post_init__(self) -> None:
+        feed.METADATA.create_all(self.town.desk.database)
+        database, overlay = self.town.desk.database, self.town.desk.overlay
+        anew = LedgerAnew(database, Denied(overlay, self.clock), rules_of(self.workspace), self.clock)
+        self.reader = ProfileReader(lambda: self.town.store, Denied(overlay, self.clock), anew)
+        self.teller = Teller(database, self, tuple(map(Purpose, PURPOSES)), lambda: self.reader, self.clock)  # type: ignore[arg-type]
+        self.watch = Watch(overlay, self.current, lambda: 0.0, rests_on=self.reader.rests_on)
+        self.expiry = Expiry(self.town.desk, self.reader.counted, lambda now: anew.look(self.reader, now))
+
+    def clock(self) -> datetime:
+        return self.town.now
+
+    def current(self) -> Memory:
+        return self.town.store
+
+    def told_and_shown(self, person: Person) -> tuple[set[str], set[str]]:
+        """Return for whom the feed says that they see the person, and who does."""
+        self.expiry.look(self.town.now)
+        self.watch.look(self.teller)
+        with self.town.desk.database.connect() as connection:
+            last = feed.last(connection, [person.id])
+        told = set(last[person.id].state) if last else set()
+        return told, {one for one in PURPOSES if self.reader.tagged(person.id, Purpose(one)) is not None}
+
+
+@pytest.fixture
+def telling(town: Town, tmp_path: Path) -> Telling:
+    shutil.copytree(town.workspace.root, tmp_path / "other", ignore=shutil.ignore_patterns("state"))
+    return Telling(town, Workspace.open(tmp_path / "other"))
+
+
+def served(town: Town, telling: Telling) -> Person:
+    """Have one person served, and told whole."""
+    person, town.now = Person.of((ONE,)), BUILT
+    publish(town, person)
+    town.store.held |= {serving.token_key(one): person.id.encode() for one in person.tokens.values()}
+    telling.teller.tell_all()
+    telling.told_and_shown(person)
+    return person
+
+
+def test_the_feed_tells_when_a_yes_ends_that_came_after_the_build(town: Town, telling: Telling) -> None:
+    person = served(town, telling)
+    town.now = BUILT + timedelta(hours=1)
+    town.say(person, spoken("personalization", "given", 1, lasts=5))
+    told, shown = telling.told_and_shown(person)
+    assert told == shown
+    assert "personalization" in told
+    town.now = BUILT + timedelta(hours=6)
+    told, shown = telling.told_and_shown(person)
+    assert told == shown
+    assert "personalization" not in told
+
+
+def test_the_feed_tells_of_each_of_two_words_of_one_moment(town: Town, telling: Telling) -> None:
+    person = served(town, telling)
+    town.now = BUILT + timedelta(hours=1)
+    for purpose in ("personalization", "email_marketing"):
+        town.say(person, spoken(purpose, "given", 1))
+        told, shown = telling.told_and_shown(person)
+        assert told == shown
+        assert purpose in told
+
+
+def test_the_feed_tells_whom_another_policy_closes_before_it_is_published(town: Town, telling: Telling) -> None:
+    person = served(town, telling)
+    policy = telling.workspace.root / "consent" / "policy.yaml"
+    before, row = policy.read_text(), '{purpose: analytics, jurisdiction: "*", basis: legitimate_interest}'
+    policy.write_text(before.replace(row, row.replace("legitimate_interest", "consent") + "  # stricter"))
+    told, shown = telling.told_and_shown(person)
+    assert told == shown
+    assert "analytics" not in told
+    policy.write_text(before)
+    told, shown = telling.told_and_shown(person)
+    assert told == shown
+    assert "analytics" in told

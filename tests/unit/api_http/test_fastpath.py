@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from granian.rsgi import ProtocolClosed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from api.http.rsgi import Rsgi
 
 ANNA, BEN, CORA, MERGED, SPLIT, HIDDEN = (letter * 32 for letter in "abcef0")
 PURPOSES = ["service", "personalization", "advertising", "nonsense", "Service", "serv%69ce", "", "service&x=1"]
@@ -135,3 +139,12 @@ def test_the_fast_path_is_taken(town: Any) -> None:
             assert read.content == found.content
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("path", ["/v1/profiles:lookup", "/v1/profiles:batchLookup"])
+def test_who_leaves_in_the_middle_of_a_body_is_no_failure_of_ours(town: Any, path: str) -> None:
+    async def left() -> bytes:
+        raise ProtocolClosed
+
+    asked = SimpleNamespace(path=path, method="POST", headers={"content-length": "10"})
+    asyncio.run(Rsgi(town.app, town.world).__rsgi__(asked, left))

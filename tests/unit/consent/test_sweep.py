@@ -157,3 +157,19 @@ def test_more_than_one_batch_may_run_out_at_once(database: Engine, overlay: Deny
     said = [store.Said(Token(f"1:email:{n}"), replace(word, id=str(n))) for n in range(1_000)]
     store.append(database, said, lambda held: Sid(f"s{held}"))
     assert sweep(database, overlay, policy, Mark.of(BUILT), BUILT + HOUR)[1] == 1_000
+
+
+def test_the_end_of_a_yes_that_came_after_the_build_moves_its_token_once_more(
+    database: Engine, overlay: DenyOverlay, policy: Policy, say: Say
+) -> None:
+    """The build allowed nothing, so nothing is denied; who tells others what is shown hears of it all the same."""
+    sequence = say(1, at=BUILT + HOUR, expires_at=BUILT + 2 * HOUR)
+    mark, denied = sweep(database, overlay, policy, Mark.of(BUILT), BUILT + HOUR)
+    assert (denied, overlay.told().moved) == (0, ())
+    mark, denied = sweep(database, overlay, policy, mark, BUILT + 2 * HOUR)
+    assert (denied, overlay.denials()) == (0, [])
+    assert overlay.told().moved == ((ANN, BUILT + 2 * HOUR),)
+    assert overlay.purge(as_of=BUILT + HOUR, through=sequence) == 0
+    assert overlay.told().moved, "a build from before the end has not seen it"
+    overlay.purge(as_of=BUILT + 2 * HOUR, through=sequence)
+    assert not overlay.told().moved

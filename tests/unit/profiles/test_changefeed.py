@@ -1,16 +1,19 @@
 """The change feed: whoever follows it, from any place, comes to know exactly those whom they may see."""
 
 import random
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import databases
 import pytest
-from feed_world import PURPOSES, FeedWorld, Follower
+from feed_world import PURPOSES, FeedWorld, Follower, token_of
 
 import consent.store
-from infra.database import open_database
+from infra.database import open_database, writing
 from infra.ids import ProfileId, Purpose
 from profiles.changefeed import store
 from profiles.changefeed.errors import PlaceGone, PlaceUnknown
@@ -239,3 +242,29 @@ def all_come_to_know(world: FeedWorld, seed: int) -> None:
         rows = store.after(connection, 0, 10_000)
     for row in rows:
         assert row.news, "a change that concerns nobody is none"
+
+
+def test_writers_who_wait_leave_the_teller_the_connection_that_it_asks_the_ledger_with(world: FeedWorld) -> None:
+    world.people = {"ann": {"service": 1}}
+    world.publish()
+    looking = threading.Event()
+
+    class Asking:
+        def tagged(self, one: str, _purpose: str) -> None:
+            looking.set()
+            time.sleep(0.3)  # the others come to wait
+            consent.store.sids(world.database, [token_of(one)])
+
+    def write() -> None:
+        looking.wait(60)
+        with writing(world.database):
+            pass
+
+    writers = [threading.Thread(target=write) for _ in range(20)]
+    for one in writers:
+        one.start()
+    begun = time.monotonic()
+    replace(world.teller, seen=Asking, purposes=PURPOSES[:1]).tell(["ann"])  # type: ignore[arg-type]
+    for one in writers:
+        one.join()
+    assert time.monotonic() - begun < 25, "a connection is waited for 30 seconds"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from feed_world import PURPOSES, FeedWorld, Follower
 
+from infra.keyvalue import Torn, environment
+from profiles import serving
 from profiles.changefeed import store, teller
 
 ALL = dict.fromkeys(PURPOSES, 1)
@@ -135,3 +137,24 @@ def test_what_changed_again_while_it_was_told_is_noted_still(world: FeedWorld) -
     assert follower.kept == world.shown("service")
     with world.database.connect() as connection:
         assert len(store.after(connection, 0, 100)) == 3
+
+
+def test_whose_view_is_damaged_holds_nobody_else_up(world: FeedWorld) -> None:
+    world.people = {one: dict(ALL) for one in ("ann", "bob", "cyd")}
+    name = world.publish()
+    world.teller.tell_generation()
+    key = serving.view_key("service", "bob")
+    with environment(world.generations.root / name, writable=True).env.begin(write=True) as transaction:
+        stored = transaction.get(key)
+        transaction.put(key, stored[:-8] + b"?" + stored[-7:])
+    for one in ("ann", "bob", "cyd"):
+        world.refuse(one, "analytics")
+    with pytest.raises(Torn):
+        world.watch.look(world.teller)
+    with world.database.connect() as connection:
+        last = store.last(connection, ["ann", "bob", "cyd"])
+    assert {one: "analytics" in told.state for one, told in last.items()} == {"ann": False, "bob": True, "cyd": False}
+    world.publish()
+    world.watch.look(world.teller)
+    with world.database.connect() as connection:
+        assert "analytics" not in store.last(connection, ["bob"])["bob"].state
