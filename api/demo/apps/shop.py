@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import FastAPI, Form, Request
+from fastapi import FastAPI, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from granian import Granian
 from granian.constants import Interfaces
@@ -32,10 +32,7 @@ Who = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Where the browser sends its events, with which write key, by which SDK's files, if any.
-
-    `console` is where somebody who shows the shop around can see what becomes of them; a real shop names none.
-    """
+    """Where the browser sends its events, by which key and SDK, and where a console shows what becomes of them."""
 
     url: str
     key: str
@@ -82,9 +79,12 @@ def create_app(reader: AsyncKindred, writer: AsyncKindred, collector: Collector)
         return RedirectResponse("/", 303)
 
     @app.post("/offers")
-    async def offers(request: Request, wanted: Annotated[bool, Form()]) -> RedirectResponse:
+    async def offers(request: Request, wanted: Annotated[bool, Form()]) -> Response:
         action = "given" if wanted else "withdrawn"
-        await writer.consent(*_who(request), purpose="personalization", action=action, mechanism="centre")
+        try:
+            await writer.consent(*_who(request), purpose="personalization", action=action, mechanism="centre")
+        except KindredError:
+            return HTMLResponse("That could not be taken down just now. Please try again in a minute.", 503)
         return RedirectResponse("/", 303)
 
     return app

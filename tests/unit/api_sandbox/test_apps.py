@@ -159,6 +159,8 @@ async def test_the_shop_sells_without_us_too() -> None:
     app = shop.create_app(*away, shop.Collector("http://127.0.0.1:9", ""))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as browser:
         answer = await browser.get("/")
+        withdrawn = await browser.post("/offers", data={"wanted": "false"})
     assert (answer.status_code, "come back in a minute" in answer.text) == (200, True)
+    assert (withdrawn.status_code, "could not be taken down" in withdrawn.text) == (503, True)
     for one in away:
         await one.close()
