@@ -20,7 +20,7 @@ from api.http.serve import ENDING
 from consent.officer import Desk
 from consent.overlay import DenyOverlay
 from infra.clock import Clock
-from infra.errors import KindredError
+from infra.errors import KindredError, Missing
 from infra.ids import ProfileId, Token
 from infra.keyvalue import KeyValue
 from infra.workspace import Workspace
@@ -182,7 +182,8 @@ class Changes:
 
     def _tried(self) -> None:
         try:
-            self.look()
+            with suppress(Missing):  # nothing is served yet
+                self.look()
             self._said = ""
         except _AILING as error:
             trouble = type(error).__name__
