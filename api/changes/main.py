@@ -6,9 +6,7 @@ sends for a workspace: a lock of the system sees to it.
 
 import fcntl
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ import consent.store
 import infra.runs
 from api.changes.sending import Recipient, Sender, send_all
 from api.changes.webhook import Webhook
+from api.http.alongside import told_to_end
 from api.http.told import open_teller
 from consent import officer
 from infra import journal
@@ -29,7 +28,6 @@ from profiles.changefeed.pages import Feed
 from profiles.changefeed.store import METADATA as CHANGES
 
 FOLDER: Final = "changes"
-_LOOKED_EVERY: Final = 1.0
 
 
 def open_senders(workspace: Workspace, clock: Clock = system_clock) -> tuple[list[Sender], Callable[[], None]]:
@@ -64,10 +62,7 @@ def recipients(workspace: Workspace, clock: Clock) -> list[Recipient]:
 
 def serve(workspace: Workspace) -> None:
     """Send until the process is told to end, or its parent has ended."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    threading.Thread(target=_end_with_parent, args=(os.getppid(), stop), daemon=True).start()
+    stop = told_to_end()
     with only_one(workspace.state_path / FOLDER):
         senders, look = open_senders(workspace)
         send_all(senders, stop, look)
@@ -85,12 +80,6 @@ def only_one(folder: Path) -> Iterator[None]:
         raise Held("another process of this workspace sends its changes; end it first") from None
     finally:
         os.close(descriptor)
-
-
-def _end_with_parent(parent: int, stop: threading.Event) -> None:
-    while not stop.wait(_LOOKED_EVERY):
-        if os.getppid() != parent:
-            stop.set()
 
 
 if __name__ == "__main__":

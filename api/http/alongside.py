@@ -1,6 +1,8 @@
-"""A process beside the server: started with it, started again when it dies, ended with it."""
+"""A process beside the server: started with it, started again when it dies, ended with it; seen from both sides."""
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +16,8 @@ LOG = logging.getLogger("kindred.http")
 _PAUSE: Final = 1.0
 _LONGEST: Final = 60.0
 _ENDS_WITHIN: Final = 10.0
+# How often such a process looks whether its server is still there.
+_LOOKED_EVERY: Final = 1.0
 
 
 class Alongside:
@@ -52,3 +56,18 @@ class Alongside:
                 pause = min(_LONGEST, pause * 2 if time.monotonic() - begun < _LONGEST else _PAUSE)
                 LOG.warning("the process beside the server ended (%d); it is started again in %.0f s", code, pause)
                 self._stop.wait(pause)
+
+
+def told_to_end() -> threading.Event:
+    """Return what is set when this process is to end: by a signal, or because its server ended without one."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    threading.Thread(target=_end_with_parent, args=(os.getppid(), stop), daemon=True).start()
+    return stop
+
+
+def _end_with_parent(parent: int, stop: threading.Event) -> None:
+    while not stop.wait(_LOOKED_EVERY):
+        if os.getppid() != parent:
+            stop.set()

@@ -6,8 +6,6 @@ Run as `python -m api.stream.main WORKSPACE [WORKER]`, which is what `kindred se
 
 import json
 import logging
-import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -22,6 +20,7 @@ import pyarrow as pa
 import consent.store
 import infra.runs
 import ingestion.store
+from api.http.alongside import told_to_end
 from api.http.following import status_name
 from api.http.told import open_teller
 from api.http.wiring import Denied
@@ -109,10 +108,7 @@ class Teller:
 
 def serve(workspace: Workspace, number: int = 0) -> None:
     """Follow the log until the process is told to end, or its parent has ended."""
-    stop = threading.Event()
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: stop.set())
-    threading.Thread(target=_end_with_parent, args=(os.getppid(), stop), daemon=True).start()
+    stop = told_to_end()
     folder = workspace.state_path / STATE
     with Shares(folder, number, workspace.settings.serving.stream_workers) as shares:
         worker, teller = open_worker(workspace, shares), Teller(folder, system_clock, number)
@@ -124,12 +120,6 @@ def _tell(worker: Worker, teller: Teller, stop: threading.Event) -> None:
     while not stop.is_set():
         teller.tell(worker)
         stop.wait(_TOLD_EVERY)
-
-
-def _end_with_parent(parent: int, stop: threading.Event) -> None:
-    while not stop.wait(_TOLD_EVERY):
-        if os.getppid() != parent:
-            stop.set()
 
 
 if __name__ == "__main__":

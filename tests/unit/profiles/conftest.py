@@ -1,6 +1,6 @@
 """A lake with three people as `build` leaves it, written without a JVM."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +33,23 @@ def edition(lake: Path) -> Callable[[int], Any]:
         return Edition(lake, serving, f"{number:08d}", settings, run_facts(f"run-{number}", number, AT))
 
     return made
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Any]:
+    """A shop whose events are followed as they come."""
+    from online_world import OnlineWorld
+
+    made = OnlineWorld.of(tmp_path / "shop")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Any]:
+    """What the online path serves of it."""
+    from infra.keyvalue import LmdbStore
+
+    store = LmdbStore(tmp_path / "generation", durable=False)
+    yield store
+    store.close()

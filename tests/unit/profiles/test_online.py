@@ -16,20 +16,6 @@ from infra.keyvalue import LmdbStore
 from profiles.serving import timeline_key
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[OnlineWorld]:
-    made = OnlineWorld.of(tmp_path / "shop")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[LmdbStore]:
-    store = LmdbStore(tmp_path / "generation", durable=False)
-    yield store
-    store.close()
-
-
 def traits(store: LmdbStore, profile_id: str, purpose: str = "analytics") -> dict[str, Any]:
     found = view(store, purpose, profile_id)
     assert found is not None

@@ -22,20 +22,6 @@ from profiles.online.shares import Shares
 PARTS = 3
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[OnlineWorld]:
-    made = OnlineWorld.of(tmp_path / "shop")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[LmdbStore]:
-    store = LmdbStore(tmp_path / "generation", durable=False)
-    yield store
-    store.close()
-
-
 class Killed(Exception):
     """A worker that dies."""
 
