@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from consent.model import REFUSALS, RESTRICTED, ConsentEntry, Holder, Question
+from consent.model import PARTED, REFUSALS, RESTRICTED, ConsentEntry, Holder, Question
 from infra.ids import Sid
 
 # Words that deny, which a merge lends and a split leaves behind.
@@ -26,7 +26,7 @@ def lent(entries: Iterable[ConsentEntry], sid: Sid, until: datetime) -> tuple[Co
     """Return the words of a sid as they bear on somebody who parted from it at a moment.
 
     What denies counts only if it was said before; whatever lifts it counts whenever it is said. Its grants open
-    nothing: the link is no more than probable. `profiles.transforms.borrowed.ledger` is the twin in Spark.
+    nothing, and no answer tells of them. `profiles.transforms.borrowed.ledger` is the twin in Spark.
     """
     words = (entry for entry in entries if entry.sid == sid)
     return tuple(
@@ -40,6 +40,6 @@ def with_borrowed(
     """Return the question as it is asked of a person who keeps refusals of sids that are no longer theirs."""
     words = tuple(words)
     kept = [(sid, until) for sid, until in borrowed if all(holder.sid != sid for holder in question.holders)]
-    holders = tuple(Holder(kept_as(sid, until), "probable") for sid, until in kept)
+    holders = tuple(Holder(kept_as(sid, until), PARTED) for sid, until in kept)
     entries = tuple(entry for sid, until in kept for entry in lent(words, sid, until))
     return replace(question, holders=(*question.holders, *holders), entries=(*question.entries, *entries))

@@ -22,6 +22,7 @@ from consent.model import (
     GRANT_LINKS,
     GUARDIAN,
     OBJECTED,
+    PARTED,
     RANK,
     REASONS,
     REFUSALS,
@@ -305,7 +306,7 @@ def _granted(
         return RANK["notice_changed"], index, changed
     if expired := _ids(standing.expired for standing in own):
         return RANK["expired"], index, expired
-    if elsewhere := _ids(standing.grants for _, standing in found):
+    if elsewhere := _ids(standing.grants for holder, standing in found if holder.link != PARTED):
         return RANK["link"], index, elsewhere
     return RANK["no_consent"], index, ()
 

@@ -22,6 +22,7 @@ from consent.model import (
     GRANT_LINKS,
     GUARDIAN,
     OBJECTED,
+    PARTED,
     RANK,
     REASONS,
     REFUSALS,
@@ -163,7 +164,7 @@ def _permitted(
         return "notice_changed", changed
     if expired := _ids(s.expired for s in own.values()):
         return "expired", expired
-    if elsewhere := _ids(s.grants for s in standings.values()):
+    if elsewhere := _ids(s.grants for h, s in standings.items() if h.link != PARTED):
         return "link", elsewhere
     return "no_consent", ()
 

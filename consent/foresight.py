@@ -8,7 +8,7 @@ from typing import Final
 
 from consent.borrowed import kept_as, lent
 from consent.compiled import Compiled
-from consent.model import ConsentEntry, Holder, Link, Policy, Question
+from consent.model import PARTED, ConsentEntry, Holder, Link, Policy, Question
 from infra.ids import Purpose, Sid
 
 # A purpose that one of the policies does not declare allows nothing there.
@@ -65,7 +65,7 @@ class _Asking:
         holders = tuple(
             Holder(Sid(token), "own" if by_contact and token in person.contacts else link)
             for token, link in person.links.items()
-        ) + tuple(Holder(kept_as(*kept), "probable") for kept in person.borrowed)
+        ) + tuple(Holder(kept_as(*kept), PARTED) for kept in person.borrowed)
         question = Question(
             purpose=purpose, as_of=at, holders=holders, entries=words, jurisdictions=person.jurisdictions
         )

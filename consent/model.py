@@ -8,6 +8,7 @@ from typing import Final, Literal
 from infra.ids import Purpose, Sid
 
 Link = Literal["own", "verified", "probable"]
+Tie = Link | Literal["parted"]
 Basis = Literal[
     "consent", "opt_out", "legitimate_interest", "contract", "legal_obligation", "vital_interest", "public_task"
 ]
@@ -31,6 +32,8 @@ AUTHENTICATED: Final = ("centre", "operator", DOUBLE_OPT_IN)
 GUARDIAN: Final = "guardian"
 
 LINKS: Final[tuple[Link, ...]] = ("own", "verified", "probable")
+# The sid of somebody who was taken for this person once: its refusals are heeded, its yeses are nobody's business here.
+PARTED: Final = "parted"
 # A grant is worth something only where we know whose it is; a refusal is heeded wherever it may be meant.
 GRANT_LINKS: Final[Mapping[Level, tuple[Link, ...]]] = {"person": ("own", "verified"), "contact": ("own",)}
 
@@ -192,7 +195,7 @@ class Holder:
     """One sid of the person asked about, and how surely it is theirs."""
 
     sid: Sid
-    link: Link
+    link: Tie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

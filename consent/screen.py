@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from consent.matrix import ANYWHERE, NO_ROW, everywhere, selection, terms_of
-from consent.model import BASES, DENIALS, GRANT_LINKS, RANK, REASONS, UNREFUSABLE, Policy, PurposeTerms
+from consent.model import BASES, DENIALS, GRANT_LINKS, PARTED, RANK, REASONS, UNREFUSABLE, Policy, PurposeTerms
 from consent.places import members
 from consent.transforms import Lens, token_states, true
 
@@ -37,8 +37,8 @@ def screen(
 ) -> DataFrame:
     """Return group_id, purpose, allowed, reason and policy_line for every group and purpose.
 
-    `groups` has group_id, token (may be null) and link (own, verified, probable), and may have a jurisdiction; a
-    group that names none is judged by the policy's, or by the strictest row. `ledger` is the mirror `consent_event`.
+    `groups` has group_id, token (may be null) and link (own, verified, probable, parted), and may have a jurisdiction;
+    a group that names none is judged by the policy's, or by the strictest row. `ledger` is the mirror `consent_event`.
     """
     asked, lenses = [], [Lens.blank()]
     for terms in (terms_of(policy, name) for name in purposes):
@@ -91,7 +91,7 @@ def _facts(groups: DataFrame, states: DataFrame, policy: Policy) -> DataFrame:
         f.max("young").alias("young"),
         f.min("refusal").alias("refusal"),
         f.max(f.col("granted") & f.col("may")).alias("granted"),
-        f.max(f.col("granted")).alias("elsewhere"),
+        f.max(f.col("granted") & (f.col("link") != PARTED)).alias("elsewhere"),
         f.max(f.col("changed") & f.col("may")).alias("changed"),
         f.max(f.col("expired") & f.col("may")).alias("expired"),
         f.flatten(f.collect_list(f.when(certain, f.col("heard")))).alias("heard"),

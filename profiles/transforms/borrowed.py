@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
 from consent.borrowed import DENYING
-from consent.model import GPC, OBJECTED, RESTRICTED
+from consent.model import GPC, OBJECTED, PARTED, RESTRICTED
 
 
 def denying(ledger: DataFrame) -> DataFrame:
@@ -67,7 +67,7 @@ def holders(borrowed_: DataFrame, held: DataFrame, sids: DataFrame) -> DataFrame
     return still.select(
         f.col("profile_id").alias("group_id"),
         kept_as().alias("token"),
-        f.lit("probable").alias("link"),
+        f.lit(PARTED).alias("link"),
         f.lit(None).cast("string").alias("jurisdiction"),
         f.lit(False).alias("contact"),
     ).distinct()

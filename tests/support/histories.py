@@ -3,7 +3,19 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from consent.model import ACTIONS, BASES, GIVEN, LINKS, ConsentEntry, Holder, MatrixRow, Policy, PurposeTerms, Question
+from consent.model import (
+    ACTIONS,
+    BASES,
+    GIVEN,
+    LINKS,
+    PARTED,
+    ConsentEntry,
+    Holder,
+    MatrixRow,
+    Policy,
+    PurposeTerms,
+    Question,
+)
 from infra.ids import Purpose, Sid
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -77,7 +89,7 @@ def random_people(chance: random.Random, count: int) -> list[Question]:
             Question(
                 purpose=Purpose(PURPOSES[0]),
                 as_of=START + timedelta(days=9),
-                holders=tuple(Holder(Sid(sid), chance.choice(LINKS)) for sid in sids),
+                holders=tuple(Holder(Sid(sid), chance.choice((*LINKS, PARTED))) for sid in sids),
                 entries=tuple(random_entry(chance, number * 10 + n, sids) for n in range(words)),
                 jurisdictions=tuple(sorted({p for p in chance.choices((None, *PLACES), k=chance.randint(0, 2)) if p})),
             )

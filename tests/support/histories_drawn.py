@@ -10,6 +10,7 @@ from consent.model import (
     BASES,
     GIVEN,
     LINKS,
+    PARTED,
     REFUSALS,
     RESTRICTED,
     ConsentEntry,
@@ -81,7 +82,7 @@ entries = st.builds(
 refusals = entries.flatmap(
     lambda e: st.sampled_from((*REFUSALS, RESTRICTED)).map(lambda action: replace(e, action=action))
 )
-links = st.sampled_from(LINKS)
+links = st.sampled_from((*LINKS, PARTED))
 
 
 @st.composite

@@ -48,6 +48,12 @@ def test_what_is_borrowed_never_opens(question: Question, policy: Policy, said: 
 
 
 @given(questions(), policies(), words)
+def test_nothing_but_a_no_of_theirs_is_ever_told(question: Question, policy: Policy, said: list[ConsentEntry]) -> None:
+    parted = with_borrowed(question, [(Sid(sid), question.as_of) for sid in OTHERS], others(said))
+    assert decide(parted, policy).reason in {*SAID_NO, decide(question, policy).reason}
+
+
+@given(questions(), policies(), words)
 def test_what_somebody_says_after_the_split_is_theirs_alone(
     question: Question, policy: Policy, said: list[ConsentEntry]
 ) -> None:

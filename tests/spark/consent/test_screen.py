@@ -11,7 +11,7 @@ from histories import PLACES, PURPOSES, START, random_entry, random_people, rand
 
 from consent.config import load_policy
 from consent.decide import decide
-from consent.model import LINKS, ConsentEntry, Holder, Policy, Question
+from consent.model import LINKS, PARTED, ConsentEntry, Holder, Policy, Question
 from consent.screen import record_decisions, screen
 from consent.tables import CONSENT_EVENT
 from infra.ids import Purpose, Sid
@@ -37,7 +37,7 @@ def test_the_screen_answers_as_the_decision_does(lake: Any, seed: int) -> None:
     as_of = START + timedelta(days=9)
     channel, recipient = (None, None) if seed == 1 else ("email", chance.choice((None, "vendor")))
     groups = {
-        f"g{n}": [(chance.choice(sids), chance.choice(LINKS), chance.choice((None, *PLACES)))
+        f"g{n}": [(chance.choice(sids), chance.choice((*LINKS, PARTED)), chance.choice((None, *PLACES)))
                   for _ in range(chance.randint(1, 4))]
         for n in range(400)
     }  # fmt: skip

@@ -87,7 +87,7 @@ def test_who_parts_keeps_the_refusals_and_what_a_merge_cost_is_told(spark: Any) 
     more = borrowed.holders(found, held, words.select("token", "sid").distinct())
     assert more.columns == held.columns
     assert [(r["group_id"], r["token"].split("|")[0], r["link"]) for r in more.collect()] == [
-        ("r1", "sid-bob", "probable")
+        ("r1", "sid-bob", "parted")
     ]
 
     # And the other way: two people become one.
