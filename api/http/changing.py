@@ -37,6 +37,8 @@ _PATIENCE: Final = 5.0
 _SHORTENED_EVERY: Final = 3_600.0
 # To look through everybody's identifiers takes at most this share of the time.
 _SHARE: Final = 0.1
+# A server that has just begun answers first.
+_SETTLED_AFTER: Final = 2.0
 _AILING: Final = (KindredError, SQLAlchemyError, lmdb.Error, OSError)
 
 
@@ -54,7 +56,12 @@ def open_changes(
     )
     state, keep = workspace.state_path, timedelta(days=workspace.settings.serving.changes.keep_days)
     feed = Feed(database, teller, workspace.token_key())
-    watch = Watch(desk.overlay, generations.current, rests_on=profiles.rests_on)
+    watch = Watch(
+        desk.overlay,
+        generations.current,
+        rests_on=profiles.rests_on,
+        _rest_until=time.monotonic() + _SETTLED_AFTER,
+    )
     return Changes(feed, watch, keep, lambda: is_held(state))
 
 

@@ -1,6 +1,5 @@
 """The composition root of the HTTP process: a workspace in, an application out. `api.http.serve` serves it."""
 
-import gc
 import importlib
 import secrets
 import sys
@@ -157,15 +156,11 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
 
 
 def application() -> Rsgi:
-    """Return the application over the workspace in the working folder; the server's worker calls it."""
+    """Return the application over the workspace in the working folder."""
     workspace = Workspace.open(Path.cwd())
     journal.configure(workspace.settings.logs.format, sys.stderr)
     world = open_world(workspace)
-    served = _traced(world, workspace.settings.serving.tracing)
-    # What is here now stays: the collector of garbage need not look through it, which takes longer than most answers.
-    gc.collect()
-    gc.freeze()
-    return served
+    return _traced(world, workspace.settings.serving.tracing)
 
 
 def _traced(world: World, tracing: TracingSettings | None) -> Rsgi:
