@@ -448,6 +448,26 @@ def test_another_policy_decides_everybody_anew_until_the_next_publication(town: 
     assert reader.find(loose, Purpose("personalization")) == person.id
 
 
+def test_each_read_is_decided_by_the_policy_of_the_generation_that_it_reads(town: Town) -> None:
+    """Another generation is served before anybody has looked at what it was made from."""
+    person, town.now = Person.of((ONE,)), BUILT
+    publish(town, person)
+    reader, before = town.reader(), dict(town.store.held)
+    earlier = reader.moment()
+    publish(town, person, policy="of another time")
+    # What the policy of that build allowed, and this one does not.
+    lent = town.store.held[serving.view_key("service", person.id)].replace(b'"service"', b'"email_marketing"')
+    town.store.held[serving.view_key("email_marketing", person.id)] = lent
+    assert told(reader, person, "email_marketing") is None
+    assert reader.tagged_all([person.id], Purpose("email_marketing")) == [None]
+    assert reader.usable(person.id, Purpose("email_marketing")) is None
+    assert told(earlier, person, "service") == told(reader, person, "service")
+    town.store.held = before
+    assert told(reader, person, "service") == built(town, person, "service")
+    town.store.held = before | {serving.MANIFEST: b"{torn"}
+    assert told(reader, person, "service") == built(town, person, "service")
+
+
 def test_the_policy_is_read_anew_where_its_file_is_another(town: Town, tmp_path: Path) -> None:
     root = tmp_path / "other"
     shutil.copytree(town.workspace.root, root, ignore=shutil.ignore_patterns("state"))
