@@ -148,9 +148,7 @@ class Teller:
         return {str(purpose): tagged[0].strip(b'"').decode() for purpose, tagged in found if tagged is not None}
 
     def _everybody(self) -> Iterator[str]:
-        with self.database.connect() as connection:
-            told = store.people(connection)
-            yield from (one for one, _ in groupby(heapq.merge(self._served(), told)))
+        yield from (one for one, _ in groupby(heapq.merge(self._served(), store.people(self.database))))
 
     def _served(self) -> Iterator[str]:
         with suppress(Missing):
