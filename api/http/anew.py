@@ -96,6 +96,10 @@ class LedgerAnew:
             known = self._built_by = (manifest, _policy(manifest))
         return known[1] is not None and known[1] != self._rules.version
 
+    def purposes(self) -> tuple[Purpose, ...]:
+        """Return the purposes of the policy that holds now."""
+        return tuple(map(Purpose, self._rules.served.purposes))
+
     def rests_on(self) -> str | None:
         """Return the policy by which everybody is decided anew; None where it is the build's."""
         return self._rules.version if self._everybody else None
@@ -222,16 +226,16 @@ def rules_of(workspace: Workspace) -> Callable[[Rules | None], Rules]:
 
 def opened_reader(
     workspace: Workspace, book: tuple[Engine, DenyOverlay], published: Callable[[], KeyValue], clock: Clock
-) -> tuple[ProfileReader, Callable[[datetime], None]]:
-    """Return a reader whose decisions are current at each read, and the look that has to be taken now and then.
+) -> tuple[ProfileReader, Callable[[datetime], None], Callable[[], tuple[Purpose, ...]]]:
+    """Return a reader whose decisions are current at each read, the look that it needs now and then, and the purposes.
 
-    `book` is where the ledger and its fastest copy lie.
+    The purposes are the policy's as it was at the last look. `book` is where the ledger and its fastest copy lie.
     """
     database, overlay = book
     denied = Denied(overlay, clock)
     anew = LedgerAnew(database, denied, rules_of(workspace), clock)
     reader = ProfileReader(published, denied, anew)
-    return reader, partial(anew.look, reader)
+    return reader, partial(anew.look, reader), anew.purposes
 
 
 def _question(

@@ -101,7 +101,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
     )
     desk = replace(officer.Desk.open(workspace, database), grouped=Grouped(database))
     published = Published(serving_store(workspace), time.monotonic)
-    profiles, look = opened_reader(workspace, (database, desk.overlay), published, clock)
+    profiles, look, purposes = opened_reader(workspace, (database, desk.overlay), published, clock)
     recall(desk, served_since(profiles))
     with suppress(KindredError):  # a store that cannot be read says so at each read
         look(clock())
@@ -111,7 +111,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
     bearer = bearer_of(workspace, frozenset(desk.policy.purposes))
     share = workspace.settings.serving.workers
     ring = ring_of(database, bearer=bearer, share=share) if bearer else ring_of(database, share=share)
-    metrics, changes = Metrics(), open_changes(workspace, database, profiles, desk, system_clock)
+    metrics, changes = Metrics(), open_changes(workspace, (database, desk.overlay), profiles, purposes, system_clock)
     segment, stale = workspace.settings.serving.segment, workspace.settings.serving.stale_after
     privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(

@@ -541,7 +541,7 @@ class Telling:
         database, overlay = self.town.desk.database, self.town.desk.overlay
         anew = LedgerAnew(database, Denied(overlay, self.clock), rules_of(self.workspace), self.clock)
         self.reader = ProfileReader(lambda: self.town.store, Denied(overlay, self.clock), anew)
-        self.teller = Teller(database, self, tuple(map(Purpose, PURPOSES)), lambda: self.reader, self.clock)  # type: ignore[arg-type]
+        self.teller = Teller(database, self, anew.purposes, lambda: self.reader, self.clock)  # type: ignore[arg-type]
         self.watch = Watch(overlay, self.current, lambda: 0.0, rests_on=self.reader.rests_on)
         self.expiry = Expiry(self.town.desk, self.reader.counted, lambda now: anew.look(self.reader, now))
 
@@ -558,7 +558,7 @@ class Telling:
         with self.town.desk.database.connect() as connection:
             last = feed.last(connection, [person.id])
         told = set(last[person.id].state) if last else set()
-        return told, {one for one in PURPOSES if self.reader.tagged(person.id, Purpose(one)) is not None}
+        return told, {one for one in self.teller.purposes() if self.reader.tagged(person.id, one) is not None}
 
 
 @pytest.fixture
@@ -575,6 +575,18 @@ def served(town: Town, telling: Telling) -> Person:
     telling.teller.tell_all()
     telling.told_and_shown(person)
     return person
+
+
+def test_the_feed_comes_to_know_a_purpose_that_the_policy_names_later(town: Town, telling: Telling) -> None:
+    person = served(town, telling)
+    policy = telling.workspace.root / "consent" / "policy.yaml"
+    row = '  - {purpose: analytics, jurisdiction: "*", basis: legitimate_interest}\n'
+    text = policy.read_text().replace(row, row + row.replace("analytics", "surveys"))
+    named = "  surveys:\n    description: Ask how it was\n    min_link: probable\n  # counts people;"
+    policy.write_text(text.replace("  # counts people;", named))
+    told, _ = telling.told_and_shown(person)
+    assert "surveys" in told
+    assert telling.reader.tagged(person.id, Purpose("surveys")) is not None
 
 
 def test_the_feed_tells_when_a_yes_ends_that_came_after_the_build(town: Town, telling: Telling) -> None:
