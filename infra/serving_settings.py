@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from infra.changes_settings import ChangesSettings
-from infra.section import Section
+from infra.section import Section, plain_address
 
 _REDIS = ("redis://", "rediss://")
 
@@ -52,12 +52,9 @@ class TracingSettings(Section):
     @field_validator("endpoint")
     @classmethod
     def _of_a_collector(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("not the address of a collector; write http://host:4318/v1/traces or https://…")
-        if parts.username or parts.password or parts.query:
-            raise ValueError("an address with a secret in it; put a collector without one beside the server")
-        return value
+        return plain_address(
+            value, "http://host:4318/v1/traces", "put a collector that needs none beside the server, and let it add one"
+        )
 
 
 class ServingSettings(Section):

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from infra.changes_settings import BROKERS
 from infra.errors import ConfigurationError
 from infra.phones import known_region
-from infra.section import Section
+from infra.section import Section, plain_address
 from infra.serving_settings import ServingSettings
 
 _OVERRIDE = re.compile(r"KINDRED_([A-Z]+)__([A-Z_]+)")
@@ -165,12 +165,7 @@ class HttpLineage(Section):
     @field_validator("url")
     @classmethod
     def _of_a_server(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("not the address of a server; write http://host:port or https://host")
-        if parts.username or parts.password or parts.query:
-            raise ValueError("an address with a secret in it; write the secret as api_key: ${NAME}")
-        return value
+        return plain_address(value, "http://host:port", "write the secret as api_key: ${NAME}")
 
     @property
     def loopback(self) -> bool:

@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from infra.signing import Signer
 Model = TypeVar("Model", bound=BaseModel)
 _REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _MINIMUM_KEY = 32
+_READ_AGAIN = 16
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,10 @@ class Workspace:
         """Return the raw YAML tree of a file with ruamel's line marks (`.lc`), for rules that quote their line."""
         return _tree(self.root, self.root / path)
 
+    def draft(self, path: str) -> Any:
+        """Return such a tree to be changed and written back; nobody else has it."""
+        return _tree(self.root, self.root / path, anew=True)
+
 
 class _Constructor(RoundTripConstructor):
     """Ruamel's, with a line for a value that is not what it looks like: it lets Python's own error through."""
@@ -130,7 +136,7 @@ class _Constructor(RoundTripConstructor):
             raise MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
 
-def _tree(root: Path, file: Path) -> Any:
+def _tree(root: Path, file: Path, *, anew: bool = False) -> Any:
     name = file.relative_to(root).as_posix()
     try:
         text = file.read_text(encoding="utf-8")
@@ -143,7 +149,7 @@ def _tree(root: Path, file: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReusedAnchorWarning)  # the nearest one counts, as YAML has it
-            return _parser().load(text)
+            return _parser().load(text) if anew else _parsed(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = mark.line + 1 if mark else None
@@ -156,6 +162,12 @@ def _tree(root: Path, file: Path) -> Any:
         raise ConfigurationError(name, None, "", "broken YAML", "mend the YAML") from None
     except RecursionError:
         raise ConfigurationError(name, 1, "", "nested deeper than can be read", "say it in fewer levels") from None
+
+
+@lru_cache(maxsize=_READ_AGAIN)
+def _parsed(text: str) -> Any:
+    """Return a text's tree, which nobody changes: a process that starts reads some files several times."""
+    return _parser().load(text)
 
 
 def _parser() -> YAML:

@@ -224,6 +224,11 @@ class Source(Section):
         """Return every column (or path) of the source that the declaration names, each once."""
         return tuple(dict.fromkeys(name for name in self._named() if name and not name.startswith("=")))
 
+    def of_the_person(self) -> frozenset[str]:
+        """Return the properties, as the lake calls them, that stand for the person's fields and identifiers."""
+        columns = (*self.fields.values(), *(one for several in self.identifiers.values() for one in several))
+        return frozenset(property_name(column) for column in columns if not column.startswith("="))
+
     def _named(self) -> Iterator[str | None]:
         yield from self.key
         yield from (self.observed_at, self.occurred_at, self.channel, self.consent_gate, *self.deleted)

@@ -16,8 +16,8 @@ class Denials(Protocol):
 class Anew(Protocol):
     """Who decides by the ledger what was stored by an older decision: `api.http.anew.LedgerAnew` is one."""
 
-    def touched(self, tokens: Iterable[str], purpose: str) -> bool:
-        """Say whether what was decided of a holder of these tokens may be old."""
+    def touched(self, tokens: Iterable[str], purpose: str, manifest: bytes | None) -> bool:
+        """Say whether what a generation with this manifest decided of a holder of these tokens may be old."""
 
     def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, frozenset[str]] | None:
         """Return what a purpose may see now, as it would be stored, and the records behind it; None for nothing."""

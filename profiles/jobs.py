@@ -22,8 +22,10 @@ from infra.identifiers import load_identifier_types
 from infra.ids import Token
 from infra.runtime import Runtime
 from infra.serving.store import ServingStore
+from ingestion.config import load_sources
 from profiles import account
 from profiles.config import SESSIONS, ProfileSettings, load_settings
+from profiles.details import Reserved
 from profiles.errors import TablesAhead
 from profiles.feed import Facts, facts, newest_moment
 from profiles.partings import Parting
@@ -175,7 +177,11 @@ def _portray(work: _Work, usable: DataFrame, named: DataFrame) -> None:
     work.runtime.say("profiles: golden records written")
     length = work.settings.timeline.length
     purposes = scopes.record_purposes(usable)
-    lake.overwrite(PROFILE_TIMELINE, timeline.timelines(work.facts.membership, purposes, orders, other, length))
+    sources = load_sources(work.runtime.workspace)
+    reserved = Reserved.of({one.source: one.of_the_person() for one in sources}, work.rules.masked())
+    lake.overwrite(
+        PROFILE_TIMELINE, timeline.timelines(work.facts.membership, purposes, orders, other, length, reserved)
+    )
 
 
 def _sold(work: _Work) -> DataFrame:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
 Rule = Literal["most_trusted", "most_recent", "most_frequent", "longest"]
 Decided = Literal["most_trusted", "most_recent", "most_frequent", "longest", "unopposed", "alphabetical"]
@@ -16,9 +16,6 @@ CERTAIN: tuple[Link, ...] = ("own", "verified")
 ABSENT = ("no_consent", "link", "expired", "notice_changed")
 # Long texts (a page's address, a ticket's words) are shown in part; the whole lies in `events`.
 SHOWN = 200
-# What an event says of its person, and not of what happened, is shown as attributes and identifiers, under the masks of
-# each purpose; a timeline, which knows no masks, leaves it out.
-OF_THE_PERSON: Final = "traits."
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ class Rulebook:
             for purpose, fields in self.policy.masks.items()
         }
 
+    def masked(self) -> frozenset[str]:
+        """Return the fields that some purpose does not see, or not whole."""
+        seen_in_part = (name for lengths in self.policy.shortened.values() for name in lengths)
+        return frozenset(name for fields in self.masks().values() for name in fields).union(seen_in_part)
+
     def shortened(self) -> dict[str, Mapping[str, int]]:
         """Return for each purpose the fields of which it sees so many characters."""
         return {str(purpose): lengths for purpose, lengths in self.policy.shortened.items()}

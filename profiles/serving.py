@@ -207,7 +207,7 @@ class ProfileReader:
         if not purpose:
             raise PurposeMissing
         name = _key(profile_id)
-        stored, held = store.values(b"v|" + _key(purpose) + b"|" + name, b"k|" + name)
+        stored, held, manifest = store.values(b"v|" + _key(purpose) + b"|" + name, b"k|" + name, MANIFEST)
         # A damaged file may lead to other pages than it should: what does not name the person is nobody's answer.
         if stored is not None and name not in stored:
             raise _elsewhose()
@@ -215,7 +215,7 @@ class ProfileReader:
         if held is None:
             return None
         if self._anew is not None:
-            if self._anew.touched(listed(held), purpose):
+            if self._anew.touched(listed(held), purpose, manifest):
                 found = self._anew.decided(store, profile_id, purpose)
                 return None if found is None else found[0]
             return stored
@@ -288,10 +288,11 @@ class ProfileReader:
     def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
         """Return the records of a person that a purpose may use, or None where it may not see them at all."""
         store = self.store()
-        held = store.get(holders_key(profile_id)) if self._anew is not None else None
-        if self._anew is not None and held is not None and self._anew.touched(listed(held), purpose):
-            found = self._anew.decided(store, profile_id, purpose)
-            return None if found is None else found[1]
+        if self._anew is not None:
+            held, manifest = store.values(holders_key(profile_id), MANIFEST)
+            if held is not None and self._anew.touched(listed(held), purpose, manifest):
+                found = self._anew.decided(store, profile_id, purpose)
+                return None if found is None else found[1]
         header = None if self._open(store, profile_id, purpose) is None else self.over(store).header(profile_id)
         if header is None:
             return None
@@ -345,14 +346,15 @@ class ProfileReader:
         views, holders = view_key(purpose, ""), holders_key("")
         names = [_key(one) for one in ids]
         store = self.store()
-        stored = store.values(*[views + one for one in names], *[holders + one for one in names])
-        shown, held = stored[: len(ids)], stored[len(ids) :]
+        stored = store.values(*[views + one for one in names], *[holders + one for one in names], MANIFEST)
+        shown, held, manifest = stored[: len(ids)], stored[len(ids) : -1], stored[-1]
         if any(view is not None and name not in view for view, name in zip(shown, names, strict=True)):
             raise _elsewhose()
         # Refused is mostly nobody: asked of all at once, and of each only where somebody is.
-        asks = self._denials.denied_any if self._anew is None else self._anew.touched
-        touched = asks(AllListed(held), purpose)
-        if touched and self._anew is not None:
+        everybody = AllListed(held)
+        if self._anew is None:
+            touched = self._denials.denied_any(everybody, purpose)
+        elif touched := self._anew.touched(everybody, purpose, manifest):
             opened = [self._open(store, one, purpose) if one else None for one in ids]
             return [None if one is None else (one[:ETAG_BYTES], one[ETAG_BYTES:]) for one in opened]
         return [

@@ -152,7 +152,7 @@ def _pasted(place: Workspace, proposals: Sequence[Proposal]) -> str:
 def _write(place: Workspace, proposals: Sequence[Proposal]) -> int:
     """Add the proposals to the labels file, whole or not at all, and return how many fields are new."""
     purposes = tuple(consent.config.load_policy(place).purposes)
-    tree = place.lines(LABELS_FILE)
+    tree = place.draft(LABELS_FILE)
     new = amended(tree, proposals, purposes)
     if new:
         text = io.StringIO()

@@ -9,6 +9,10 @@ def main() -> None:
         from api.cli.sandbox import app
 
         app(args=sys.argv[2:], prog_name="kindred sandbox")
+    elif sys.argv[1:2] == ["serve"]:
+        from api.cli.serving import app
+
+        app(args=sys.argv[2:], prog_name="kindred serve")
     else:
         from api.cli.main import main as whole
 

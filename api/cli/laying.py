@@ -83,7 +83,7 @@ def add_types_and_labels(workspace: Workspace, proposal: WorkspaceProposal) -> N
 
 
 def _label(workspace: Workspace, labels: Sequence[LabelProposal]) -> None:
-    tree = workspace.lines(LABELS_FILE)
+    tree = workspace.draft(LABELS_FILE)
     if amended(tree, labels, tuple(consent.config.load_policy(workspace).purposes)):
         write(workspace.root / LABELS_FILE, _dumped(tree))
 

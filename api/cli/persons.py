@@ -38,7 +38,7 @@ class Gallery:
         """Return the served profiles of an opened workspace."""
         desk = Desk.open(world.workspace, world.database)
         published = Published(serving_store(world.workspace), time.monotonic)
-        reader, look = opened_reader(world.workspace, (world.database, desk.overlay), published, system_clock)
+        reader, look, _ = opened_reader(world.workspace, (world.database, desk.overlay), published, system_clock)
         look(system_clock())
         return cls(desk, reader)
 

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from api.cli.console import reporting
 from api.cli.options import WorkspaceOption
-from infra.workspace import Workspace
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
@@ -21,16 +19,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port; kindred.yaml's by default.")] = None,
 ) -> None:
     """Serve profiles, consent and decisions over HTTP, with the console, and take events in, until it is ended."""
-    with reporting():
-        opened = Workspace.open(workspace)
-        address = [
-            host or opened.settings.serving.host,
-            str(port if port is not None else opened.settings.serving.port),
-        ]
-        os.chdir("/")
-        # A process of its own: what the command line has imported does not stay in the server's memory.
-        os.execve(  # noqa: S606 - our own module, our own interpreter
-            sys.executable,
-            [sys.executable, "-m", "api.http.serve", str(opened.root), *address],
-            dict(opened.environ),
-        )
+    place = str(workspace.resolve())
+    os.chdir("/")
+    # A process of its own: what the command line has imported does not stay in the server's memory. It opens the
+    # workspace itself, once, and says what is wrong with it.
+    words = [place, host or "", "" if port is None else str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "api.http.serve", *words])  # noqa: S606 - our own module

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.http.told import open_teller
-from api.http.wiring import Denied
 from consent.overlay import DenyOverlay
 from infra.clock import Clock
 from infra.ids import Token
@@ -12,7 +11,6 @@ from infra.runtime import Runtime
 from infra.serving.store import ServingStore
 from profiles.changefeed.published import holders, tell_publication
 from profiles.changefeed.teller import Teller
-from profiles.serving import ProfileReader
 from profiles.start import Start
 
 
@@ -38,8 +36,7 @@ class Telling:
     def relieved(self, generations: ServingStore, overlay: DenyOverlay, tokens: Sequence[Token]) -> int:
         """Tell what the overlay lets be seen again, and that with it the generation was told whole."""
         teller = teller_of(self.runtime, overlay, self.clock)
-        reader = ProfileReader(generations.current, Denied(overlay))
-        count = teller.tell(holders(reader, tokens))
+        count = teller.tell(holders(teller.seen(), tokens))
         name = generations.name()
         if name is not None:
             teller.settle(name)

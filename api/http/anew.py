@@ -33,7 +33,7 @@ from profiles.anew import Held, Word, fresh
 from profiles.config import ProfileSettings
 from profiles.online.rules import Served
 from profiles.rulebook import Rulebook
-from profiles.serving import ETAG_BYTES, ProfileReader, graph_key, header_key, view_key
+from profiles.serving import ETAG_BYTES, MANIFEST, ProfileReader, graph_key, header_key, view_key
 
 LOG = logging.getLogger("kindred.http")
 # How far ahead it is known whose word ends when.
@@ -75,14 +75,30 @@ class LedgerAnew:
         self._database, self._denied, self._rules_of, self._clock = database, denied, rules, clock
         self._rules = rules(None)
         self._everybody = False
+        # The newest manifest that was met, with the policy by which it was built; None where it says none.
+        self._built_by: tuple[bytes | None, str | None] = (None, None)
         # By which revision of the overlay and which policy, and what was decided so. One value: whoever still decides
         # by what was there before another thread replaced it puts that down where nobody looks any more.
         self._book: tuple[tuple[int, str], dict[tuple[str, str], _Known]] = ((-1, ""), {})
         self._seen: tuple[str | None, datetime] | None = None
 
-    def touched(self, tokens: Iterable[str], purpose: str) -> bool:
-        """Say whether what was decided of a holder of these tokens may be old."""
-        return self._everybody or self._denied.touched(tokens, purpose)
+    def touched(self, tokens: Iterable[str], purpose: str, manifest: bytes | None) -> bool:
+        """Say whether what a generation decided of a holder of these tokens may be old."""
+        return self._is_overruled(manifest) or self._denied.touched(tokens, purpose)
+
+    def _is_overruled(self, manifest: bytes | None) -> bool:
+        """Say whether another policy holds than the one by which a generation was built.
+
+        Each read asks it of the generation that it reads: that another is served by now is known later.
+        """
+        known = self._built_by
+        if known[0] != manifest:
+            known = self._built_by = (manifest, _policy(manifest))
+        return known[1] is not None and known[1] != self._rules.version
+
+    def purposes(self) -> tuple[Purpose, ...]:
+        """Return the purposes of the policy that holds now."""
+        return tuple(map(Purpose, self._rules.served.purposes))
 
     def rests_on(self) -> str | None:
         """Return the policy by which everybody is decided anew; None where it is the build's."""
@@ -90,7 +106,7 @@ class LedgerAnew:
 
     def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
         """Say whether an identifier is tied as closely as the purpose demands, where the policy is not the build's."""
-        if not self._everybody:
+        if not self._is_overruled(store.get(MANIFEST)):
             return True
         header = store.get(header_key(profile_id))
         link = None if header is None else orjson.loads(header)["tokens"].get(token)
@@ -210,16 +226,16 @@ def rules_of(workspace: Workspace) -> Callable[[Rules | None], Rules]:
 
 def opened_reader(
     workspace: Workspace, book: tuple[Engine, DenyOverlay], published: Callable[[], KeyValue], clock: Clock
-) -> tuple[ProfileReader, Callable[[datetime], None]]:
-    """Return a reader whose decisions are current at each read, and the look that has to be taken now and then.
+) -> tuple[ProfileReader, Callable[[datetime], None], Callable[[], tuple[Purpose, ...]]]:
+    """Return a reader whose decisions are current at each read, the look that it needs now and then, and the purposes.
 
-    `book` is where the ledger and its fastest copy lie.
+    The purposes are the policy's as it was at the last look. `book` is where the ledger and its fastest copy lie.
     """
     database, overlay = book
     denied = Denied(overlay, clock)
     anew = LedgerAnew(database, denied, rules_of(workspace), clock)
     reader = ProfileReader(published, denied, anew)
-    return reader, partial(anew.look, reader)
+    return reader, partial(anew.look, reader), anew.purposes
 
 
 def _question(
@@ -242,6 +258,15 @@ def _by_contact(
     own = {sids.get(Token(one["token"]), Sid(one["token"])) for one in named}
     holders = tuple(Holder(one.sid, "own") if one.sid in own else one for one in question.holders)
     return replace(question, holders=holders)
+
+
+def _policy(manifest: bytes | None) -> str | None:
+    """Return the policy that a manifest names; of one that cannot be read, none that ever holds."""
+    try:
+        policy: str | None = orjson.loads(manifest or b"{}").get("policy")
+    except orjson.JSONDecodeError:
+        return ""
+    return policy
 
 
 def _held(header: Mapping[str, Any], graph: Mapping[str, Any], views: Mapping[str, Any]) -> Held:

@@ -46,9 +46,10 @@ from api.http.world import World
 from infra.errors import KindredError
 
 _KEYS_LOOKED_AT_EVERY = 1.0
+# The framework makes ready what stands before a route that is asked for: whether the server is well is asked first.
 _PARTS = (
-    *(profiles, changes, features, identity, review, consent, ledger, signals, preferences, privacy, opendsr),
-    *(regulations, decide, collector, verdicts, sources, health),
+    *(health, profiles, changes, features, identity, review, consent, ledger, signals, preferences, privacy, opendsr),
+    *(regulations, decide, collector, verdicts, sources),
 )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -17,11 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.http.errors import TooManyStreams
 from api.http.serve import ENDING
-from consent.officer import Desk
 from consent.overlay import DenyOverlay
 from infra.clock import Clock
 from infra.errors import KindredError, Missing
-from infra.ids import ProfileId, Token
+from infra.ids import ProfileId, Purpose, Token
 from infra.keyvalue import KeyValue
 from infra.workspace import Workspace
 from infra.writer import is_held
@@ -37,24 +36,35 @@ _PATIENCE: Final = 5.0
 _SHORTENED_EVERY: Final = 3_600.0
 # To look through everybody's identifiers takes at most this share of the time.
 _SHARE: Final = 0.1
+# A server that has just begun answers first.
+_SETTLED_AFTER: Final = 2.0
 _AILING: Final = (KindredError, SQLAlchemyError, lmdb.Error, OSError)
 
 
 def open_changes(
-    workspace: Workspace, database: Engine, profiles: ProfileReader, desk: Desk, clock: Clock
+    workspace: Workspace,
+    book: tuple[Engine, DenyOverlay],
+    profiles: ProfileReader,
+    purposes: Callable[[], Sequence[Purpose]],
+    clock: Clock,
 ) -> "Changes":
     """Return the feed of a workspace's server: what is told is what its readers see."""
-    generations = serving_store(workspace)
+    generations, (database, overlay) = serving_store(workspace), book
     teller = Teller(
         database,
         generations,
-        tuple(desk.policy.purposes),
+        purposes,
         lambda: profiles.over(generations.current()).moment(),
         clock,
     )
     state, keep = workspace.state_path, timedelta(days=workspace.settings.serving.changes.keep_days)
     feed = Feed(database, teller, workspace.token_key())
-    watch = Watch(desk.overlay, generations.current, rests_on=profiles.rests_on)
+    watch = Watch(
+        overlay,
+        generations.current,
+        rests_on=profiles.rests_on,
+        _rest_until=time.monotonic() + _SETTLED_AFTER,
+    )
     return Changes(feed, watch, keep, lambda: is_held(state))
 
 

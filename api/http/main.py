@@ -1,6 +1,5 @@
 """The composition root of the HTTP process: a workspace in, an application out. `api.http.serve` serves it."""
 
-import gc
 import importlib
 import secrets
 import sys
@@ -102,7 +101,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
     )
     desk = replace(officer.Desk.open(workspace, database), grouped=Grouped(database))
     published = Published(serving_store(workspace), time.monotonic)
-    profiles, look = opened_reader(workspace, (database, desk.overlay), published, clock)
+    profiles, look, purposes = opened_reader(workspace, (database, desk.overlay), published, clock)
     recall(desk, served_since(profiles))
     with suppress(KindredError):  # a store that cannot be read says so at each read
         look(clock())
@@ -112,7 +111,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
     bearer = bearer_of(workspace, frozenset(desk.policy.purposes))
     share = workspace.settings.serving.workers
     ring = ring_of(database, bearer=bearer, share=share) if bearer else ring_of(database, share=share)
-    metrics, changes = Metrics(), open_changes(workspace, database, profiles, desk, system_clock)
+    metrics, changes = Metrics(), open_changes(workspace, (database, desk.overlay), profiles, purposes, system_clock)
     segment, stale = workspace.settings.serving.segment, workspace.settings.serving.stale_after
     privacy = office.opened(workspace, database, desk, profiles, system_clock())
     return World(
@@ -157,15 +156,11 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
 
 
 def application() -> Rsgi:
-    """Return the application over the workspace in the working folder; the server's worker calls it."""
+    """Return the application over the workspace in the working folder."""
     workspace = Workspace.open(Path.cwd())
     journal.configure(workspace.settings.logs.format, sys.stderr)
     world = open_world(workspace)
-    served = _traced(world, workspace.settings.serving.tracing)
-    # What is here now stays: the collector of garbage need not look through it, which takes longer than most answers.
-    gc.collect()
-    gc.freeze()
-    return served
+    return _traced(world, workspace.settings.serving.tracing)
 
 
 def _traced(world: World, tracing: TracingSettings | None) -> Rsgi:

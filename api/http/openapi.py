@@ -57,6 +57,7 @@ NAMES: Final[Mapping[tuple[str, str], str]] = {
 }
 _PROBLEMS: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 # What the framework would say of an invalid request, and never does: every route answers with a problem.
+_OF_THE_SERVER: Final = ("/healthz", "/readyz", "/metrics")
 _UNSAID: Final = ("HTTPValidationError", "ValidationError")
 
 
@@ -69,6 +70,8 @@ def operation_id(route: APIRoute) -> str:
 
 def finished(document: dict[str, Any]) -> dict[str, Any]:
     """Return the framework's document with one schema for all problems, and nothing in it that nobody answers with."""
+    # Of people first, of the server last, whatever the framework asks first.
+    document["paths"] = dict(sorted(document["paths"].items(), key=lambda one: one[0] in _OF_THE_SERVER))
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))

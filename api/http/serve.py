@@ -5,6 +5,8 @@ the workspace's folder and opens what it finds there (`api.http.main`), so nothi
 this process loads nothing that only a worker needs.
 """
 
+import gc
+import importlib
 import multiprocessing
 import os
 import resource
@@ -12,7 +14,7 @@ import signal
 import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -27,7 +29,7 @@ import ingestion
 import profiles
 from api.http.alongside import Alongside
 from api.http.collector.sources import served
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, KindredError
 from infra.settings import KafkaSettings
 from infra.workspace import Workspace
 
@@ -55,20 +57,36 @@ def sends(workspace: Workspace) -> bool:
     return bool(changes.webhooks or changes.topics)
 
 
-def serve(workspace: Path, host: str, port: int) -> None:
-    """Serve a workspace until the process is told to end."""
+def serve(workspace: Path, host: str = "", port: int | None = None) -> None:
+    """Serve a workspace until the process is told to end; where to listen, its settings say unless it is told."""
     # The worker inherits the folder; what is wrong with the workspace is said here, before it starts.
     opened = Workspace.open(workspace)
     workers = opened.settings.serving.workers
     if workers > 1 and not isinstance(opened.settings.log, KafkaSettings) and served(opened):
         raise ConfigurationError("kindred.yaml", None, "serving.workers", _ONE_WRITER, "use 1, or log: {type: kafka}")
+    host = host or opened.settings.serving.host
+    port = opened.settings.serving.port if port is None else port
     os.chdir(opened.root)
     with ExitStack() as beside:
         for number in range(opened.settings.serving.stream_workers if follows(opened) else 0):
             beside.enter_context(Alongside("api.stream.main", opened.root, str(number)))
         if sends(opened):
             beside.enter_context(Alongside("api.changes.main", opened.root))
-        server("api.http.main:application", host, port, Interfaces.RSGI, workers).serve()
+        server("api.http.serve:application", host, port, Interfaces.RSGI, workers).serve()
+
+
+def application() -> Any:
+    """Return the application over the workspace in the working folder; a worker calls it.
+
+    What is here by then stays, and hardly anything of it is garbage: to look for some while all is loaded takes a fifth
+    of the start, and to look through it later longer than most answers.
+    """
+    gc.disable()
+    root = importlib.import_module("api.http.main")  # only a worker needs it
+    made = root.application()
+    gc.freeze()
+    gc.enable()
+    return made
 
 
 def server(target: str, host: str, port: int, interface: Interfaces = Interfaces.ASGI, workers: int = 1) -> Granian:
@@ -109,5 +127,14 @@ def server(target: str, host: str, port: int, interface: Interfaces = Interfaces
     return made
 
 
+def main(workspace: str, host: str, port: str) -> None:
+    """Serve, or end with the sentence of what is wrong with the workspace; empty words stand for its settings."""
+    try:
+        serve(Path(workspace), host, int(port) if port else None)
+    except KindredError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.exit(error.exit_code)
+
+
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(*sys.argv[1:])

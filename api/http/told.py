@@ -6,7 +6,6 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from api.http.anew import opened_reader
-from consent.config import load_policy
 from consent.overlay import DenyOverlay
 from infra.clock import Clock
 from infra.workspace import Workspace
@@ -19,6 +18,5 @@ def open_teller(
 ) -> tuple[Teller, Callable[[datetime], None]]:
     """Return the teller of a workspace's feed, and the look that its decisions need now and then."""
     generations = serving_store(workspace)
-    reader, look = opened_reader(workspace, (database, overlay), generations.current, clock)
-    purposes = tuple(load_policy(workspace).purposes)
+    reader, look, purposes = opened_reader(workspace, (database, overlay), generations.current, clock)
     return Teller(database, generations, purposes, lambda: reader.over(generations.current()).moment(), clock), look

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from api.http.audit import ReadAudit
-from api.http.centre.wording import Language, shipped
+from api.http.centre.wording import Language, Shipped
 from api.http.changing import Changes
 from api.http.collector.app import Collector
 from api.http.credentials import KeyRing
@@ -61,7 +61,7 @@ class World:
     requests: RequestDesk | None = None
     online: Callable[[], Json] | None = None
     changes: Changes | None = None
-    languages: Mapping[str, Language] = field(default_factory=shipped)
+    languages: Mapping[str, Language] = field(default_factory=Shipped)
     name: str = "Kindred"
     zone: tzinfo = UTC
     body_limit: int = 64 * 1024

@@ -93,6 +93,10 @@ class Decided:
         """Return the identity graph."""
         return None if self._decision(profile_id, purpose) is None else self.reader.graph(profile_id, purpose)
 
+    def candidates(self, token: Token) -> tuple[ProfileId, ...]:
+        """Return everybody whom an identifier leads to."""
+        return self.reader.candidates(token)
+
     def header(self, profile_id: ProfileId) -> Header | None:
         """Return who a profile is made of."""
         return self.reader.header(profile_id)

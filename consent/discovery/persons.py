@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import nicknames
 import phonenumbers
-import tldextract
 from anyascii import anyascii
 
 from consent.discovery.column import Column, Vote, counted
 from infra import dates, emails
+
+if TYPE_CHECKING:
+    from tldextract import TLDExtract
 
 _INTERNATIONAL: Final = re.compile(r"\+[1-9][\d ().\-/]{6,20}\d|00[1-9]\d{0,2}[ ().\-/][\d ().\-/]{5,18}\d")
 _WRITTEN: Final = re.compile(r"\(?\d{1,5}\)?(?:[ .\-/]{1,2}\(?\d{1,5}\)?){1,5}(?: ?(?:x|ext\.?) ?\d{1,5})?")
@@ -86,8 +88,10 @@ def is_email(value: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def suffixes() -> tldextract.TLDExtract:
+def suffixes() -> "TLDExtract":
     """Return the public suffixes that ship with tldextract: the default asks the network."""
+    import tldextract  # noqa: PLC0415 - it brings a client of HTTP, which others need not wait for
+
     return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 

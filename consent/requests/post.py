@@ -5,7 +5,8 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -34,6 +35,12 @@ def public(address: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1)
+def trusting() -> ssl.SSLContext:
+    """Return what trusts the system's authorities; to read them takes longer than a server may take to start."""
+    return ssl.create_default_context()
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     """What sends. `acceptable` says which addresses may be connected to; all of a host's must be."""
@@ -41,7 +48,7 @@ class Post:
     hosts: frozenset[str]
     acceptable: Callable[[str], bool] = public
     resolve: Resolve = resolved
-    context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    context: Callable[[], ssl.SSLContext] = trusting
     port: int = _PORT
 
     def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
@@ -58,7 +65,7 @@ class Post:
         if not addresses or not all(map(self.acceptable, addresses)):
             return "refused_address"
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection = _Pinned(host, addresses[0], self.port, self.context)
+        connection = _Pinned(host, addresses[0], self.port, self.context())
         try:
             connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
             status = connection.getresponse().status

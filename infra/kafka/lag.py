@@ -1,6 +1,5 @@
 """How far the reader of the event log's topics is behind them: its checkpoint held against what the brokers have."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,23 +7,11 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError
 
+from infra.kafka.checkpoints import read_up_to
 from infra.kafka.client import hush, knock
 from infra.settings import KafkaSettings
 
 _BOOTSTRAP_MS = 3000
-
-
-def read_up_to(checkpoint: Path, topic: str) -> dict[int, int]:
-    """Return by partition the offset that Spark's checkpoint has committed; empty before its first batch."""
-    done = [int(file.name) for file in checkpoint.glob("commits/*") if file.name.isdigit()]
-    if not done:
-        return {}
-    lines = (checkpoint / "offsets" / str(max(done))).read_text(encoding="utf-8").splitlines()
-    for line in lines[1:]:
-        told = json.loads(line)
-        if isinstance(told, dict) and topic in told:
-            return {int(part): int(offset) for part, offset in told[topic].items()}
-    return {}
 
 
 def entries_behind(settings: KafkaSettings, checkpoints: Mapping[str, Path]) -> dict[str, int] | None:

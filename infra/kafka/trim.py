@@ -8,8 +8,8 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from infra.errors import Unavailable
+from infra.kafka.checkpoints import read_up_to
 from infra.kafka.client import hush, knock
-from infra.kafka.lag import read_up_to
 from infra.settings import KafkaSettings
 
 _BOOTSTRAP_MS: Final = 3000

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra import shelf
-from infra.kafka.lag import read_up_to
+from infra.kafka.checkpoints import read_up_to
 from infra.log.tail import Place
 from ingestion.tables import LANDED
 

@@ -84,14 +84,15 @@ def told(database: Engine, names: Iterable[str]) -> tuple[Told, ...]:
     """
     found: dict[str, Told] = {}
     with database.connect() as connection:
-        followers = list(connection.execute(select(CHANGE_FOLLOWER)).mappings())
+        of_all = select(CHANGE_FOLLOWER.c.recipient, CHANGE_FOLLOWER.c.purpose)
+        followers = [(one.recipient, one.purpose) for one in connection.execute(of_all)]
         for row in store.of_people(connection, sorted(set(names))):
             purposes = {purpose for purpose, news in row.news.items() if news.kind == "erased"}
             notices = _of_row(connection, row.sequence)
-            for one in followers:
-                if one["purpose"] in purposes:
-                    known = notices.get((one["recipient"], one["purpose"]), (None, None))
-                    _keep(found, Told(one["recipient"], row.at, *known))
+            # Who was told of it stays named, even where they follow no more.
+            for recipient, purpose in {*followers, *notices}:
+                if purpose in purposes:
+                    _keep(found, Told(recipient, row.at, *notices.get((recipient, purpose), (None, None))))
     return tuple(found[name] for name in sorted(found))
 
 

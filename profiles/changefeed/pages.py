@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from infra.database import writing
 from infra.ids import ProfileId, Purpose
@@ -20,6 +20,8 @@ from profiles.changefeed.teller import Teller
 # So many rows are looked at for one page; one whose purpose hears little has fewer entries, and goes on behind them.
 _LOOKED_AT: Final = 5_000
 _BATCH: Final = 500
+# Nor does one page tell of more people than so many, and a batch, that they are hidden by now: each takes a look.
+_TOLD: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,18 @@ class Feed:
 
     def begin(self) -> Place:
         """Return the place of whoever has heard nothing yet."""
+        feed = _feed(self.database)
         with self.database.connect() as connection:
-            return Place(_feed(connection, self.database), 0, store.newest(connection))
+            return Place(feed, 0, store.newest(connection))
 
     def place(self, cursor: str | None) -> Place:
         """Return the place that a cursor names; raise `PlaceUnknown`, or `PlaceGone` where rows behind it are gone."""
         if cursor is None:
             return self.begin()
         place = Place.read(cursor)
+        if place.feed != _feed(self.database):
+            raise PlaceUnknown
         with self.database.connect() as connection:
-            if place.feed != _feed(connection, self.database):
-                raise PlaceUnknown
             least = place.until if place.anew else place.sequence
             if least < store.shortened(connection) or max(least, place.sequence) > store.newest(connection):
                 raise PlaceGone
@@ -89,12 +92,11 @@ class Feed:
     def page(self, purpose: Purpose, place: Place, limit: int) -> Page:
         """Return at most so many changes behind a place."""
         found: list[Heard] = []
-        at, looked_at = place, 0
-        while looked_at < _LOOKED_AT:
-            with self.database.connect() as connection:
-                through = at.until if at.anew else None
-                rows = store.after(connection, at.sequence, _BATCH, through)
-                heard = self._heard(connection, purpose, at, rows)
+        at, looked_at, told = place, 0, 0
+        while looked_at < _LOOKED_AT and told < _TOLD:
+            rows, shown = self._shown(purpose, at)
+            heard, hidden = self._heard(purpose, at, shown)
+            told += hidden
             for one in heard:
                 if len(found) == limit:
                     return Page(found, found[-1].place, more=True, anew=place.anew)
@@ -111,22 +113,30 @@ class Feed:
                 break
         return Page(found, at, more=True, anew=place.anew)
 
-    def _heard(self, connection: Connection, purpose: Purpose, place: Place, rows: Sequence[Row]) -> list[Heard]:
-        shown = [row for row in rows if purpose in (row.state if place.anew else row.news)]
-        if place.anew:
-            ids = sorted({row.profile_id for row in shown})
-            newest = store.last_rows(connection, ids, place.until)
-            shown = [row for row in shown if newest[row.profile_id].sequence == row.sequence]
+    def _shown(self, purpose: Purpose, place: Place) -> tuple[list[Row], list[Row]]:
+        """Return the next rows behind a place, and those of them that concern a purpose."""
+        with self.database.connect() as connection:
+            rows = store.after(connection, place.sequence, _BATCH, place.until if place.anew else None)
+            shown = [row for row in rows if purpose in (row.state if place.anew else row.news)]
+            if place.anew:
+                ids = sorted({row.profile_id for row in shown})
+                newest = store.last_rows(connection, ids, place.until)
+                shown = [row for row in shown if newest[row.profile_id].sequence == row.sequence]
+        return rows, shown
+
+    def _heard(self, purpose: Purpose, place: Place, shown: Sequence[Row]) -> tuple[list[Heard], int]:
+        """Return what a purpose hears of some rows, and of how many people was told on the way that they are hidden."""
         named = {row.profile_id for row in shown if purpose in row.state}
         if not place.anew:
             named |= {other for row in shown for other in row.news[purpose].others}
-        visible = self._visible(connection, purpose, named)
-        return [
+        visible, hidden = self._visible(purpose, named)
+        heard = [
             heard
             for row in shown
             if (purpose not in row.state or row.profile_id in visible)
             and (heard := self._one(purpose, place, row, visible)) is not None
         ]
+        return heard, hidden
 
     def _one(self, purpose: Purpose, place: Place, row: Row, visible: frozenset[str]) -> Heard | None:
         profile_id = sealed.opened(self.key, row.profile_id)
@@ -141,24 +151,27 @@ class Feed:
         kind = "consent" if news.others and not others else news.kind
         return Heard(behind, profile_id, kind, row.at, news.version, others)
 
-    def _visible(self, connection: Connection, purpose: Purpose, ids: Iterable[str]) -> frozenset[str]:
-        """Return whom a purpose may see at this moment, by what was told of them last.
+    def _visible(self, purpose: Purpose, ids: Iterable[str]) -> tuple[frozenset[str], int]:
+        """Return whom a purpose may see at this moment, by what was told of them last, and how many were hidden.
 
         Whoever was closed to it a moment ago is told first: a change is passed over only where another comes that
-        says why.
+        says why. No connection is held meanwhile: the teller takes one of its own, and may wait for it.
         """
         wanted = sorted(ids)
-        hidden = [one for one in wanted if self.teller.seen().tagged(ProfileId(one), purpose) is None] if wanted else []
-        if hidden:
-            connection.rollback()  # what is told now is to be seen
-            self.teller.tell(hidden)
-        last = store.last(connection, wanted)
-        return frozenset(one for one in wanted if one in last and purpose in last[one].state)
+        if not wanted:
+            return frozenset(), 0
+        seen = self.teller.seen()
+        hidden = [one for one in wanted if seen.tagged(ProfileId(one), purpose) is None]
+        self.teller.tell(hidden)
+        with self.database.connect() as connection:
+            last = store.last(connection, wanted)
+        return frozenset(one for one in wanted if one in last and purpose in last[one].state), len(hidden)
 
 
-def _feed(connection: Connection, database: Engine) -> bytes:
+def _feed(database: Engine) -> bytes:
     """Return the mark of this feed, which is drawn once: another database's cursors are none of it."""
-    held = store.mark(connection, store.FEED)
+    with database.connect() as connection:
+        held = store.mark(connection, store.FEED)
     if held is None:
         with writing(database) as other:
             held = store.mark(other, store.FEED)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from infra.ids import Token
 from infra.serving.store import UNDO, ServingStore
 from profiles.changefeed import store
-from profiles.changefeed.teller import Teller
-from profiles.serving import ProfileReader, alias_key, header_key, view_key
+from profiles.changefeed.teller import Seen, Teller
+from profiles.serving import alias_key, header_key, view_key
 from profiles.start import Start
 
 
@@ -24,7 +24,7 @@ def tell_publication(teller: Teller, name: str, start: Start | None) -> int:
     return teller.tell(touched(teller.generations, name, start))
 
 
-def holders(reader: ProfileReader, tokens: Iterable[Token]) -> Iterator[str]:
+def holders(reader: Seen, tokens: Iterable[Token]) -> Iterator[str]:
     """Yield whom tokens lead to in the served generation."""
     for token in tokens:
         yield from reader.candidates(token)

@@ -168,12 +168,16 @@ def newest(connection: Connection) -> int:
     return max(int(found or 0), shortened(connection))
 
 
-def people(connection: Connection) -> Iterator[str]:
-    """Yield the ids of everybody of whom anything stands in the feed, in their order, a thousand at a time."""
+def people(engine: Engine) -> Iterator[str]:
+    """Yield the ids of everybody of whom anything stands in the feed, in their order, a thousand at a time.
+
+    No connection is held between two thousands: whoever asks has something to write meanwhile.
+    """
     row, behind = PROFILE_CHANGE.c.profile_id, ""
     while True:
         asked = select(row).where(row > behind).distinct().order_by(row).limit(1_000)
-        ids = list(connection.execute(asked).scalars())
+        with engine.connect() as connection:
+            ids = list(connection.execute(asked).scalars())
         if not ids:
             return
         yield from ids
@@ -203,6 +207,8 @@ def shorten(engine: Engine, before: datetime) -> int:
     """Take out what is older than a moment, and return how many rows that were.
 
     What was told last of somebody who may be seen stays, however old it is, so that who begins anew finds everybody.
+    A follower whose place is gone with it, such as a key that was revoked, is one no more: if they come again, they
+    begin anew.
     """
     row = PROFILE_CHANGE.c
     later = PROFILE_CHANGE.alias("later")
@@ -217,6 +223,9 @@ def shorten(engine: Engine, before: datetime) -> int:
         gone = connection.execute(delete(PROFILE_CHANGE).where(row.sequence <= end, overtaken.exists())).rowcount
         left = delete(PROFILE_CHANGE).where(row.sequence <= end, row.purposes.not_like('%"v":"%'))
         connection.execute(delete(CHANGE_NOTICE).where(CHANGE_NOTICE.c.sequence <= end))
+        follower = CHANGE_FOLLOWER.c
+        behind = (follower.sequence < end) & (follower.until < end)
+        connection.execute(delete(CHANGE_FOLLOWER).where(behind, follower.at < before))
         return gone + connection.execute(left).rowcount
 
 

@@ -7,7 +7,7 @@ nothing.
 """
 
 import heapq
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -19,7 +19,7 @@ from consent.suppression import erasing
 from infra.clock import Clock
 from infra.database import writing
 from infra.errors import Missing
-from infra.ids import ProfileId, Purpose
+from infra.ids import ProfileId, Purpose, Token
 from infra.keyvalue import Torn
 from infra.serving.store import Live, ServingStore
 from profiles.changefeed import store
@@ -42,6 +42,9 @@ class Seen(Protocol):
     def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
         """Return who answers for an id that was given up."""
 
+    def candidates(self, token: Token) -> tuple[ProfileId, ...]:
+        """Return everybody whom an identifier leads to."""
+
     def header(self, profile_id: ProfileId) -> Header | None:
         """Return who a profile is made of, or None where there is none."""
 
@@ -52,7 +55,8 @@ class Teller:
 
     database: Engine
     generations: ServingStore
-    purposes: tuple[Purpose, ...]
+    # Asked at each look, for a policy may come to name more of them.
+    purposes: Callable[[], Sequence[Purpose]]
     seen: Callable[[], Seen]
     clock: Clock
 
@@ -144,13 +148,11 @@ class Teller:
         return change(profile_id, last, now)
 
     def _state(self, seen: Seen, profile_id: str) -> Mapping[str, str]:
-        found = ((purpose, seen.tagged(ProfileId(profile_id), purpose)) for purpose in self.purposes)
+        found = ((purpose, seen.tagged(ProfileId(profile_id), purpose)) for purpose in self.purposes())
         return {str(purpose): tagged[0].strip(b'"').decode() for purpose, tagged in found if tagged is not None}
 
     def _everybody(self) -> Iterator[str]:
-        with self.database.connect() as connection:
-            told = store.people(connection)
-            yield from (one for one, _ in groupby(heapq.merge(self._served(), told)))
+        yield from (one for one, _ in groupby(heapq.merge(self._served(), store.people(self.database))))
 
     def _served(self) -> Iterator[str]:
         with suppress(Missing):

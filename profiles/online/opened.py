@@ -311,8 +311,9 @@ class Opened:
 def served_by(workspace: Workspace) -> Served:
     """Return the rules by which a workspace serves people."""
     rulebook = Rulebook(load_policy(workspace), load_identifier_types(workspace))
-    trust = {one.source: one.trust for one in load_sources(workspace)}
-    return Served.of(load_settings(workspace), rulebook, trust)
+    sources = load_sources(workspace)
+    trust = {one.source: one.trust for one in sources}
+    return Served.of(load_settings(workspace), rulebook, trust, {one.source: one.of_the_person() for one in sources})
 
 
 def begun_at(change: Change, log: Log) -> None:

@@ -14,8 +14,9 @@ from consent.model import Decision
 from ingestion.live import LiveEvent, Named
 from profiles import render
 from profiles.config import ProfileSettings, Trait
+from profiles.details import Reserved, is_shown
 from profiles.mask import masked_identifier
-from profiles.model import ABSENT, CERTAIN, OF_THE_PERSON, SHOWN, Link
+from profiles.model import ABSENT, CERTAIN, SHOWN, Link
 from profiles.online import sessions
 from profiles.online.person import Person, words_of
 from profiles.online.sessions import Known
@@ -40,15 +41,22 @@ class Served:
     alone: frozenset[str]
     purposes: tuple[str, ...]
     trust: Mapping[str, float] = field(default_factory=dict)
+    reserved: Reserved = field(default_factory=lambda: Reserved({}, frozenset()))
 
     @classmethod
-    def of(cls, settings: ProfileSettings, rulebook: Rulebook, trust: Mapping[str, float]) -> "Served":
-        """Return the rules of a workspace; `trust` is that of each source."""
+    def of(
+        cls,
+        settings: ProfileSettings,
+        rulebook: Rulebook,
+        trust: Mapping[str, float],
+        mapped: Mapping[str, Iterable[str]] | None = None,
+    ) -> "Served":
+        """Return the rules of a workspace; `trust` is that of each source, `mapped` what stands for its fields."""
         proof = rulebook.proof(settings.links.certain_above_bits)
         return cls(
             settings, rulebook, rulebook.readable(), rulebook.masks(), rulebook.shortened(),
             frozenset(rulebook.purposes("person")), frozenset(rulebook.contact_types()), frozenset(proof.alone),
-            tuple(sorted(rulebook.policy.purposes)), trust,
+            tuple(sorted(rulebook.policy.purposes)), trust, Reserved.of(mapped or {}, rulebook.masked()),
         )  # fmt: skip
 
     def may_use(self, purpose: str, basis: str, link: Link, word: Decision) -> bool:
@@ -151,7 +159,7 @@ def happened(person: Person, event: LiveEvent, record_key: str, served: Served) 
     alike, gap, length = _alike(person), served.settings.sessions.gap, served.settings.timeline.length
     asked = {p: told for p in may if (told := _sessions(person.views[p], served))}
     known = {purpose: _known((person, alike), purpose, length) for purpose in asked}
-    lived = _lived(person, event, record_key)
+    lived = _lived(person, event, record_key, served)
     for purpose in may:
         view = person.views[purpose]
         masked = {w["field"] for w in view["withheld"]}
@@ -216,7 +224,7 @@ def _merged(left: Iterable[dict[str, str]], right: Iterable[dict[str, str]]) -> 
     return [found[key] for key in sorted(found)]
 
 
-def _lived(person: Person, event: LiveEvent, record_key: str) -> list[dict[str, Any]]:
+def _lived(person: Person, event: LiveEvent, record_key: str, served: Served) -> list[dict[str, Any]]:
     """Return a timeline with one more event, whole: a line joins its order, everything else stands alone."""
     mine = (event.source, event.order_id, record_key)
     if event.order_id is not None:
@@ -227,10 +235,10 @@ def _lived(person: Person, event: LiveEvent, record_key: str) -> list[dict[str, 
                 entry["lines"] = sorted([*entry["lines"], _line(event)], key=_dearest)
                 entry["at"] = min(entry["at"], render.moment(event.occurred_at), key=datetime.fromisoformat)
                 return _newest(person.timeline)
-    return _newest([_entry(event, record_key), *person.timeline])
+    return _newest([_entry(event, record_key, served), *person.timeline])
 
 
-def _entry(event: LiveEvent, record_key: str) -> dict[str, Any]:
+def _entry(event: LiveEvent, record_key: str, served: Served) -> dict[str, Any]:
     order = event.order_id is not None
     return {
         "at": render.moment(event.occurred_at),
@@ -243,12 +251,13 @@ def _entry(event: LiveEvent, record_key: str) -> dict[str, Any]:
         "amount": (event.amount or 0.0) if order else event.amount,
         "line_count": int(order),
         "lines": [_line(event)] if order and event.product_id else [],
-        "details": {} if order else _details(event),
+        "details": {} if order else _details(event, served),
     }
 
 
-def _details(event: LiveEvent) -> dict[str, str]:
-    told = ((name, value) for name, value in event.properties.items() if not name.startswith(OF_THE_PERSON))
+def _details(event: LiveEvent, served: Served) -> dict[str, str]:
+    reserved = served.reserved.names(event.source)
+    told = ((name, value) for name, value in event.properties.items() if is_shown(name, reserved))
     return {name: value[:SHOWN] for name, value in told}
 
 

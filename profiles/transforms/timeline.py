@@ -1,24 +1,33 @@
 """The newest things of each person: orders with their dearest lines, and single events."""
 
+from collections.abc import Callable, Iterable
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
-from profiles.model import OF_THE_PERSON, SHOWN
+from profiles.details import OF_THE_PERSON, Reserved
+from profiles.model import SHOWN
 from profiles.transforms.facts import UNITS
 
 _LINE = "struct<product_id:string,name:string,quantity:double,amount:double>"
 
 
 def timelines(
-    membership: DataFrame, purposes: DataFrame, ordered: DataFrame, singles: DataFrame, length: int
+    membership: DataFrame,
+    purposes: DataFrame,
+    ordered: DataFrame,
+    singles: DataFrame,
+    length: int,
+    reserved: Reserved,
 ) -> DataFrame:
     """Return (profile_id, entries), the newest first; what happened at one moment stands in the order of its ids.
 
     `purposes` says what each record may be used for. So many entries are kept of the records that the same purposes
     may use: what a purpose may not see pushes nothing out that it may. What no purpose may see is not kept at all.
+    `reserved` is what an event says of its person and no details show.
     """
     members = membership.select("record_key", "profile_id").join(purposes, "record_key")
-    things = _orders(ordered).unionByName(_events(singles)).join(members, "record_key")
+    things = _orders(ordered).unionByName(_events(singles, reserved)).join(members, "record_key")
     order = [f.desc("at"), f.col("source"), f.col("id")]
     alike, newest = Window.partitionBy("profile_id", "purposes"), Window.partitionBy("profile_id")
     few = things.withColumn("nth", f.row_number().over(alike.orderBy(*order))).where(f.col("nth") <= length)
@@ -57,8 +66,8 @@ def _orders(ordered: DataFrame) -> DataFrame:
     )
 
 
-def _events(events: DataFrame) -> DataFrame:
-    told = f.map_filter("properties", lambda name, _: ~name.startswith(OF_THE_PERSON))
+def _events(events: DataFrame, reserved: Reserved) -> DataFrame:
+    told = f.map_filter("properties", _is_shown(reserved))
     shown = f.transform_values(told, lambda _, value: f.substring(value, 1, SHOWN))
     return events.select(
         "record_key",
@@ -74,6 +83,28 @@ def _events(events: DataFrame) -> DataFrame:
         f.array().cast(f"array<{_LINE}>").alias("lines"),
         f.coalesce(shown, f.create_map().cast("map<string,string>")).alias("details"),
     )
+
+
+def _is_shown(reserved: Reserved) -> Callable[[Column, Column], Column]:
+    """Return the twin of `profiles.details.is_shown` for the rows' sources."""
+    names = _names(reserved.fields | reserved.elsewhere())
+    for source in sorted(reserved.mapped):
+        names = f.when(f.col("source") == source, _names(reserved.names(source))).otherwise(names)
+
+    def shown(name: Column, _value: Column) -> Column:
+        within = f.exists(
+            names,
+            lambda one: (
+                (one == name) | one.startswith(f.concat(name, f.lit("."))) | name.startswith(f.concat(one, f.lit(".")))
+            ),
+        )
+        return ~name.startswith(OF_THE_PERSON) & ~within
+
+    return shown
+
+
+def _names(names: Iterable[str]) -> Column:
+    return f.array(*map(f.lit, sorted(names))).cast("array<string>")
 
 
 def _amount(units: Column) -> Column:

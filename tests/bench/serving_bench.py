@@ -186,12 +186,17 @@ def _one_answer(root: Path, questions: dict[str, list[bytes]]) -> bytes:
     """Return the body of one of the product's answers."""
     port = PORT + 15
     with product(root, port):
-        line = Line(port, http_length, 1)
-        line.ask(questions["by id"][0], 0.0)
-        while (answer := line.heard()) is None:
-            pass
-        line.close()
+        answer = _answer(port, questions["by id"][0])
     return answer[answer.index(b"\r\n\r\n") + 4 :]
+
+
+def _answer(port: int, question: bytes) -> bytes:
+    line = Line(port, http_length, 1)
+    line.ask(question, 0.0)
+    while (answer := line.heard()) is None:
+        pass
+    line.close()
+    return answer
 
 
 def _turns(rows: Any, wanted: argparse.Namespace) -> None:
@@ -212,8 +217,9 @@ def _curve(wanted: argparse.Namespace, worlds: dict[int, tuple[Path, str]]) -> d
         for number, (size, (root, key)) in enumerate(worlds.items()):
             port, begun = PORT + 1 + number, time.perf_counter()
             pid = stack.enter_context(product(root, port))
-            started[size] = {"s": round(time.perf_counter() - begun, 2), "cpu_s": round(cpu_seconds(pid), 2)}
             questions = requests(key, size)
+            _answer(port, questions["by id"][0])
+            started[size] = {"s": round(time.perf_counter() - begun, 2), "cpu_s": round(cpu_seconds(pid), 2)}
             for name in names:
                 rows[size, name] = Row(name, pid, _closing(port, questions[name]))
         first = requests("-", 1)["by id"]

@@ -33,7 +33,7 @@ def served(target: str, folder: Path, port: int) -> Iterator[int]:
 @contextmanager
 def product(folder: Path, port: int) -> Iterator[int]:
     """Serve a workspace as `kindred serve` does, and yield the process id."""
-    command = [sys.executable, "-m", "api.http.serve", str(folder), "127.0.0.1", str(port)]
+    command = [sys.executable, "-m", "api.cli.entry", "serve", "--workspace", str(folder), "--port", str(port)]
     with running(command, ROOT, port, "/readyz") as pid:
         yield pid
 
@@ -48,7 +48,7 @@ def running(
     if os.sched_getscheduler(0) == os.SCHED_RR:  # as if each had a machine of its own: servers before the client
         os.sched_setscheduler(process.pid, os.SCHED_RR, os.sched_param(2))
     try:
-        for _ in range(int(seconds * 10)):
+        for _ in range(int(seconds * 50)):
             if process.poll() is not None:
                 raise SystemExit(f"a server ended with {process.returncode} before it served")
             with suppress(OSError):
@@ -59,7 +59,7 @@ def running(
                     if error.code == 503:
                         raise OSError from None
                 break
-            time.sleep(0.1)
+            time.sleep(0.02)
         yield process.pid
     finally:
         process.terminate()

@@ -47,7 +47,7 @@ class FeedWorld:
         self.overlay = DenyOverlay.open(self.root)
         self.generations = Generations(self.root / serving.FOLDER)
         self.denied = Denied(self.overlay)
-        self.teller = Teller(self.database, self.generations, PURPOSES, self.seen, self.clock)
+        self.teller = Teller(self.database, self.generations, lambda: PURPOSES, self.seen, self.clock)
         self.feed = Feed(self.database, self.teller, b"a key of tests")
         self.watch = Watch(self.overlay, self.generations.current, lambda: 0.0)
 

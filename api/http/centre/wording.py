@@ -1,8 +1,9 @@
 """The languages of the preference centre: a file each, which a workspace may add to or say otherwise."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -63,13 +64,35 @@ def shipped() -> dict[str, Language]:
     return {code: found[code] for code in sorted(found, key=lambda code: (code != FIRST, code))}
 
 
-def languages(workspace: Workspace | None) -> dict[str, Language]:
-    """Return the languages of a workspace: ours, with its own texts over them; what one lacks is said in English."""
+class Shipped(Mapping[str, Language]):
+    """The languages that come with us, read when a page first needs them: no start of a server waits for them."""
+
+    @cached_property
+    def _read(self) -> Mapping[str, Language]:
+        return shipped()
+
+    def __getitem__(self, code: str) -> Language:
+        return self._read[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+
+def languages(workspace: Workspace) -> Mapping[str, Language]:
+    """Return the languages of a workspace: ours, with its own texts over them; what one lacks is said in English.
+
+    What is wrong with its own is told at once.
+    """
+    files_of_its_own = sorted((workspace.root / FOLDER).glob("*.yaml"))
+    if not files_of_its_own:
+        return Shipped()
     found = shipped()
-    folder = workspace.root / FOLDER if workspace is not None else None
-    for file in sorted(folder.glob("*.yaml")) if workspace is not None and folder is not None else ():
+    for file in files_of_its_own:
         path = f"{FOLDER}/{file.name}"
-        said = workspace.load(path, Said) if workspace is not None else Said()
+        said = workspace.load(path, Said)
         base = found.get(file.stem, found[FIRST])
         if said.name is None and file.stem not in found:
             raise ConfigurationError(path, 1, "name", "a new language needs its name", "for example name: Français")

@@ -448,6 +448,26 @@ def test_another_policy_decides_everybody_anew_until_the_next_publication(town: 
     assert reader.find(loose, Purpose("personalization")) == person.id
 
 
+def test_each_read_is_decided_by_the_policy_of_the_generation_that_it_reads(town: Town) -> None:
+    """Another generation is served before anybody has looked at what it was made from."""
+    person, town.now = Person.of((ONE,)), BUILT
+    publish(town, person)
+    reader, before = town.reader(), dict(town.store.held)
+    earlier = reader.moment()
+    publish(town, person, policy="of another time")
+    # What the policy of that build allowed, and this one does not.
+    lent = town.store.held[serving.view_key("service", person.id)].replace(b'"service"', b'"email_marketing"')
+    town.store.held[serving.view_key("email_marketing", person.id)] = lent
+    assert told(reader, person, "email_marketing") is None
+    assert reader.tagged_all([person.id], Purpose("email_marketing")) == [None]
+    assert reader.usable(person.id, Purpose("email_marketing")) is None
+    assert told(earlier, person, "service") == told(reader, person, "service")
+    town.store.held = before
+    assert told(reader, person, "service") == built(town, person, "service")
+    town.store.held = before | {serving.MANIFEST: b"{torn"}
+    assert told(reader, person, "service") == built(town, person, "service")
+
+
 def test_the_policy_is_read_anew_where_its_file_is_another(town: Town, tmp_path: Path) -> None:
     root = tmp_path / "other"
     shutil.copytree(town.workspace.root, root, ignore=shutil.ignore_patterns("state"))
@@ -521,7 +541,7 @@ class Telling:
         database, overlay = self.town.desk.database, self.town.desk.overlay
         anew = LedgerAnew(database, Denied(overlay, self.clock), rules_of(self.workspace), self.clock)
         self.reader = ProfileReader(lambda: self.town.store, Denied(overlay, self.clock), anew)
-        self.teller = Teller(database, self, tuple(map(Purpose, PURPOSES)), lambda: self.reader, self.clock)  # type: ignore[arg-type]
+        self.teller = Teller(database, self, anew.purposes, lambda: self.reader, self.clock)  # type: ignore[arg-type]
         self.watch = Watch(overlay, self.current, lambda: 0.0, rests_on=self.reader.rests_on)
         self.expiry = Expiry(self.town.desk, self.reader.counted, lambda now: anew.look(self.reader, now))
 
@@ -538,7 +558,7 @@ class Telling:
         with self.town.desk.database.connect() as connection:
             last = feed.last(connection, [person.id])
         told = set(last[person.id].state) if last else set()
-        return told, {one for one in PURPOSES if self.reader.tagged(person.id, Purpose(one)) is not None}
+        return told, {one for one in self.teller.purposes() if self.reader.tagged(person.id, one) is not None}
 
 
 @pytest.fixture
@@ -555,6 +575,18 @@ def served(town: Town, telling: Telling) -> Person:
     telling.teller.tell_all()
     telling.told_and_shown(person)
     return person
+
+
+def test_the_feed_comes_to_know_a_purpose_that_the_policy_names_later(town: Town, telling: Telling) -> None:
+    person = served(town, telling)
+    policy = telling.workspace.root / "consent" / "policy.yaml"
+    row = '  - {purpose: analytics, jurisdiction: "*", basis: legitimate_interest}\n'
+    text = policy.read_text().replace(row, row + row.replace("analytics", "surveys"))
+    named = "  surveys:\n    description: Ask how it was\n    min_link: probable\n  # counts people;"
+    policy.write_text(text.replace("  # counts people;", named))
+    told, _ = telling.told_and_shown(person)
+    assert "surveys" in told
+    assert telling.reader.tagged(person.id, Purpose("surveys")) is not None
 
 
 def test_the_feed_tells_when_a_yes_ends_that_came_after_the_build(town: Town, telling: Telling) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import databases
 import pytest
 from feed_world import PURPOSES, FeedWorld, Follower, token_of
+from sqlalchemy import QueuePool, create_engine
 
 import consent.store
 from infra.database import open_database, writing
@@ -113,6 +114,31 @@ def test_a_cursor_is_read_as_it_was_given_or_not_at_all(world: FeedWorld) -> Non
             world.feed.place(wrong)
     with pytest.raises(PlaceGone):  # of a feed that was set back since
         world.feed.place(Place(page.following.feed, 7).cursor())
+
+
+def test_a_page_holds_no_connection_while_it_tells_who_is_hidden_and_tells_of_so_many_at_most(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kindred.db"
+    open_database(url, consent.store.METADATA, store.METADATA).dispose()
+    # A second connection, while one is held, would never come.
+    alone = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=5)
+    world = FeedWorld(tmp_path, database=alone)
+    world.people = {f"p{number:04d}": {"service": 1} for number in range(1_200)}
+    world.publish()
+    world.teller.tell_all()
+    for one in list(world.people):
+        world.overlay.restrict([token_of(one)], [Purpose("service")], at=world.now, sequence=1)
+    place, told = world.feed.begin(), []
+    while len(told) < 4:
+        before = world.feed.newest()
+        page = world.feed.page(Purpose("service"), place, 200)
+        place, behind = page.following, world.feed.newest() - before
+        told.append(behind)
+        assert not [one for one in page.changes if one.kind == "created"]
+        if not page.more:
+            break
+    assert sum(told) == 1_200
+    assert max(told) <= 700
+    alone.dispose()
 
 
 def test_what_is_too_old_is_gone_and_who_begins_anew_finds_everybody(world: FeedWorld) -> None:

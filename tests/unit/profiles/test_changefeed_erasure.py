@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from feed_world import PURPOSES, FeedWorld, Follower, token_of
+from sqlalchemy import delete
 
 from consent.erasure.ports import Subject
 from infra.database import scrub
@@ -123,3 +124,39 @@ def test_a_follower_who_never_knew_the_person_is_no_recipient(world: FeedWorld) 
     world.watch.look(world.teller)
     assert erasable(world).notify(subject(ANN)) == ()
     assert followers.reached(world.database, "analyst (4)", Purpose("analytics")) is not None
+
+
+def test_who_follows_no_more_is_named_as_long_as_the_feed_reaches_back_to_them_and_not_longer(world: FeedWorld) -> None:
+    gone, here, sender = Follower(world, "service"), Follower(world, "service"), Follower(world, "analytics")
+    world.people = {one: dict(ALL) for one in (ANN, BOB, OLD, ABE)}
+    world.publish()
+    world.teller.tell_all()
+    for one, name in ((gone, "gone (1)"), (here, "here (2)"), (sender, "webhook crm")):
+        hears(world, one, name)
+    store_ = erasable(world)
+
+    def erased(one: str) -> dict[str, str]:
+        world.erase(one)
+        world.watch.look(world.teller)
+        for follower, name in ((here, "here (2)"), (sender, "webhook crm")):
+            hears(world, follower, name)
+            acknowledge(world.database, name, Purpose(follower.purpose), world.feed.place(follower.cursor), world.now)
+        world.publish()
+        store_.delete(subject(one))
+        return {notice.recipient: notice.outcome for notice in store_.notify(subject(one))}
+
+    everybody = {"gone (1)": "has not asked yet", "here (2)": "deleted", "webhook crm": "deleted"}
+    assert erased(ANN) == everybody
+    store.shorten(world.database, world.clock())
+    assert erased(BOB) == {"here (2)": "deleted", "webhook crm": "deleted"}
+    assert followers.reached(world.database, "gone (1)", SERVICE) is None
+    # In a feed to which nothing came everybody is where it ends, and stays.
+    store.shorten(world.database, world.clock())
+    assert followers.reached(world.database, "here (2)", SERVICE) is not None
+    assert followers.reached(world.database, "webhook crm", Purpose("analytics")) is not None
+    # An acknowledgement stays named although its follower is forgotten.
+    mine = store.CHANGE_FOLLOWER.c.recipient == "here (2)"
+    assert erased(OLD)["here (2)"] == "deleted"
+    with world.database.begin() as connection:
+        connection.execute(delete(store.CHANGE_FOLLOWER).where(mine))
+    assert {one.recipient: one.outcome for one in store_.notify(subject(OLD))}["here (2)"] == "deleted"

@@ -63,7 +63,7 @@ def test_what_an_event_says_of_its_person_is_in_no_timeline(
     world: OnlineWorld, served: LmdbStore, tmp_path: Path
 ) -> None:
     """A view may withhold an address; a timeline is read by purposes that do."""
-    world.send({**LOGIN, "properties": {"page": "login"}})
+    world.send({**LOGIN, "properties": {"page": "login", "email": "ann@example.org"}})
     world.opened(world.state(tmp_path / "state")).catch_up(served)
     (person,) = whose(world, served, "email", "ann@example.org")
     entries = orjson.loads(served.get(timeline_key(ProfileId(person))) or b"[]")
