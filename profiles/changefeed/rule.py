@@ -6,6 +6,7 @@ difference how often, or how late, somebody says that a person may have changed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 Kind = Literal["created", "updated", "merged", "split", "consent", "erased"]
@@ -38,10 +39,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """What was told of a person last: the kind of the change, and the state after it."""
+    """What was told of a person last: the kind of the change, the state after it, and since when."""
 
     kind: Kind
     state: State
+    at: datetime = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ if end.startswith("append"):
     store.append = killed(store.append, end.endswith("before"))
 elif end.startswith("told"):
     real = teller.Teller.tell
-    def tell(self, ids):
-        done = real(self, ids)
+    def tell(self, ids, since=None):
+        done = real(self, ids, since)
         os._exit(9)
     teller.Teller.tell = tell
 world.people = {{f"p{{n}}": dict.fromkeys(PURPOSES, n % 3) for n in range(450)}}
@@ -115,8 +116,8 @@ class Interrupted(teller.Teller):
 
     meanwhile: Callable[[], None]
 
-    def tell(self, ids: Iterable[str]) -> int:
-        done = super().tell(ids)
+    def tell(self, ids: Iterable[str], since: datetime | None = None) -> int:
+        done = super().tell(ids, since)
         self.meanwhile()
         return done
 
@@ -127,7 +128,7 @@ def test_what_changed_again_while_it_was_told_is_noted_still(world: FeedWorld) -
     world.teller.tell_generation()
     world.put("ann", {"service": 2})
     calm = world.teller
-    world.teller = Interrupted(calm.database, calm.generations, calm.purposes, calm.seen, calm.clock)
+    world.teller = Interrupted(calm.database, calm.generations, calm.purposes, calm.seen, calm.clock, calm.keeper)
     Interrupted.meanwhile = lambda _: world.put("ann", {"service": 3})  # type: ignore[method-assign,assignment,misc]
     assert world.flush() == 1
     world.teller = calm
