@@ -48,7 +48,8 @@ _TOLD_EVERY: Final = 1.0
 
 def open_worker(workspace: Workspace, shares: Shares, clock: Clock = system_clock) -> Worker:
     """Return a worker of a workspace; it opens what is published when it takes its first step."""
-    database = open_database(workspace, consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA, CHANGES, HISTORY)
+    tables = (consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA, CHANGES, HISTORY)
+    database = open_database(workspace, *tables)
     desk = officer.Desk.open(workspace, database)
     words, denials = Ledger(desk, clock), Denied(desk.overlay)
     pa.array(["", None], pa.string())  # what this loads the first time is loaded before the first event waits for it

@@ -12,6 +12,7 @@ from typing import Final, Literal
 Kind = Literal["created", "updated", "merged", "split", "consent", "erased"]
 # Which kind a change is called by where purposes hear different ones: what weighs more comes first.
 KINDS: Final[tuple[Kind, ...]] = ("erased", "merged", "split", "created", "consent", "updated")
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 # After these nobody answered for the id itself: whoever lives under it again begins anew.
 ENDS: Final[frozenset[Kind]] = frozenset({"erased", "merged", "split"})
 # The version of a person's view for each purpose that has one; equal views have equal versions.
@@ -43,7 +44,7 @@ class Last:
 
     kind: Kind
     state: State
-    at: datetime = datetime.min.replace(tzinfo=UTC)
+    at: datetime = _EVER
 
 
 @dataclass(frozen=True, slots=True)

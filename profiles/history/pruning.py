@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from infra.database import writing
 from infra.keyvalue import KeyValue
 from profiles.history import store
-from profiles.history.rule import GONE, Kept, State
+from profiles.history.rule import GONE, Kept, State, unnamed
 from profiles.serving import alias_key, header_key
 
 _ROWS: Final = 500
@@ -48,7 +48,8 @@ def pruned(told: State, usable: Mapping[str, Collection[str]], nobody: Collectio
     def stays(purpose: str, one: Kept | None) -> bool:
         return one is not GONE and one.records <= frozenset(usable.get(purpose, ()))
 
-    return State({p: one if stays(p, one) else GONE for p, one in told.views.items()}, tuple(h for h in told.heirs if h not in nobody))
+    views = {purpose: one if stays(purpose, one) else GONE for purpose, one in told.views.items()}
+    return State(views, unnamed(told.heirs, nobody))
 
 
 def as_built(store_: KeyValue) -> Usable:

@@ -37,8 +37,9 @@ class Kept:
     number: int
 
 
-# A view that was there, and of which nothing is kept any more.
+# A view that was there, and of which nothing is kept any more; and somebody who answered for an id and is forgotten.
 GONE: Final = None
+NOBODY: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,12 @@ class State:
             purpose: GONE if one is GONE or not lost.isdisjoint(one.records) else one
             for purpose, one in self.views.items()
         }
-        return State(views, tuple(one for one in self.heirs if one not in ids))
+        return State(views, unnamed(self.heirs, ids))
+
+
+def unnamed(heirs: Collection[str], ids: Collection[str]) -> tuple[str, ...]:
+    """Return who answered for an id without some names; that they were several is still told."""
+    return tuple(NOBODY if one in ids else one for one in heirs)
 
 
 def news(last: State | None, now: Looked) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from feed_world import KEEPER, PURPOSES, FeedWorld, Views
+from sqlalchemy import event
 
 import api.http.store
 from api.http.audit import ReadAudit
@@ -47,18 +48,17 @@ class PastWorld(FeedWorld):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        event.listen(self.database, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF"))  # no power cut here
+        self.database.dispose()
         api.http.store.METADATA.create_all(self.database)
         self.caller = Credential("k", "test", frozenset({"profile:read"}), frozenset(PURPOSES))
         self.reader = ProfileReader(self.generations.current, self.denied)
-        self.past = Past(self.database, KEEPER, lambda: self.now, self.teller)
-
-    @property
-    def api(self) -> World:
-        """The world as the server has it."""
-        return World(
+        # The world as the server has it.
+        self.api = World(
             profiles=self.reader, consents=None, decider=None, tongue=Tongue({}, b"k"), database=self.database,
-            ring=KeyRing(self.database), audit=ReadAudit(self.database, lambda: self.now),
-            people=People(self.database, lambda: self.now), clock=lambda: self.now, past=self.past,
+            ring=KeyRing(self.database), audit=ReadAudit(self.database, lambda: self.now, capacity=10**9),
+            people=People(self.database, lambda: self.now), clock=lambda: self.now,
+            past=Past(self.database, KEEPER, lambda: self.now, self.teller),
         )  # fmt: skip
 
     def records(self, one: str, views: Views) -> dict[str, list[str]]:

@@ -291,7 +291,8 @@ def test_every_read_of_the_past_counts_and_is_in_the_audit(world: PastWorld) -> 
 
     with world.database.connect() as connection:
         rows = connection.execute(select(READ_AUDIT.c.decision, READ_AUDIT.c.profile_ids)).all()
-    assert sorted(map(tuple, rows)) == [("allowed", ANN), ("hidden", ""), ("hidden", BOB)] or rows
+    told = {decision: set(ids.split()) for decision, ids in rows}
+    assert told == {"allowed": {ANN}, "hidden": {BOB, "-"}}
 
 
 def test_states_are_read_as_they_were_written() -> None:
@@ -321,7 +322,7 @@ def recorded(world: PastWorld, ids: set[str]) -> Told:
     return found
 
 
-def happen(world: PastWorld, dice: random.Random, ids: set[str]) -> None:  # noqa: C901 - one kind of change a branch
+def happen(world: PastWorld, dice: random.Random, ids: set[str]) -> None:  # noqa: C901, PLR0912 - one kind of change a branch
     """Have something become of somebody; each of it may be live, or published."""
     kind, people = dice.randrange(12), sorted(world.held)
     some = frozenset(p for p in PURPOSES if dice.random() < 0.7)
