@@ -49,16 +49,6 @@ class State:
     views: Mapping[str, Kept | None] = field(default_factory=dict)
     heirs: tuple[str, ...] = ()
 
-    @property
-    def empty(self) -> bool:
-        """Whether it says that nobody was seen here, which silence says as well."""
-        return not self.views and not self.heirs
-
-    @property
-    def numbers(self) -> frozenset[int]:
-        """The numbers under which its answers lie."""
-        return frozenset(one.number for one in self.views.values() if one is not GONE)
-
     def without(self, records: Collection[str], ids: Collection[str]) -> "State":
         """Return it without what rests on some records, and without the names of some ids."""
         lost = frozenset(records)

@@ -1,6 +1,5 @@
 """A profile as of a moment, over HTTP: under the decision of now, with all that holds for any read."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +19,7 @@ URL = f"/v1/profiles/{ANNA}"
 
 
 @pytest.fixture
-def past(town: Any) -> Iterator[Any]:
+def past(town: Any) -> Any:
     """The town with a past: what Anna's view said last week, with a record of now, and before that with another."""
     now, view = town.world.clock(), town.profiles.views[SERVICE, ProfileId(ANNA)]
     mine = sorted(town.profiles.headers[ProfileId(ANNA)]["records"])
@@ -36,7 +35,7 @@ def past(town: Any) -> Iterator[Any]:
             ],
         ),
     )  # fmt: skip
-    yield town
+    return town
 
 
 def days_ago(town: Any, days: float) -> str:

@@ -63,7 +63,9 @@ async def ask(
             data = body(route, who, purpose) if content is None else content
             return await client.post(route, content=data, headers=sent)
         url = route.replace("{profile_id}", who)
-        return await client.request("GET", url, params={"purpose": purpose, **(query or {})}, headers=sent, content=content)
+        return await client.request(
+            "GET", url, params={"purpose": purpose, **(query or {})}, headers=sent, content=content
+        )
 
 
 async def stalled() -> AsyncIterator[bytes]:

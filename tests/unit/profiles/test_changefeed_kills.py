@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from feed_world import PURPOSES, FeedWorld, Follower
 
+from infra.ids import ProfileId
 from infra.keyvalue import Torn, environment
 from profiles import serving
 from profiles.changefeed import store, teller
+from profiles.history import store as past
 
 ALL = dict.fromkeys(PURPOSES, 1)
 ROOT = Path(__file__).parents[3]
@@ -90,6 +92,12 @@ def test_a_teller_that_is_killed_is_followed_by_one_that_tells_the_rest(
     changed = 1 if end == "told" else 300  # p0, p3, … begin at 0, and p2, p5, … at 2: others are as they were
     assert len(told) == changed
     assert world.flush() == world.teller.tell_all() == 0
+    with world.database.connect() as connection:
+        kept = past.last(connection, sorted(world.shown("service")))
+        answers = {one: past.bodies(connection, one, row.state.views["service"].number) for one, row in kept.items()}
+    assert {one: row.state.views["service"].version for one, row in kept.items()} == world.shown("service")
+    for one, body in answers.items():
+        assert world.seen().view(ProfileId(one), PURPOSES[0]) == body["service"]
 
 
 def test_what_was_published_and_never_told_is_told_whole(world: FeedWorld) -> None:

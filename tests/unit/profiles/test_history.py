@@ -14,8 +14,11 @@ from sqlalchemy import func, select
 
 from api.http.errors import ProfileHidden
 from api.http.reading import Found, Split
+from consent.residue.needles import Needles
+from consent.residue.scan import scan
 from infra.database import scrub
 from profiles.history import store
+from profiles.history.copying import spelled_out
 from profiles.history.errors import MomentAhead, MomentNotKept, PastWithheld
 from profiles.history.keeping import Keeper
 from profiles.history.rule import Kept, Looked, Shown, State, news, packed, unpacked
@@ -267,6 +270,26 @@ def test_whoever_is_erased_leaves_nothing_behind(world: PastWorld) -> None:
     assert shown(world, ANN, world.now)["number"] == 10
 
 
+def test_a_search_sees_what_is_packed_in_the_database(world: PastWorld) -> None:
+    world.held[ANN] = {"a1": Record(987_654_321_012, EVERY)}
+    world.held[BOB] = {"b1": Record(123_456_789_098, EVERY)}
+    world.served()
+    world.told()
+    workspace: Any = type("W", (), {"state_path": world.root / "state"})
+    (place,) = world.erasable.places().scanned
+
+    def found(value: int) -> bool:
+        with spelled_out(workspace, world.database):
+            report = scan([place], Needles.of([str(value)]))
+        assert not place.root.exists()
+        return bool(report.hits)
+
+    assert found(987_654_321_012)
+    world.erased(ANN)
+    assert not found(987_654_321_012)
+    assert found(123_456_789_098)
+
+
 def _subject(one: str, *keys: str) -> Any:
     from consent.erasure.ports import Subject
     from infra.ids import ProfileId, RecordKey
@@ -299,7 +322,6 @@ def test_states_are_read_as_they_were_written() -> None:
     told = State({"service": Kept("v1", frozenset({"x", "y"}), 3), "analytics": None}, ("h",))
     assert unpacked(packed(told)) == told
     assert unpacked(packed(State())) == State()
-    assert State().empty
     assert not news(None, Looked())
     one = Looked({"service": Shown("v1", b"{}", frozenset({"x", "y"}))})
     assert news(None, one)
