@@ -47,6 +47,12 @@ class TopicSettings(Section):
         return value
 
 
+class HistorySettings(Section):
+    """What purposes saw of people, kept so that it can be asked for as of a moment."""
+
+    keep_days: int = Field(default=90, ge=0, description="that a moment can be asked for; 0 keeps nothing of the past")
+
+
 class ChangesSettings(Section):
     """The change feed: what became of people, for who follows it."""
 

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from infra.changes_settings import ChangesSettings
+from infra.changes_settings import ChangesSettings, HistorySettings
 from infra.section import Section, plain_address
 
 _REDIS = ("redis://", "rediss://")
@@ -84,6 +84,7 @@ class ServingSettings(Section):
         default=100_000, ge=1, description="different people that a key may read in a day (UTC), unless it says its own"
     )
     changes: ChangesSettings = ChangesSettings()
+    history: HistorySettings = HistorySettings()
     segment: SegmentSettings | None = Field(default=None, description="Segment's Profile API; off unless it is here")
     tracing: TracingSettings | None = Field(default=None, description="traces of requests; off unless it is here")
     oidc: OidcSettings | None = Field(default=None, description="bearer tokens of an identity provider")

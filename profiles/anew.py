@@ -69,6 +69,18 @@ def fresh(purpose: str, word: Word, held: Held, served: Served, ended: Collectio
     return Fresh(tag + body, used)
 
 
+def remasked(purpose: str, view: View, served: Served) -> dict[str, Any]:
+    """Return a view of another time as the purpose may see it now: without what a mask takes out now or took out then.
+
+    What its masks left out then stays told as withheld; equal masks leave the view as it was.
+    """
+    shown = _of(purpose, view, own=True, served=served)
+    told = {one["field"] for one in shown["withheld"]}
+    withheld = [*shown["withheld"], *(one for one in view["withheld"] if one["field"] not in told)]
+    same = {one["field"] for one in withheld} == {one["field"] for one in view["withheld"]}
+    return {**view, **shown, "withheld": view["withheld"] if same else withheld}
+
+
 def _usable(purpose: str, word: Word, held: Held, served: Served, ended: Collection[str]) -> frozenset[str]:
     before, basis = held.used(purpose), word.person.reason
 

@@ -28,6 +28,9 @@ class Anew(Protocol):
     def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
         """Say whether an identifier is tied to a person as closely as a purpose demands now."""
 
+    def remasked(self, body: bytes, purpose: str) -> bytes:
+        """Return an answer of another time under the purpose's masks of now."""
+
 
 class AllListed:
     """The tokens of many lists, spelled out at once where somebody asks: a generator would cost a step a token."""

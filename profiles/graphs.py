@@ -1,7 +1,36 @@
 """What of an identity graph a reader is shown: values only of records that the purpose may use. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
+
+from infra.ids import ProfileId
+
+
+def drawn(
+    graph: Mapping[str, Any],
+    seen: Mapping[str, Any],
+    purpose: str,
+    usable_of: Callable[[ProfileId], Collection[str]],
+) -> dict[str, Any]:
+    """Return a graph as a purpose may see it, beside the view that it is shown; asks which records of whom it may use.
+
+    An edge is a comparison of values: what it weighs is told where both of its records may be used.
+    """
+    masked, usable = {w["field"] for w in seen["withheld"]}, set(usable_of(seen["profile_id"]))
+    records = [{**record, "purposes": _purposes(record, purpose, usable)} for record in graph["records"]]
+    for other in {edge["elsewhere"] for edge in graph["edges"]} - {None}:
+        usable |= set(usable_of(other))
+    return {
+        **graph,
+        "confidence": seen["confidence"],
+        "records": [shown(record, purpose, masked) for record in records],
+        "edges": [e if usable.issuperset((e["left"], e["right"])) else unweighed(e) for e in graph["edges"]],
+    }
+
+
+def _purposes(record: Mapping[str, Any], purpose: str, usable: Collection[str]) -> list[str]:
+    rest = [one for one in record["purposes"] if one != purpose]
+    return sorted([*rest, purpose] if record["record_key"] in usable else rest)
 
 
 def shown(record: Mapping[str, Any], purpose: str, masked: set[str]) -> dict[str, Any]:

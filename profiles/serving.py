@@ -16,7 +16,7 @@ from infra.serving.store import ServingStore
 from infra.workspace import Workspace
 from profiles.denials import AllListed, Anew, Denials, listed
 from profiles.errors import ManifestUnreadable, PurposeMissing
-from profiles.graphs import outlined, shown, unweighed
+from profiles.graphs import drawn, outlined
 from profiles.model import Link
 from profiles.render import folded_words
 
@@ -261,21 +261,8 @@ class ProfileReader:
         value = now.store().get(graph_key(profile_id))
         if body is None or value is None:
             return None
-        seen: dict[str, Any] = orjson.loads(body)
-        masked = {w["field"] for w in seen["withheld"]}
-        graph: dict[str, Any] = orjson.loads(value)
-        usable = set(now.usable(profile_id, purpose) or ())
-        for record in graph["records"]:
-            rest = [one for one in record["purposes"] if one != purpose]
-            record["purposes"] = sorted([*rest, purpose] if record["record_key"] in usable else rest)
-        for other in {edge["elsewhere"] for edge in graph["edges"]} - {None}:
-            usable |= now.usable(other, purpose) or set()
-        return {
-            **graph,
-            "confidence": seen["confidence"],
-            "records": [shown(record, purpose, masked) for record in graph["records"]],
-            "edges": [e if usable.issuperset((e["left"], e["right"])) else unweighed(e) for e in graph["edges"]],
-        }
+        seen = orjson.loads(body)
+        return drawn(orjson.loads(value), seen, purpose, lambda one: now.usable(one, purpose) or frozenset())
 
     def outline(self, profile_id: ProfileId) -> Mapping[str, Any] | None:
         """Return the identity graph with every value masked, for stewards who need no more to judge a link."""
@@ -287,16 +274,30 @@ class ProfileReader:
 
     def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
         """Return the records of a person that a purpose may use, or None where it may not see them at all."""
+        found = self.shown(profile_id, purpose)
+        return None if found is None else found[1]
+
+    def shown(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, frozenset[str]] | None:
+        """Return ETag and answer in one, and the records behind them, both by one decision."""
+        if not purpose:
+            raise PurposeMissing
         store = self.store()
-        if self._anew is not None:
-            held, manifest = store.values(holders_key(profile_id), MANIFEST)
-            if held is not None and self._anew.touched(listed(held), purpose, manifest):
-                found = self._anew.decided(store, profile_id, purpose)
-                return None if found is None else found[1]
-        header = None if self._open(store, profile_id, purpose) is None else self.over(store).header(profile_id)
-        if header is None:
+        keys = view_key(purpose, profile_id), holders_key(profile_id), header_key(profile_id), MANIFEST
+        stored, held, header, manifest = store.values(*keys)
+        if held is None or header is None:
             return None
-        return frozenset(key for key, holding in header.records.items() if purpose in holding.purposes)
+        if self._anew is not None and self._anew.touched(listed(held), purpose, manifest):
+            return self._anew.decided(store, profile_id, purpose)
+        if stored is None or (self._anew is None and self._denials.denied_any(listed(held), purpose)):
+            return None
+        if _key(profile_id) not in stored:
+            raise _elsewhose()
+        records = orjson.loads(header)["records"]
+        return stored, frozenset(key for key, one in records.items() if purpose in one["purposes"])
+
+    def remasked(self, body: bytes, purpose: Purpose) -> bytes:
+        """Return an answer of another time without what the purpose's masks of now take out."""
+        return body if self._anew is None else self._anew.remasked(body, purpose)
 
     def search(self, words: str, purpose: Purpose, limit: int = 20) -> list[ProfileId]:
         """Return people whose names begin with each of the words, in the order of their ids."""

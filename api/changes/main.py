@@ -26,6 +26,7 @@ from infra.errors import Held, Malformed
 from infra.workspace import Workspace
 from profiles.changefeed.pages import Feed
 from profiles.changefeed.store import METADATA as CHANGES
+from profiles.history.store import METADATA as HISTORY
 
 FOLDER: Final = "changes"
 
@@ -35,7 +36,7 @@ def open_senders(workspace: Workspace, clock: Clock = system_clock) -> tuple[lis
 
     Raise `Malformed` where one is sent for a purpose that there is not.
     """
-    database = open_database(workspace, consent.store.METADATA, infra.runs.METADATA, CHANGES)
+    database = open_database(workspace, consent.store.METADATA, infra.runs.METADATA, CHANGES, HISTORY)
     desk = officer.Desk.open(workspace, database)
     teller, look = open_teller(workspace, database, desk.overlay, clock)
     feed = Feed(database, teller, workspace.token_key())

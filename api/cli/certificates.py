@@ -8,6 +8,7 @@ import typer
 
 from api.cli.console import as_json, reporting, say
 from api.cli.options import JsonOption, WorkspaceOption
+from api.cli.world import open_world
 from consent.residue.certificate import check, read
 from consent.residue.model import ScanReport
 from consent.residue.needles import Needles
@@ -19,6 +20,7 @@ from infra.identifiers import load_identifier_types, normalise, token
 from infra.signing import decoded
 from infra.workspace import Workspace
 from profiles.copying import copied
+from profiles.history.copying import spelled_out
 
 _KEY_BYTES = 32
 
@@ -161,7 +163,7 @@ def _searched(document: dict[str, Any], opened: Workspace, wanted: Sequence[tupl
             raise Malformed(f"no valid {kind} is among the identifiers; write it as the certificate's person would")
         values |= {value, spelt}
         tokens.add(token(key, kind, spelt))
-    with copied(opened):
+    with copied(opened), spelled_out(opened, open_world(opened.root).database):
         named = {store["store"] for store in document["stores"]}
         places = [place for place in workspace_places(opened) if place.store in named]
         if not places:

@@ -41,6 +41,8 @@ from profiles.changefeed.erasure import ChangesTold
 from profiles.changefeed.teller import Teller
 from profiles.copying import copied
 from profiles.erasure import Golden, Served
+from profiles.history.copying import spelled_out
+from profiles.history.erasure import PastViews
 
 AT_ONCE: Final = 0  # hours that older versions of files are kept
 
@@ -70,6 +72,7 @@ def stores(runtime: Runtime, request_id: str, arguments: Mapping[str, str], *, a
         Activated(runtime, request_id, arguments, hours=hours),
         Served(runtime, publish),
         changes,
+        PastViews(runtime.database, runtime.workspace),
         Books(runtime.workspace, runtime.database),
     )
 
@@ -93,7 +96,7 @@ def house(runtime: Runtime, request_id: str, arguments: Mapping[str, str], clock
     def searched(places: Sequence[Place], needles: Needles) -> ScanReport:
         release(runtime.lake.spark, workspace.state_path / "work")
         drop_scratch(workspace.state_path / "work")
-        with copied(workspace):
+        with copied(workspace), spelled_out(workspace, database):
             return scan(places, needles)
 
     return House(

@@ -24,6 +24,7 @@ from api.cli.books import drop_scratch
 from api.cli.erasable import stores
 from api.cli.retained import BOOKS, checked
 from api.cli.tables import TABLES
+from api.http.told import keeper_of
 from consent.config import load_policy
 from consent.erasure import holds
 from consent.erasure.ports import Subject
@@ -52,6 +53,8 @@ from ingestion import periods
 from ingestion.retention import Aging
 from ingestion.tables import EVENTS, RECORDS
 from profiles.copying import copied
+from profiles.history.copying import spelled_out
+from profiles.history.pruning import as_built, prune
 from profiles.serving import serving_store
 
 KIND: Final = "retention"
@@ -195,14 +198,27 @@ def tidy(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
         upkeep.purge(runtime.lake, TABLES)
     if went:
         serving_store(workspace).remove_older()
-    if went or _summary(runtime, "let_go").get("books"):
+    past = _past(runtime)
+    if went or past or _summary(runtime, "let_go").get("books"):
         scrub(runtime.database)
     written = upkeep.checkpoint(runtime.lake, TABLES)
     before = _files(workspace.lake_path)
     upkeep.expire(runtime.lake, TABLES, 0 if at_once else None)
     gone = before - _files(workspace.lake_path)
     runtime.say(f"upkeep: {written} checkpoints written, {gone:,} files deleted")
-    return {"checkpoints": written, "files": gone}
+    return {"checkpoints": written, "files": gone, "past": past}
+
+
+def _past(runtime: Runtime) -> int:
+    """Let go of what was seen longer ago than it is kept, or rests on what may not be used any more; say how much."""
+    generations = serving_store(runtime.workspace)
+    keeper, count = keeper_of(runtime.workspace), 0
+    if generations.name() is not None:
+        count = prune(runtime.database, as_built(generations.current().snapshot()))
+    count += keeper.shorten(runtime.database, system_clock())
+    if count:
+        runtime.say(f"past views: {count:,} rows let go")
+    return count
 
 
 def record(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
@@ -252,7 +268,7 @@ def _searched(runtime: Runtime, done: Path) -> ScanReport:
         for place in store.places().scanned
         if place.kind != "spool" and place.store.partition(".")[0] not in {"corrections", "destination"}
     ]
-    with copied(runtime.workspace):
+    with copied(runtime.workspace), spelled_out(runtime.workspace, runtime.database):
         report = without_ids_in_the_log(scan(places, needles))
     left = sorted({f"{hit.store}/{hit.file} ({hit.where})" for hit in report.hits})
     left += [f"{place.store}/{name} was not read" for place in report.places for name in place.unscanned]

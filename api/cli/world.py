@@ -13,6 +13,7 @@ import identity.stewardship.store
 import ingestion.quarantine.store
 import ingestion.store
 import profiles.changefeed.store
+import profiles.history.store
 from infra import runs
 from infra.clock import system_clock
 from infra.database import open_database
@@ -43,5 +44,6 @@ def open_world(root: Path) -> World:
         activation.store.METADATA,
         api.http.store.METADATA,
         profiles.changefeed.store.METADATA,
+        profiles.history.store.METADATA,
     )
     return World(workspace, database, Runs(database, system_clock))

@@ -29,7 +29,7 @@ from infra.identifiers import load_identifier_types
 from infra.ids import ProfileId, Purpose, Sid, Token
 from infra.keyvalue import KeyValue
 from infra.workspace import Workspace
-from profiles.anew import Held, Word, fresh
+from profiles.anew import Held, Word, fresh, remasked
 from profiles.config import ProfileSettings
 from profiles.online.rules import Served
 from profiles.rulebook import Rulebook
@@ -128,6 +128,10 @@ class LedgerAnew:
         held = _held(header, graph, {name: orjson.loads(view[ETAG_BYTES:]) for name, view in views if view is not None})
         found = fresh(purpose, word, held, rules.served, rules.ended)
         return None if found is None else (found.stored, found.usable)
+
+    def remasked(self, body: bytes, purpose: str) -> bytes:
+        """Return an answer of another time under the purpose's masks of now."""
+        return orjson.dumps(remasked(purpose, orjson.loads(body), self._rules.served), option=orjson.OPT_SORT_KEYS)
 
     def look(self, reader: ProfileReader, now: datetime) -> None:
         """Read what the workspace says now, and whose words end next; nothing where nothing is served."""

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.http.errors import TooManyStreams
 from api.http.serve import ENDING
+from api.http.told import keeper_of
 from consent.overlay import DenyOverlay
 from infra.clock import Clock
 from infra.errors import KindredError, Missing
@@ -27,6 +28,7 @@ from infra.writer import is_held
 from profiles.changefeed import store
 from profiles.changefeed.pages import Feed
 from profiles.changefeed.teller import Seen, Teller
+from profiles.history.reading import Past
 from profiles.serving import ProfileReader, graph_key, holders_key, serving_store, token_key
 
 LOG = logging.getLogger("kindred.http")
@@ -56,6 +58,7 @@ def open_changes(
         purposes,
         lambda: profiles.over(generations.current()).moment(),
         clock,
+        keeper_of(workspace),
     )
     state, keep = workspace.state_path, timedelta(days=workspace.settings.serving.changes.keep_days)
     feed = Feed(database, teller, workspace.token_key())
@@ -154,6 +157,11 @@ class Changes:
     _newest: tuple[float, int] = (float("-inf"), 0)
     _said: str = ""
 
+    def past(self) -> Past:
+        """Return what was seen, as it is kept beside what is told."""
+        teller = self.feed.teller
+        return Past(self.feed.database, teller.keeper, teller.clock, teller)
+
     def over(self, profiles: "Over") -> "Changes":
         """Return the feed of what others see: profiles that are read in another way."""
         teller = self.feed.teller
@@ -172,6 +180,7 @@ class Changes:
             count += teller.tell_generation()
         if self._shortened_at is None or now - self._shortened_at >= _SHORTENED_EVERY:
             store.shorten(self.feed.database, teller.clock() - self.keep)
+            teller.keeper.shorten(self.feed.database, teller.clock())
             self._shortened_at = now
         return count
 

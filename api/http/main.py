@@ -58,6 +58,7 @@ from infra.workspace import Workspace
 from ingestion.health import Clinic
 from profiles.changefeed.store import METADATA as CHANGES
 from profiles.features.declared import load_features
+from profiles.history.store import METADATA as HISTORY
 from profiles.online.places import FOLDER as ONLINE
 from profiles.serving import Published, serving_store
 
@@ -98,6 +99,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
         ingestion.store.METADATA,
         infra.runs.METADATA,
         CHANGES,
+        HISTORY,
     )
     desk = replace(officer.Desk.open(workspace, database), grouped=Grouped(database))
     published = Published(serving_store(workspace), time.monotonic)
@@ -144,6 +146,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
         privacy=privacy,
         metrics=metrics,
         changes=changes,
+        past=changes.past(),
         languages=languages(workspace),
         requests=privacy.desk if privacy else None,
         online=following(workspace).told if follows(workspace) else None,

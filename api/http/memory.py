@@ -73,12 +73,22 @@ class MemoryProfiles:
             return None
         return orjson.dumps(view)
 
-    def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Json] | None:
-        """Return what happened, the newest first, as far as the purpose may use the records behind it."""
+    def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
+        """Return the records that the purpose may use."""
         if self.view(profile_id, purpose) is None:
             return None
         records = self.headers[profile_id]["records"]
-        usable = {key for key, record in records.items() if purpose in record["purposes"]}
+        return frozenset(key for key, record in records.items() if purpose in record["purposes"])
+
+    def remasked(self, body: bytes, purpose: Purpose) -> bytes:  # noqa: ARG002 - the port's shape
+        """Return the answer: no mask ever changes here."""
+        return body
+
+    def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Json] | None:
+        """Return what happened, the newest first, as far as the purpose may use the records behind it."""
+        usable = self.usable(profile_id, purpose)
+        if usable is None:
+            return None
         return [entry for entry in self.timelines.get(profile_id, []) if entry["record_key"] in usable]
 
     def graph(self, profile_id: ProfileId, purpose: Purpose) -> Json | None:

@@ -47,6 +47,12 @@ class Profiles(Protocol):
     def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
         """Return the answer alone."""
 
+    def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
+        """Return the records that the purpose may use now, or None where `view` would say None."""
+
+    def remasked(self, body: bytes, purpose: Purpose) -> bytes:
+        """Return an answer of another time without what the purpose's masks of now take out."""
+
     def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Json] | None:
         """Return what happened, the newest first, or None where `view` would say None."""
 

@@ -18,6 +18,7 @@ from api.http import errors as asked
 from infra import errors as house
 from infra.serving.store import NothingPublished
 from profiles.changefeed.errors import PlaceGone, PlaceUnknown
+from profiles.history.errors import PastWithheld
 
 LOG = logging.getLogger("kindred.http")
 MEDIA_TYPE = "application/problem+json"
@@ -31,6 +32,7 @@ STATUS: Mapping[type[house.KindredError], int] = {
     asked.TooFast: 429,
     PlaceUnknown: 400,
     PlaceGone: 410,
+    PastWithheld: 410,
     house.Malformed: 422,
     house.Missing: 404,
     NothingPublished: 503,  # nobody is unknown to a store that knows nothing

@@ -22,6 +22,7 @@ from api.http.sealing import Sealing
 from consent.requests.desk import Desk as RequestDesk
 from infra.clock import Clock
 from profiles.features.declared import FeatureSet
+from profiles.history.reading import Past
 
 BATCH: Final = "/v1/profiles:batchLookup"
 FEATURES: Final = "/v1/features"
@@ -61,6 +62,7 @@ class World:
     requests: RequestDesk | None = None
     online: Callable[[], Json] | None = None
     changes: Changes | None = None
+    past: Past | None = None
     languages: Mapping[str, Language] = field(default_factory=Shipped)
     name: str = "Kindred"
     zone: tzinfo = UTC

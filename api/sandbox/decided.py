@@ -85,6 +85,19 @@ class Decided:
         tagged = self.tagged(profile_id, purpose)
         return None if tagged is None else tagged[1]
 
+    def shown(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, frozenset[str]] | None:
+        """Return ETag and answer in one, and the records behind them."""
+        records, tagged = self.usable(profile_id, purpose), self.tagged(profile_id, purpose)
+        return None if records is None or tagged is None else (b"".join(tagged), records)
+
+    def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
+        """Return the records that the purpose may use."""
+        return None if self._decision(profile_id, purpose) is None else self.reader.usable(profile_id, purpose)
+
+    def remasked(self, body: bytes, purpose: Purpose) -> bytes:
+        """Return an answer of another time; no mask changes in a sandbox."""
+        return self.reader.remasked(body, purpose)
+
     def timeline(self, profile_id: ProfileId, purpose: Purpose) -> list[Json] | None:
         """Return what happened, the newest first."""
         return None if self._decision(profile_id, purpose) is None else self.reader.timeline(profile_id, purpose)

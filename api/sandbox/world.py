@@ -109,7 +109,10 @@ def opened(made: Sandbox, *, seed: int, clock: Clock) -> tuple[Sandbox, World]:
     )
     world.ring.refresh()
     changes = None if world.changes is None else world.changes.over(profiles)
-    decided = replace(world, profiles=profiles, decider=replace(decider, views=profiles), changes=changes)
+    decided = replace(
+        world, profiles=profiles, decider=replace(decider, views=profiles), changes=changes,
+        past=None if changes is None else changes.past(),
+    )  # fmt: skip
     return replace(made, keys=held, purposes=tuple(purposes)), decided
 
 

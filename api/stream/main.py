@@ -35,6 +35,7 @@ from infra.keyvalue import LmdbStore
 from infra.serving.store import Live
 from infra.workspace import Workspace
 from profiles.changefeed.store import METADATA as CHANGES
+from profiles.history.store import METADATA as HISTORY
 from profiles.online.opened import Ledger, Log, Opened, state_folder
 from profiles.online.places import FOLDER as STATE
 from profiles.online.shares import Shares
@@ -47,7 +48,8 @@ _TOLD_EVERY: Final = 1.0
 
 def open_worker(workspace: Workspace, shares: Shares, clock: Clock = system_clock) -> Worker:
     """Return a worker of a workspace; it opens what is published when it takes its first step."""
-    database = open_database(workspace, consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA, CHANGES)
+    tables = (consent.store.METADATA, ingestion.store.METADATA, infra.runs.METADATA, CHANGES, HISTORY)
+    database = open_database(workspace, *tables)
     desk = officer.Desk.open(workspace, database)
     words, denials = Ledger(desk, clock), Denied(desk.overlay)
     pa.array(["", None], pa.string())  # what this loads the first time is loaded before the first event waits for it

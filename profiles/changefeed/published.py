@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 from infra.ids import Token
 from infra.serving.store import UNDO, ServingStore
-from profiles.changefeed import store
 from profiles.changefeed.teller import Seen, Teller
 from profiles.serving import alias_key, header_key, view_key
 from profiles.start import Start
@@ -15,13 +14,12 @@ def tell_publication(teller: Teller, name: str, start: Start | None) -> int:
 
     It counts as told whole when `settle` says so: what the publication has the overlay forget comes after.
     """
-    with teller.database.connect() as connection:
-        told = store.mark(connection, store.GENERATION)
+    since, told = teller.served_since(name), teller.told()
     if told == name:
         return 0
     if start is None or told != start.base:
-        return teller.tell_all()
-    return teller.tell(touched(teller.generations, name, start))
+        return teller.tell_all(since)
+    return teller.tell(touched(teller.generations, name, start), since)
 
 
 def holders(reader: Seen, tokens: Iterable[Token]) -> Iterator[str]:

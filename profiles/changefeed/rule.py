@@ -6,11 +6,13 @@ difference how often, or how late, somebody says that a person may have changed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 Kind = Literal["created", "updated", "merged", "split", "consent", "erased"]
 # Which kind a change is called by where purposes hear different ones: what weighs more comes first.
 KINDS: Final[tuple[Kind, ...]] = ("erased", "merged", "split", "created", "consent", "updated")
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 # After these nobody answered for the id itself: whoever lives under it again begins anew.
 ENDS: Final[frozenset[Kind]] = frozenset({"erased", "merged", "split"})
 # The version of a person's view for each purpose that has one; equal views have equal versions.
@@ -38,10 +40,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """What was told of a person last: the kind of the change, and the state after it."""
+    """What was told of a person last: the kind of the change, the state after it, and since when."""
 
     kind: Kind
     state: State
+    at: datetime = _EVER
 
 
 @dataclass(frozen=True, slots=True)

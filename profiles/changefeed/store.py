@@ -49,7 +49,8 @@ CHANGE_MARK: Final = Table(
     Column("name", String(40), primary_key=True),
     Column("value", String(200), nullable=False),
 )
-"""What the feed knows of itself: which feed it is, which generation was told whole, up to where it was shortened."""
+"""What the feed knows of itself: which feed it is, which generation was told whole, since when one is served, up to
+where it was shortened; and from when on past views are kept."""
 
 CHANGE_FOLLOWER: Final = Table(
     "change_follower",
@@ -75,6 +76,7 @@ CHANGE_NOTICE: Final = Table(
 
 FEED: Final = "feed"
 GENERATION: Final = "generation"
+SERVED: Final = "served"
 SHORTENED: Final = "shortened"
 
 
@@ -90,11 +92,14 @@ class Row:
     state: Mapping[str, str]
 
 
-def append(connection: Connection, changes: Iterable[Change], at: datetime) -> int:
-    """Add changes in their order, in the caller's transaction, which holds the lock of writers; return how many."""
+def append(connection: Connection, changes: Iterable[tuple[Change, datetime]]) -> int:
+    """Add changes in their order, each with its moment, and return how many.
+
+    It is the caller's transaction, which holds the lock of writers.
+    """
     rows = [
         {"profile_id": one.profile_id, "kind": one.kind, "at": at, "purposes": packed(one.news, one.state)}
-        for one in changes
+        for one, at in changes
     ]
     if rows:
         connection.execute(insert(PROFILE_CHANGE), rows)
@@ -120,7 +125,7 @@ def last(connection: Connection, ids: Sequence[str]) -> dict[str, Last]:
     """Return what was told last of each of some people; nothing of whom nothing was."""
     found = {}
     for row in _last_rows(connection, ids, None):
-        found[row.profile_id] = Last(row.kind, row.state)
+        found[row.profile_id] = Last(row.kind, row.state, row.at)
     return found
 
 

@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby, islice
 from typing import Final, Protocol
 
@@ -26,8 +27,10 @@ from profiles.changefeed import store
 from profiles.changefeed.outbox import OUTBOX
 from profiles.changefeed.rule import Change, Last, Now, change
 from profiles.changefeed.sealed import is_sealed
+from profiles.history.keeping import Keeper
+from profiles.history.rule import Looked, Shown
 from profiles.model import CERTAIN
-from profiles.serving import Header, header_key
+from profiles.serving import ETAG_BYTES, Header, alias_key, header_key
 
 # So many people are looked at under one lock: what others have to write waits that long.
 _TOGETHER: Final = 200
@@ -38,6 +41,9 @@ class Seen(Protocol):
 
     def tagged(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes] | None:
         """Return ETag and answer of a read, or None."""
+
+    def shown(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, frozenset[str]] | None:
+        """Return ETag and answer in one, with the records behind them, or None."""
 
     def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
         """Return who answers for an id that was given up."""
@@ -51,7 +57,10 @@ class Seen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """The feed of a workspace: `seen` is what is served, looked at anew each time it is called."""
+    """The feed of a workspace: `seen` is what is served, looked at anew each time it is called.
+
+    `keeper` keeps what was seen, beside what is told.
+    """
 
     database: Engine
     generations: ServingStore
@@ -59,25 +68,26 @@ class Teller:
     purposes: Callable[[], Sequence[Purpose]]
     seen: Callable[[], Seen]
     clock: Clock
+    keeper: Keeper
 
-    def tell(self, ids: Iterable[str]) -> int:
+    def tell(self, ids: Iterable[str], since: datetime | None = None) -> int:
         """Tell what has become of people, each once, and return how many changes that were.
 
-        Whoever cannot be read holds nobody else up: all others are told before `Torn` is raised.
+        What it is counts from `since`, from now where no moment is named. Whoever cannot be read holds nobody else up:
+        all others are told before `Torn` is raised.
         """
-        return self._all_told(iter(dict.fromkeys(ids)))
+        return self._all_told(iter(dict.fromkeys(ids)), since)
 
-    def tell_all(self) -> int:
+    def tell_all(self, since: datetime | None = None) -> int:
         """Hold everybody who is served, and everybody of whom anything was told, against what was told last."""
-        return self._all_told(self._everybody())
+        return self._all_told(self._everybody(), since)
 
     def tell_generation(self) -> int:
         """Tell all that the served generation changed, where its publisher has not come to do it."""
         name = self.generations.name()
-        with self.database.connect() as connection:
-            if name is None or store.mark(connection, store.GENERATION) == name:
-                return 0
-        count = self.tell_all()
+        if name is None or self.told() == name:
+            return 0
+        count = self.tell_all(self.served_since(name))
         self.settle(name)
         return count
 
@@ -85,12 +95,28 @@ class Teller:
         """Say that a generation was told whole."""
         with writing(self.database) as connection:
             store.put_mark(connection, store.GENERATION, name)
+            self.keeper.begin(connection, self.clock())
+
+    def told(self) -> str | None:
+        """Return the generation that was told and kept whole last; None where all is to be told and kept first."""
+        with self.database.connect() as connection:
+            return store.mark(connection, store.GENERATION) if self.keeper.whole(connection) else None
 
     def behind(self) -> bool:
         """Say whether a generation is served that was not told whole."""
+        return self.told() != self.generations.name()
+
+    def served_since(self, name: str) -> datetime:
+        """Return when a generation that is served was first seen to be: all that it changed counts from then on."""
         with self.database.connect() as connection:
-            told = store.mark(connection, store.GENERATION)
-        return told != self.generations.name()
+            told = store.mark(connection, store.SERVED) or ""
+        if told.partition(" ")[0] != name:
+            with writing(self.database) as connection:
+                told = store.mark(connection, store.SERVED) or ""
+                if told.partition(" ")[0] != name:
+                    told = f"{name} {self.clock().isoformat()}"
+                    store.put_mark(connection, store.SERVED, told)
+        return datetime.fromisoformat(told.partition(" ")[2])
 
     def new(self) -> bool:
         """Say whether no generation was ever told."""
@@ -112,49 +138,70 @@ class Teller:
                     undone.delete(key)
         return count
 
-    def _all_told(self, ids: Iterator[str]) -> int:
+    def _all_told(self, ids: Iterator[str], since: datetime | None) -> int:
         count, torn = 0, list[Torn]()
         while some := list(islice(ids, _TOGETHER)):
-            count += self._told(some, torn)
+            count += self._told(some, torn, since)
         if torn:
             raise torn[0]
         return count
 
-    def _told(self, ids: Collection[str], torn: list[Torn]) -> int:
-        wanted = [one for one in ids if not is_sealed(one)]
+    def _told(self, ids: Collection[str], torn: list[Torn], since: datetime | None) -> int:
+        wanted = list(dict.fromkeys(one for one in ids if not is_sealed(one)))
         with writing(self.database) as connection:
             last = store.last(connection, wanted)
             with suppress(Missing):  # nothing is served yet
                 seen = self.seen()
-                found: list[Change] = []
+                at, found, looked = since or self.clock(), list[tuple[Change, datetime]](), dict[str, Looked]()
                 for one in wanted:
                     try:
-                        became = self._change(connection, seen, one, last.get(one))
+                        now = self._looked(seen, one)
+                        became = self._change(connection, seen, one, last.get(one), now)
                     except Torn as error:
                         torn.append(error)
                         continue
-                    found += [] if became is None else [became]
-                return store.append(connection, found, self.clock())
+                    looked[one] = now
+                    if became is not None:
+                        # A publication is told after it was served; what was told in between stays before it.
+                        found.append((became, max(at, last[one].at) if one in last else at))
+                self.keeper.note(connection, looked, at)
+                return store.append(connection, found)
         return 0
 
-    def _change(self, connection: Connection, seen: Seen, profile_id: str, last: Last | None) -> Change | None:
-        state = self._state(seen, profile_id)
+    def _change(
+        self, connection: Connection, seen: Seen, profile_id: str, last: Last | None, looked: Looked
+    ) -> Change | None:
+        state = _state(looked)
         if last is None or last.state.keys() <= state.keys():
             return change(profile_id, last, Now(state))
-        heirs = {str(one): self._state(seen, one) for one in seen.successors(ProfileId(profile_id))}
+        ids = looked.heirs or seen.successors(ProfileId(profile_id))
+        heirs = {str(one): _state(self._looked(seen, one)) for one in ids}
         header = seen.header(ProfileId(profile_id))
         sure = () if header is None else [token for token, link in header.tokens.items() if link in CERTAIN]
         now = Now(state, heirs, lives=header is not None, erased=not state and erasing(connection, sure))
         return change(profile_id, last, now)
 
-    def _state(self, seen: Seen, profile_id: str) -> Mapping[str, str]:
-        found = ((purpose, seen.tagged(ProfileId(profile_id), purpose)) for purpose in self.purposes())
-        return {str(purpose): tagged[0].strip(b'"').decode() for purpose, tagged in found if tagged is not None}
+    def _looked(self, seen: Seen, profile_id: str) -> Looked:
+        found = ((purpose, seen.shown(ProfileId(profile_id), purpose)) for purpose in self.purposes())
+        shown = {str(purpose): _shown(*one) for purpose, one in found if one is not None}
+        return Looked(shown, () if shown else tuple(sorted(seen.successors(ProfileId(profile_id)))))
 
     def _everybody(self) -> Iterator[str]:
-        yield from (one for one, _ in groupby(heapq.merge(self._served(), store.people(self.database))))
+        with self.database.connect() as connection:
+            # Whom an id that was given up led to is kept once; what becomes of it later, publications know of.
+            given_up = iter(()) if self.keeper.whole(connection) else self._served(alias_key("", "")[:2])
+        ids = heapq.merge(self._served(header_key("")), given_up, store.people(self.database))
+        yield from (one for one, _ in groupby(ids))
 
-    def _served(self) -> Iterator[str]:
+    def _served(self, prefix: bytes) -> Iterator[str]:
         with suppress(Missing):
-            prefix = header_key("")
-            yield from (key[len(prefix) :].decode() for key, _ in self.generations.current().items(prefix))
+            keys = (key for key, _ in self.generations.current().items(prefix))
+            yield from (key[len(prefix) :].decode().partition("|")[0] for key in keys)
+
+
+def _shown(stored: bytes, records: frozenset[str]) -> Shown:
+    return Shown(stored[1 : ETAG_BYTES - 1].decode(), stored[ETAG_BYTES:], records)
+
+
+def _state(looked: Looked) -> Mapping[str, str]:
+    return {purpose: one.version for purpose, one in looked.shown.items()}

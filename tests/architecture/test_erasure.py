@@ -67,7 +67,7 @@ def _metadata(world: Any) -> Iterator[Any]:
     for module in (world.runs, world.consent.requests.store, world.consent.store, world.ingestion.store,
                    world.ingestion.quarantine.store,
                    world.identity.stewardship.store, world.activation.store, world.api.http.store,
-                   world.profiles.changefeed.store):  # fmt: skip
+                   world.profiles.changefeed.store, world.profiles.history.store):  # fmt: skip
         yield module.METADATA
 
 

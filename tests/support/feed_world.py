@@ -23,9 +23,12 @@ from profiles.changefeed import store
 from profiles.changefeed.outbox import outbox_key
 from profiles.changefeed.pages import Feed, Heard
 from profiles.changefeed.teller import Teller
+from profiles.history import store as history
+from profiles.history.keeping import Keeper
 
 BEGIN = datetime(2026, 11, 2, 9, tzinfo=UTC)
 PURPOSES = tuple(map(Purpose, ("service", "analytics", "email_marketing")))
+KEEPER = Keeper(timedelta(days=90))
 Views = Mapping[str, int]
 
 
@@ -42,12 +45,12 @@ class FeedWorld:
 
     def __post_init__(self) -> None:
         self.database = self.database or open_database(
-            f"sqlite:///{self.root}/kindred.db", consent.store.METADATA, store.METADATA
+            f"sqlite:///{self.root}/kindred.db", consent.store.METADATA, store.METADATA, history.METADATA
         )
         self.overlay = DenyOverlay.open(self.root)
         self.generations = Generations(self.root / serving.FOLDER)
         self.denied = Denied(self.overlay)
-        self.teller = Teller(self.database, self.generations, lambda: PURPOSES, self.seen, self.clock)
+        self.teller = Teller(self.database, self.generations, lambda: PURPOSES, self.seen, self.clock, KEEPER)
         self.feed = Feed(self.database, self.teller, b"a key of tests")
         self.watch = Watch(self.overlay, self.generations.current, lambda: 0.0)
 
@@ -67,13 +70,21 @@ class FeedWorld:
             told = {"generation": name, "started_at": render.moment(self.now)}
             writer.put(serving.MANIFEST, json.dumps(told).encode())
             for one, views in self.people.items():
-                for key, value in _person(one, views).items():
+                for key, value in self.lies(one, views).items():
                     writer.put(key, value)
             for given, heirs in self.aliases.items():
                 for heir in heirs:
                     writer.put(serving.alias_key(given, heir), b"")
         self.generations.publish(name)
         return name
+
+    def lies(self, one: str, views: Views) -> dict[bytes, bytes]:
+        """Return what lies in the store of a person."""
+        return _person(one, views, self.records(one, views))
+
+    def records(self, one: str, views: Views) -> dict[str, list[str]]:
+        """Return what a person is made of: records, each with the purposes that may use it."""
+        return {one: sorted(views)}
 
     def forget(self) -> list[Token]:
         """Have the overlay forget everything, as after a publication that has seen it all; return what it denied."""
@@ -95,7 +106,7 @@ class FeedWorld:
         def edit(change: Any) -> None:
             for purpose in PURPOSES:
                 change.delete(serving.view_key(purpose, one))
-            for key, value in _person(one, views).items():
+            for key, value in self.lies(one, views).items():
                 change.put(key, value)
             change.put(outbox_key(one), json.dumps(views).encode())
 
@@ -108,7 +119,7 @@ class FeedWorld:
         self.aliases[one] = (other,)
 
         def edit(change: Any) -> None:
-            for key in _person(one, views):
+            for key in self.lies(one, views):
                 change.delete(key)
             change.put(serving.alias_key(one, other), b"")
             change.put(outbox_key(one), other.encode())
@@ -193,10 +204,11 @@ def token_of(one: str) -> Token:
     return Token("1:" + hashlib.sha256(one.encode()).hexdigest())
 
 
-def _person(one: str, views: Views) -> dict[bytes, bytes]:
+def _person(one: str, views: Views, records: Mapping[str, list[str]]) -> dict[bytes, bytes]:
     header = {
         "profile_id": one, "anchor": one, "known": True, "size": 1, "confidence": 1.0,
-        "tokens": {token_of(one): "own"}, "records": {},
+        "tokens": {token_of(one): "own"},
+        "records": {key: {"tokens": [token_of(one)], "purposes": purposes} for key, purposes in records.items()},
     }  # fmt: skip
     found = {
         serving.header_key(one): json.dumps(header).encode(),
@@ -206,5 +218,7 @@ def _person(one: str, views: Views) -> dict[bytes, bytes]:
     }
     for purpose, number in views.items():
         shown = {"profile_id": one, "number": number, "attributes": {}}
-        found[serving.view_key(purpose, one)] = render.etag(render.digest(shown)) + json.dumps(shown).encode()
+        version = render.digest(shown)
+        body = json.dumps({**shown, "version": version}).encode()
+        found[serving.view_key(purpose, one)] = render.etag(version) + body
     return found

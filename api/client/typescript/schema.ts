@@ -54,6 +54,9 @@ export interface paths {
         /**
          * Read a profile by its id
          * @description Read a profile by its id; an id given up in a merge answers with the survivor and Content-Location.
+         *
+         *     With `as_of`, as the purpose saw it at that moment, whom it may see now: 410 where that rests on what it may not use
+         *     any more, 404 where it saw nobody.
          */
         get: operations["getProfile"];
         put?: never;
@@ -2846,6 +2849,8 @@ export interface operations {
                 purpose: string;
                 /** @description only these fields, e.g. `traits.*` */
                 fields?: string[] | null;
+                /** @description as it was seen at this moment (RFC 3339), as far as the purpose may use it now */
+                as_of?: string | null;
             };
             header?: never;
             path: {
@@ -2884,6 +2889,7 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
+            410: components["responses"]["Problem410"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];

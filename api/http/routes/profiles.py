@@ -1,17 +1,19 @@
 """Profiles by id and by identifier, what happened to them and what holds them together."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.http import examples
 from api.http.batch import batch_headers, looked_up, paid
 from api.http.credentials import Holder
-from api.http.errors import AuditBehind, ProfileHidden
+from api.http.errors import AuditBehind, BackendMissing, ProfileHidden
 from api.http.explain import evidence_of
 from api.http.fastpath import BY_ID, LOOKUP
 from api.http.keys import Credential
@@ -21,6 +23,7 @@ from api.http.models import (
     HowOut,
     LinksOut,
     LookupIn,
+    Moment,
     ProfileIn,
     ProfileOut,
     PurposeName,
@@ -44,6 +47,7 @@ from api.http.shapes import EventsOut, SuccessorsOut
 from api.http.world import BATCH, World
 from identity.explanation import explain
 from infra.ids import ProfileId, Purpose, RecordKey
+from profiles.render import moment as written
 
 router = APIRouter(tags=["profiles"])
 BatchAsked = Annotated[BatchIn, Body(openapi_examples=examples.BATCH)]
@@ -53,6 +57,9 @@ Reader = Annotated[Credential, Depends(needs("profile:read"))]
 Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 PurposeQuery = Annotated[PurposeName, Query(description="what the profile is read for")]
 Fields = Annotated[list[str] | None, Query(description="only these fields, e.g. `traits.*`", max_length=50)]
+AsOf = Annotated[
+    Moment | None, Query(description="as it was seen at this moment (RFC 3339), as far as the purpose may use it now")
+]
 _READ: dict[int | str, dict[str, Any]] = {
     200: {"model": ProfileOut, "description": "The profile as this purpose may see it"},
     300: {"model": SuccessorsOut, "description": "The id was split; these people answer for it"},
@@ -91,14 +98,27 @@ async def batch(request: Request, asked: BatchAsked, world: WorldDep, holder: Ba
     return response
 
 
-@router.get(BY_ID, responses={**_READ, **problems(404, body=False)}, summary="Read a profile by its id")
+@router.get(BY_ID, responses={**_READ, **problems(404, 410, body=False)}, summary="Read a profile by its id")
 async def by_id(
-    request: Request, profile_id: str, purpose: PurposeQuery, world: WorldDep, caller: Reader, fields: Fields = None
+    request: Request,
+    profile_id: str,
+    purpose: PurposeQuery,
+    world: WorldDep,
+    caller: Reader,
+    fields: Fields = None,
+    as_of: AsOf = None,
 ) -> Response:
-    """Read a profile by its id; an id given up in a merge answers with the survivor and Content-Location."""
+    """Read a profile by its id; an id given up in a merge answers with the survivor and Content-Location.
+
+    With `as_of`, as the purpose saw it at that moment, whom it may see now: 410 where that rests on what it may not use
+    any more, 404 where it saw nobody.
+    """
     allowed = purposed(request, caller, purpose)
     wanted = ProfileId(profile_id)
-    return _answer(request, wanted, seen(world, caller, wanted, allowed), allowed, fields)
+    if as_of is None:
+        return _answer(request, wanted, seen(world, caller, wanted, allowed), allowed, fields)
+    found = await run_in_threadpool(seen_at, world, caller, wanted, allowed, as_of)
+    return _answer(request, wanted, found, allowed, fields, as_of)
 
 
 @router.get(
@@ -176,6 +196,40 @@ async def how(request: Request, profile_id: str, purpose: PurposeQuery, world: W
     return _json(request, answer, _location(found, allowed, "/how"))
 
 
+def seen_at(
+    world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose, moment: datetime
+) -> Found | Split:
+    """Return what was seen at a moment of whom may be seen now, with the read in the audit whatever came of it.
+
+    Raise `ProfileHidden` where nobody was, and `PastWithheld` where it may not be shown now.
+    """
+    past = world.past
+    if past is None:
+        raise BackendMissing("a record of the past")
+    past.check(moment)
+    if not world.audit.room():
+        raise AuditBehind
+    now = read(world.profiles, profile_id, purpose) if readable_id(profile_id) else None
+    if isinstance(now, Split):
+        return now
+    if now is None:
+        world.audit.note(caller.key_id, purpose, profile_id if readable_id(profile_id) else "", "hidden")
+        raise ProfileHidden
+    world.people.admit(caller, [now.profile_id])
+    decision = "hidden"
+    try:
+        then = past.then((profile_id, now.profile_id), purpose, moment)
+        # What may be used is asked last: no word that came meanwhile is passed over.
+        usable = world.profiles.usable(now.profile_id, purpose)
+        if then is None or usable is None:
+            raise ProfileHidden
+        body = then.shown(usable, moment, lambda one: world.profiles.remasked(one, purpose))
+        decision = "allowed"
+    finally:
+        world.audit.note(caller.key_id, purpose, now.profile_id, decision)
+    return Found(then.profile_id, etag(body), body, moved=then.profile_id != profile_id)
+
+
 def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:
     """Return what may be seen, with the read in the audit whatever came of it; raise `ProfileHidden`."""
     if not world.audit.room():
@@ -192,7 +246,12 @@ def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpo
 
 
 def _answer(
-    request: Request, wanted: ProfileId, found: Found | Split, purpose: Purpose, fields: list[str] | None
+    request: Request,
+    wanted: ProfileId,
+    found: Found | Split,
+    purpose: Purpose,
+    fields: list[str] | None,
+    as_of: datetime | None = None,
 ) -> Response:
     if isinstance(found, Split):
         return _split(wanted, found)
@@ -202,7 +261,7 @@ def _answer(
     unchanged = matches(None if condition is None else condition.encode("latin-1"), tag)
     response = Response(b"" if unchanged else body, 304 if unchanged else 200)
     response.raw_headers = unchanged_headers(tag) if unchanged else answer_headers(body, tag)
-    for name, value in _location(found, purpose).items():
+    for name, value in _location(found, purpose, as_of=as_of).items():
         response.headers[name] = value
     return response
 
@@ -212,10 +271,11 @@ def _tokenless(identifier: Json) -> dict[str, Any]:
     return {name: value for name, value in identifier.items() if name != "token"}
 
 
-def _location(found: Found, purpose: Purpose, below: str = "") -> dict[str, str]:
+def _location(found: Found, purpose: Purpose, below: str = "", *, as_of: datetime | None = None) -> dict[str, str]:
     if not found.moved:
         return {}
-    return {"content-location": f"/v1/profiles/{found.profile_id}{below}?purpose={purpose}"}
+    query = {"purpose": purpose, **({} if as_of is None else {"as_of": written(as_of)})}
+    return {"content-location": f"/v1/profiles/{found.profile_id}{below}?{urlencode(query)}"}
 
 
 def _split(profile_id: str, split: Split) -> Response:

@@ -32,6 +32,8 @@ from infra.workspace import Workspace
 from profiles import render, serving
 from profiles.changefeed import store as feed
 from profiles.changefeed.teller import Teller
+from profiles.history import store as past
+from profiles.history.keeping import Keeper
 from profiles.model import Claim
 from profiles.online.rules import Served
 from profiles.serving import ProfileReader
@@ -41,6 +43,7 @@ TEMPLATES = Path(__file__).parents[3] / "api" / "templates" / "workspace"
 BUILT = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 PURPOSES = ("service", "analytics", "personalization", "email_marketing", "advertising", "profiling")
+KEEPER = Keeper(90 * DAY)
 FIELDS = ("given_name", "city", "birth_date")
 _numbers = itertools.count()
 
@@ -538,10 +541,11 @@ class Telling:
 
     def __post_init__(self) -> None:
         feed.METADATA.create_all(self.town.desk.database)
+        past.METADATA.create_all(self.town.desk.database)
         database, overlay = self.town.desk.database, self.town.desk.overlay
         anew = LedgerAnew(database, Denied(overlay, self.clock), rules_of(self.workspace), self.clock)
         self.reader = ProfileReader(lambda: self.town.store, Denied(overlay, self.clock), anew)
-        self.teller = Teller(database, self, anew.purposes, lambda: self.reader, self.clock)  # type: ignore[arg-type]
+        self.teller = Teller(database, self, anew.purposes, lambda: self.reader, self.clock, KEEPER)  # type: ignore[arg-type]
         self.watch = Watch(overlay, self.current, lambda: 0.0, rests_on=self.reader.rests_on)
         self.expiry = Expiry(self.town.desk, self.reader.counted, lambda now: anew.look(self.reader, now))
 

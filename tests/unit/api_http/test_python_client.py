@@ -3,14 +3,19 @@
 import asyncio
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from kept_past import kept
 
+from api.http.app import create_app
 from kindred_client import (
     AsyncKindred,
     Denied,
+    Gone,
     Invalid,
     Kindred,
     NotFound,
@@ -139,6 +144,25 @@ def test_each_refusal_is_its_own_error_without_the_identifier(client: Any) -> No
         for one in (caught.value, caught.value.__cause__, caught.value.__context__):
             assert "@" not in f"{one} {one!r}"
             assert "jane.secret" not in f"{one} {one!r}"
+
+
+def test_a_profile_is_read_as_of_a_moment(town: Any) -> None:
+    now, who = town.world.clock(), "a" * 32
+    records = sorted(town.profiles.headers[who]["records"])
+    views = {"service": {"profile_id": who, "version": "1" * 16, "attributes": {"city": "Akron"}, "withheld": []}}
+    told = [(now - timedelta(days=9), who, views, ["gone"]), (now - timedelta(days=5), who, views, records)]
+    past = kept(town.world.database, town.world.clock, now - timedelta(days=9), told)
+    watched = Watched(create_app(replace(town.world, past=past)))
+    kindred = Kindred("http://localhost", town.keys["reader"], transport=Bridged(watched))
+    then = kindred.profile(who, purpose="service", as_of=now - timedelta(days=2))
+    assert (then.attributes["city"], then.version) == ("Akron", "1" * 16)
+    assert kindred.profile(who, purpose="service", as_of=now - timedelta(days=2)) == then
+    assert watched.seen[-1][1] == 304
+    assert kindred.profile(who, purpose="service").attributes["city"] == "Dayton"
+    with pytest.raises(Gone):
+        kindred.profile(who, purpose="service", as_of=now - timedelta(days=7))
+    with pytest.raises(Invalid):
+        kindred.profile(who, purpose="service", as_of=now + timedelta(days=1))
 
 
 def test_a_server_that_is_away_is_unreachable_after_some_tries() -> None:

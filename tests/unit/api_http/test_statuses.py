@@ -11,6 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kept_past import kept
 from read_routes import BATCH, BELOW, BY_ID, LOOKUP, ROUTES
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -50,6 +51,7 @@ async def ask(
     purpose: str = "service",
     app: Any = None,
     content: Any = None,
+    query: Any = None,
     **headers: str,
 ) -> httpx.Response:
     known = {**town.bearer("steward"), "content-type": "application/json"}
@@ -61,7 +63,9 @@ async def ask(
             data = body(route, who, purpose) if content is None else content
             return await client.post(route, content=data, headers=sent)
         url = route.replace("{profile_id}", who)
-        return await client.request("GET", url, params={"purpose": purpose}, headers=sent, content=content)
+        return await client.request(
+            "GET", url, params={"purpose": purpose, **(query or {})}, headers=sent, content=content
+        )
 
 
 async def stalled() -> AsyncIterator[bytes]:
@@ -85,6 +89,13 @@ def world(town: Any, **changed: Any) -> Any:
     return create_app(replace(town.world, **changed))
 
 
+async def withheld(town: Any, route: str) -> httpx.Response:
+    """Ask for a moment at which the view rested on a record that is no more."""
+    now, view = town.world.clock(), {"version": "1" * 16}
+    past = kept(town.world.database, town.world.clock, now, [(now, ANNA, {"service": view}, ["gone"])])
+    return await ask(town, route, app=world(town, past=past), query={"as_of": now.isoformat()})
+
+
 SHOWN: dict[int, Callable[[Any, str], Awaitable[httpx.Response]]] = {
     200: ask,
     300: lambda town, route: ask(town, route, who=SPLIT),
@@ -93,6 +104,7 @@ SHOWN: dict[int, Callable[[Any, str], Awaitable[httpx.Response]]] = {
     401: lambda town, route: ask(town, route, authorization=""),
     403: lambda town, route: ask(town, route, purpose="nonsense"),
     404: lambda town, route: ask(town, route, who=HIDDEN),
+    410: withheld,
     408: lambda town, route: ask(town, route, app=world(town, body_seconds=0.05), content=stalled()),
     413: lambda town, route: ask(town, route, content=b"x" * 600_000),
     422: lambda town, route: ask(town, route, purpose="No Purpose"),
@@ -107,7 +119,7 @@ SHOWN: dict[int, Callable[[Any, str], Awaitable[httpx.Response]]] = {
 def documented() -> list[tuple[str, int]]:
     read = {200, 300, 304, 404}
     asked = {401, 403, 408, 413, 422, 429, 500, 503}
-    routes = {LOOKUP: read | asked | {400}, BATCH: asked | {200, 400}, BY_ID: read | asked}
+    routes = {LOOKUP: read | asked | {400}, BATCH: asked | {200, 400}, BY_ID: read | asked | {410}}
     routes |= dict.fromkeys(BELOW, read | asked)
     return sorted((route, status) for route, statuses in routes.items() for status in statuses)
 

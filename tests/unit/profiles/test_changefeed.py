@@ -22,6 +22,7 @@ from profiles.changefeed.history import history
 from profiles.changefeed.places import Place
 from profiles.changefeed.published import holders
 from profiles.changefeed.rule import Last, Now, change
+from profiles.history import store as past
 from profiles.serving import ProfileReader
 
 
@@ -238,7 +239,7 @@ def test_any_follower_comes_to_know_whom_they_may_see(world: FeedWorld, seed: in
 
 def test_so_they_do_on_postgresql(tmp_path: Path) -> None:
     with databases.postgres() as url:
-        world = FeedWorld(tmp_path, database=open_database(url, consent.store.METADATA, store.METADATA))
+        world = FeedWorld(tmp_path, database=open_database(url, consent.store.METADATA, store.METADATA, past.METADATA))
         all_come_to_know(world, 4)
         world.close()
 
@@ -276,10 +277,13 @@ def test_writers_who_wait_leave_the_teller_the_connection_that_it_asks_the_ledge
     looking = threading.Event()
 
     class Asking:
-        def tagged(self, one: str, _purpose: str) -> None:
+        def shown(self, one: str, _purpose: str) -> None:
             looking.set()
             time.sleep(0.3)  # the others come to wait
             consent.store.sids(world.database, [token_of(one)])
+
+        def successors(self, _one: str) -> tuple[str, ...]:
+            return ()
 
     def write() -> None:
         looking.wait(60)

@@ -15,6 +15,7 @@ from infra.ids import ProfileId, Purpose
 from profiles.changefeed import followers, store
 from profiles.changefeed.erasure import ChangesTold
 from profiles.changefeed.followers import acknowledge, note
+from profiles.history.erasure import PastViews
 
 ANN, BOB, OLD, ABE = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
 ALL = dict.fromkeys(PURPOSES, 1)
@@ -39,6 +40,11 @@ def world(tmp_path: Path) -> Iterator[FeedWorld]:
 def erasable(world: FeedWorld) -> ChangesTold:
     workspace: Any = _Workspace(world.root / "another")  # a process has the overlay open once
     return ChangesTold(world.database, workspace, lambda _: world.teller)
+
+
+def past_views(world: FeedWorld) -> PastViews:
+    workspace: Any = _Workspace(world.root / "another")
+    return PastViews(world.database, workspace)
 
 
 def subject(*ids: str) -> Subject:
@@ -72,6 +78,7 @@ def test_who_is_erased_is_told_acknowledged_certified_and_named_nowhere(world: F
     world.publish()
     store_.delete(subject(ANN, OLD))
     store_.delete(subject(ANN, OLD))
+    past_views(world).delete(subject(ANN, OLD))
     scrub(world.database)
     raw = (world.root / "kindred.db").read_bytes()
     assert ANN.encode() not in raw

@@ -3,14 +3,17 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from feed_world import PURPOSES, FeedWorld, Follower
 
+from infra.ids import ProfileId
 from infra.keyvalue import Torn, environment
 from profiles import serving
 from profiles.changefeed import store, teller
+from profiles.history import store as past
 
 ALL = dict.fromkeys(PURPOSES, 1)
 ROOT = Path(__file__).parents[3]
@@ -38,8 +41,8 @@ if end.startswith("append"):
     store.append = killed(store.append, end.endswith("before"))
 elif end.startswith("told"):
     real = teller.Teller.tell
-    def tell(self, ids):
-        done = real(self, ids)
+    def tell(self, ids, since=None):
+        done = real(self, ids, since)
         os._exit(9)
     teller.Teller.tell = tell
 world.people = {{f"p{{n}}": dict.fromkeys(PURPOSES, n % 3) for n in range(450)}}
@@ -89,6 +92,12 @@ def test_a_teller_that_is_killed_is_followed_by_one_that_tells_the_rest(
     changed = 1 if end == "told" else 300  # p0, p3, … begin at 0, and p2, p5, … at 2: others are as they were
     assert len(told) == changed
     assert world.flush() == world.teller.tell_all() == 0
+    with world.database.connect() as connection:
+        kept = past.last(connection, sorted(world.shown("service")))
+        answers = {one: past.bodies(connection, one, row.state.views["service"].number) for one, row in kept.items()}
+    assert {one: row.state.views["service"].version for one, row in kept.items()} == world.shown("service")
+    for one, body in answers.items():
+        assert world.seen().view(ProfileId(one), PURPOSES[0]) == body["service"]
 
 
 def test_what_was_published_and_never_told_is_told_whole(world: FeedWorld) -> None:
@@ -115,8 +124,8 @@ class Interrupted(teller.Teller):
 
     meanwhile: Callable[[], None]
 
-    def tell(self, ids: Iterable[str]) -> int:
-        done = super().tell(ids)
+    def tell(self, ids: Iterable[str], since: datetime | None = None) -> int:
+        done = super().tell(ids, since)
         self.meanwhile()
         return done
 
@@ -127,7 +136,7 @@ def test_what_changed_again_while_it_was_told_is_noted_still(world: FeedWorld) -
     world.teller.tell_generation()
     world.put("ann", {"service": 2})
     calm = world.teller
-    world.teller = Interrupted(calm.database, calm.generations, calm.purposes, calm.seen, calm.clock)
+    world.teller = Interrupted(calm.database, calm.generations, calm.purposes, calm.seen, calm.clock, calm.keeper)
     Interrupted.meanwhile = lambda _: world.put("ann", {"service": 3})  # type: ignore[method-assign,assignment,misc]
     assert world.flush() == 1
     world.teller = calm

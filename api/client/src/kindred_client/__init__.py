@@ -21,6 +21,7 @@ from kindred_client.answers import (
 from kindred_client.client import AsyncKindred, Kindred
 from kindred_client.errors import (
     Denied,
+    Gone,
     Invalid,
     KindredError,
     NotFound,
@@ -44,6 +45,7 @@ __all__ = [
     "Event",
     "FeatureRow",
     "FeatureRows",
+    "Gone",
     "Identifier",
     "Invalid",
     "Kindred",

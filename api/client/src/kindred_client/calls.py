@@ -1,6 +1,7 @@
 """The calls of the interface, one function each: facts in, a `Call` out. A new route is one more function here."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -25,9 +26,10 @@ def lookup(kind: str, value: str, purpose: str, fields: Sequence[str] | None) ->
     return Call("POST", "/v1/profiles:lookup", answers.profile, body=body, cached=True)
 
 
-def by_id(profile_id: str, purpose: str, fields: Sequence[str] | None) -> Call[Profile]:
-    """Ask for a profile by its id; a merged id answers with the survivor."""
-    query = (("purpose", purpose), *(("fields", one) for one in fields or ()))
+def by_id(profile_id: str, purpose: str, fields: Sequence[str] | None, as_of: datetime | None = None) -> Call[Profile]:
+    """Ask for a profile by its id, as of a moment where one is named; a merged id answers with the survivor."""
+    moment = () if as_of is None else (("as_of", as_of.isoformat()),)
+    query = (("purpose", purpose), *(("fields", one) for one in fields or ()), *moment)
     return Call("GET", _profile(profile_id), answers.profile, query=query, cached=True)
 
 

@@ -5,6 +5,7 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import datetime
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
@@ -83,9 +84,14 @@ class Kindred(_Client):
         """Return a row of a declared feature set for each of up to a thousand identifiers, in their order."""
         return self._done(calls.features(name, identifiers, purpose))
 
-    def profile(self, profile_id: str, *, purpose: str, fields: Sequence[str] | None = None) -> Profile:
-        """Return the profile of an id, after a merge the survivor's; raise `NotFound`, or `Split`."""
-        return self._done(calls.by_id(profile_id, purpose, fields))
+    def profile(
+        self, profile_id: str, *, purpose: str, fields: Sequence[str] | None = None, as_of: datetime | None = None
+    ) -> Profile:
+        """Return the profile of an id, after a merge the survivor's; raise `NotFound`, or `Split`.
+
+        With `as_of`, as the purpose saw it at that moment; `Gone` where that may not be shown any more.
+        """
+        return self._done(calls.by_id(profile_id, purpose, fields, as_of))
 
     def events(self, profile_id: str, *, purpose: str, page: int = _PAGE) -> Iterator[Event]:
         """Yield what happened, the newest first, and fetch page after page as far as it is read."""
@@ -199,9 +205,14 @@ class AsyncKindred(_Client):
         """Return a row of a declared feature set for each of up to a thousand identifiers, in their order."""
         return await self._done(calls.features(name, identifiers, purpose))
 
-    async def profile(self, profile_id: str, *, purpose: str, fields: Sequence[str] | None = None) -> Profile:
-        """Return the profile of an id, after a merge the survivor's; raise `NotFound`, or `Split`."""
-        return await self._done(calls.by_id(profile_id, purpose, fields))
+    async def profile(
+        self, profile_id: str, *, purpose: str, fields: Sequence[str] | None = None, as_of: datetime | None = None
+    ) -> Profile:
+        """Return the profile of an id, after a merge the survivor's; raise `NotFound`, or `Split`.
+
+        With `as_of`, as the purpose saw it at that moment; `Gone` where that may not be shown any more.
+        """
+        return await self._done(calls.by_id(profile_id, purpose, fields, as_of))
 
     async def events(self, profile_id: str, *, purpose: str, page: int = _PAGE) -> AsyncIterator[Event]:
         """Yield what happened, the newest first, and fetch page after page as far as it is read."""

@@ -9,6 +9,7 @@ KindredError
   + Unauthorized    401: no key, or one that opens nothing
   + Denied          403: the key lacks the scope or the purpose
   + NotFound        404: unknown, erased or denied, all alike
+  + Gone            410: what was seen at that moment, or heard behind that place, is not shown any more
   + TooFast         429: `retry_after` says how long to wait
   + Unavailable     503: not now; `retry_after` may say when
 """
@@ -73,6 +74,10 @@ class NotFound(Problem):
     """Unknown, erased, denied for this purpose, or shared by several people: treat them as a stranger."""
 
 
+class Gone(Problem):
+    """What was asked for was there and is not shown any more."""
+
+
 class _Later(Problem):
     retry_after: float | None = None
 
@@ -90,6 +95,7 @@ KINDS: Mapping[int, type[Problem]] = {
     401: Unauthorized,
     403: Denied,
     404: NotFound,
+    410: Gone,
     413: Invalid,
     415: Invalid,
     422: Invalid,
