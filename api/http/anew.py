@@ -33,7 +33,8 @@ from profiles.anew import Held, Word, fresh
 from profiles.config import ProfileSettings
 from profiles.online.rules import Served
 from profiles.rulebook import Rulebook
-from profiles.serving import ETAG_BYTES, ProfileReader, graph_key, header_key, view_key
+from profiles.serving import ProfileReader, graph_key, header_key, view_key
+from profiles.stored import answered
 
 LOG = logging.getLogger("kindred.http")
 # How far ahead it is known whose word ends when.
@@ -97,8 +98,8 @@ class LedgerAnew:
         terms = self._rules.served.rulebook.policy.purposes.get(Purpose(purpose))
         return terms is not None and link in terms.readable_links()
 
-    def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, frozenset[str]] | None:
-        """Return what a purpose may see of a person now, and the records behind it; None for nothing."""
+    def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, bytes, frozenset[str]] | None:
+        """Return what a purpose may see of a person now as ETag and answer, and the records behind it."""
         rules, raw = self._rules, store.get(header_key(profile_id))
         if raw is None or purpose not in rules.served.rulebook.policy.purposes:
             return None
@@ -109,9 +110,9 @@ class LedgerAnew:
             return None
         names = rules.served.purposes
         views = zip(names, store.values(*[view_key(one, profile_id) for one in names]), strict=True)
-        held = _held(header, graph, {name: orjson.loads(view[ETAG_BYTES:]) for name, view in views if view is not None})
+        held = _held(header, graph, {name: orjson.loads(answered(view)) for name, view in views if view is not None})
         found = fresh(purpose, word, held, rules.served, rules.ended)
-        return None if found is None else (found.stored, found.usable)
+        return None if found is None else (found.tag, found.body, found.usable)
 
     def look(self, reader: ProfileReader, now: datetime) -> None:
         """Read what the workspace says now, and whose words end next; nothing where nothing is served."""

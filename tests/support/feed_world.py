@@ -23,6 +23,7 @@ from profiles.changefeed import store
 from profiles.changefeed.outbox import outbox_key
 from profiles.changefeed.pages import Feed, Heard
 from profiles.changefeed.teller import Teller
+from profiles.stored import packed
 
 BEGIN = datetime(2026, 11, 2, 9, tzinfo=UTC)
 PURPOSES = tuple(map(Purpose, ("service", "analytics", "email_marketing")))
@@ -206,5 +207,7 @@ def _person(one: str, views: Views) -> dict[bytes, bytes]:
     }
     for purpose, number in views.items():
         shown = {"profile_id": one, "number": number, "attributes": {}}
-        found[serving.view_key(purpose, one)] = render.etag(render.digest(shown)) + json.dumps(shown).encode()
+        found[serving.view_key(purpose, one)] = packed(
+            render.etag(render.digest(shown)), json.dumps(shown).encode(), token_of(one).encode()
+        )
     return found

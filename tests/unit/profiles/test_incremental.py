@@ -17,7 +17,8 @@ from small_lake import AT, ROWS, graph, happened, view, write
 from infra.serving.embedded import Generations
 from infra.serving.store import UNDO
 from profiles.publish import Edition, Put, publish_edition
-from profiles.serving import ETAG_BYTES, FOLDER, MANIFEST
+from profiles.serving import FOLDER, MANIFEST
+from profiles.stored import unpacked
 
 Editions = Callable[[int], Edition]
 Rows = dict[str, list[dict[str, Any]]]
@@ -39,9 +40,10 @@ def essence(key: bytes, value: bytes) -> Any:
         return {name: told for name, told in json.loads(value).items() if name != "views"}
     if not key.startswith(b"v|"):
         return value
-    shown = json.loads(value[ETAG_BYTES:])
-    assert value[1:17].decode() == shown["version"]
-    return {name: told for name, told in shown.items() if name not in {"as_of", "version"}}
+    tag, held, body = unpacked(value)
+    shown = json.loads(body)
+    assert tag[1:17].decode() == shown["version"]
+    return held, {name: told for name, told in shown.items() if name not in {"as_of", "version"}}
 
 
 def whole(edition: Edition, fillers: list[Any]) -> dict[bytes, bytes]:

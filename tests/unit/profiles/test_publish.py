@@ -16,7 +16,8 @@ from infra.errors import Missing
 from infra.ids import ProfileId, Purpose, Token
 from profiles.errors import PurposeMissing
 from profiles.publish import Edition, Put, is_published, publish_edition
-from profiles.serving import ETAG_BYTES, FOLDER, ProfileReader, Published
+from profiles.serving import FOLDER, ProfileReader, Published
+from profiles.stored import ETAG_BYTES
 
 ANALYTICS, SERVICE = Purpose("analytics"), Purpose("service")
 ANN = ProfileId("ann")
