@@ -114,16 +114,18 @@ def _graphs(named: Collection[str]) -> tuple[Callable[[Writer, Row], None], Call
     """Return how who somebody is goes and is replaced beneath views that stay: each is held under the new list."""
 
     def drop(writer: Writer, row: Row) -> None:
-        _drop_graph(writer, row)
-        hold_anew(writer, row["profile_id"], ())
+        hold_anew(writer, row["profile_id"], lambda: _drop_graph(writer, row))
 
     def replace(writer: Writer, row: Row) -> None:
-        _put_graph(writer, row)
-        hold_anew(writer, row["profile_id"], {p for record in row["records"] for p in record["purposes"]})
+        hold_anew(writer, row["profile_id"], lambda: _put_graph(writer, row))
 
-    def hold_anew(writer: Writer, person: str, purposes: Collection[str]) -> None:
+    def hold_anew(writer: Writer, person: str, change: Callable[[], None]) -> None:
+        before = writer.get(header_key(person))
+        change()
         held = writer.get(holders_key(person))
-        for purpose in sorted({*named, *purposes}):
+        headers = [orjson.loads(one) for one in (before, writer.get(header_key(person))) if one is not None]
+        seen = {purpose for one in headers for record in one["records"].values() for purpose in record["purposes"]}
+        for purpose in sorted({*named, *seen}):
             stored = writer.get(view_key(purpose, person))
             if stored is not None:
                 writer.put(view_key(purpose, person), held_anew(stored, held))
