@@ -254,7 +254,8 @@ def token(key: bytes, kind: str, value: str) -> Token:
 
     The prefix names the key's version. A bare hash of an email or phone could be guessed; this cannot.
     """
-    inner, outer = (half.copy() for half in _keyed(key))
+    keyed = _keyed(key)
+    inner, outer = keyed[0].copy(), keyed[1].copy()
     inner.update(f"{kind}:{value}".encode())
     outer.update(inner.digest())
     return Token(f"1:{outer.hexdigest()}")

@@ -21,6 +21,9 @@ _DATA = "data.mdb"
 class KeyValue(Protocol):
     """What a reader of the serving store needs."""
 
+    name: str
+    """The generation that it reads; where there are none, any name that stays."""
+
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
 
@@ -129,7 +132,7 @@ class LmdbReader:
     """A read-only view on one LMDB environment; every call sees the newest committed state."""
 
     def __init__(self, path: Path, *, map_size: int = MAP_SIZE) -> None:
-        self._name, self.shared = path.name, environment(path, map_size=map_size)
+        self.name, self.shared = path.name, environment(path, map_size=map_size)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
@@ -151,13 +154,13 @@ class LmdbReader:
     def snapshot(self) -> "LmdbSnapshot":
         """Return the store as it is at this moment, for one answer made of several reads; nobody keeps it longer."""
         try:
-            return LmdbSnapshot(self.shared.env.begin(), self.torn)
+            return LmdbSnapshot(self.name, self.shared.env.begin(), self.torn)
         except lmdb.Error as error:
             raise self.torn(error) from error
 
     def torn(self, error: Exception) -> Torn:
         """Return what an error of LMDB's, or of what was read there, means here."""
-        return Torn(self._name, type(error).__name__)
+        return Torn(self.name, type(error).__name__)
 
     def close(self) -> None:
         """Let go of the files; they are closed with their last user."""
@@ -167,10 +170,10 @@ class LmdbReader:
 class LmdbSnapshot:
     """An LMDB environment at one moment: a read transaction, which ends with its last reference."""
 
-    __slots__ = ("_torn", "_transaction")
+    __slots__ = ("_torn", "_transaction", "name")
 
-    def __init__(self, transaction: lmdb.Transaction, torn: Callable[[Exception], Torn]) -> None:
-        self._transaction, self._torn = transaction, torn
+    def __init__(self, name: str, transaction: lmdb.Transaction, torn: Callable[[Exception], Torn]) -> None:
+        self.name, self._transaction, self._torn = name, transaction, torn
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""

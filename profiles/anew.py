@@ -44,7 +44,8 @@ class Word:
 class Fresh:
     """A view as it may be shown now, as ETag and answer, and the records that the purpose may use."""
 
-    stored: bytes = field(repr=False)
+    tag: bytes
+    body: bytes = field(repr=False)
     usable: frozenset[str]
 
 
@@ -66,7 +67,7 @@ def fresh(purpose: str, word: Word, held: Held, served: Served, ended: Collectio
         "purpose": purpose, "allowed": True, "reason": word.person.reason, "policy": word.person.policy_line,
     }  # fmt: skip
     tag, body = rendered(view)
-    return Fresh(tag + body, used)
+    return Fresh(tag, body, used)
 
 
 def remasked(purpose: str, view: View, served: Served) -> dict[str, Any]:

@@ -16,11 +16,11 @@ class Denials(Protocol):
 class Anew(Protocol):
     """Who decides by the ledger what was stored by an older decision: `api.http.anew.LedgerAnew` is one."""
 
-    def touched(self, tokens: Iterable[str], purpose: str, manifest: bytes | None) -> bool:
-        """Say whether what a generation with this manifest decided of a holder of these tokens may be old."""
+    def touched(self, tokens: Iterable[str], purpose: str, store: KeyValue) -> bool:
+        """Say whether what a generation decided of a holder of these tokens may be old."""
 
-    def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, frozenset[str]] | None:
-        """Return what a purpose may see now, as it would be stored, and the records behind it; None for nothing."""
+    def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, bytes, frozenset[str]] | None:
+        """Return what a purpose may see now as ETag and answer, and the records behind it; None for nothing."""
 
     def rests_on(self) -> str | None:
         """Return the policy by which everybody is decided anew; None where it is the build's."""
@@ -40,9 +40,3 @@ class AllListed:
 
     def __iter__(self) -> Iterator[str]:
         return iter(b"\n".join(one for one in self._held if one is not None).decode().split())
-
-
-def listed(held: bytes) -> Iterator[str]:
-    """Yield the tokens of a person's list as it is stored."""
-    # Only spelled out where somebody asks: mostly nothing has been refused since the build.
-    yield from held.decode().split()

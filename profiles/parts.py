@@ -15,7 +15,6 @@ from infra.tables import Table
 from profiles import render
 from profiles.config import ValueKind
 from profiles.serving import (
-    ETAG_BYTES,
     alias_key,
     borrowed_key,
     graph_key,
@@ -26,6 +25,7 @@ from profiles.serving import (
     token_key,
     view_key,
 )
+from profiles.stored import answered, held_anew, packed
 from profiles.tables import BORROWED_REFUSALS, PROFILE_GRAPH, PROFILE_TIMELINE, PROFILE_TOKENS, PROFILE_VIEWS
 
 Row = Mapping[str, Any]
@@ -60,13 +60,13 @@ def parts(
     def replace_view(writer: Writer, row: Row) -> None:
         tag, body = render.view(row, kinds, audiences(row["purpose"], row["profile_id"]))
         stored = writer.get(view_key(row["purpose"], row["profile_id"]))
-        if stored is None or not render.shows_the_same(stored[ETAG_BYTES:], body):
+        if stored is None or not render.shows_the_same(answered(stored), body):
             _drop_view(writer, row)
             keep_view(writer, row, tag, body)
 
     def keep_view(writer: Writer, row: Row, tag: bytes, body: bytes) -> None:
         person, purpose = row["profile_id"], row["purpose"]
-        writer.put(view_key(purpose, person), tag + body)
+        writer.put(view_key(purpose, person), packed(tag, body, writer.get(holders_key(person))))
         for word in render.search_words(row["attributes"]):
             writer.put(search_key(purpose, word, person), b"")
 
@@ -78,8 +78,9 @@ def parts(
     views = ("attributes", "traits", "identifiers", "withheld", "reason", "policy_line", "confidence")
     graphs = ("anchor", "known", "size", "confidence", "tokens", "records", "edges")
     return (
+        # Who is who comes first: each view is put with the list of tokens that was put for its person.
+        Part("profiles", PROFILE_GRAPH, ("profile_id",), graphs, _put_graph, *_graphs(links)),
         Part("views", PROFILE_VIEWS, ("profile_id", "purpose"), views, put_view, _drop_view, replace_view),
-        Part("profiles", PROFILE_GRAPH, ("profile_id",), graphs, _put_graph, _drop_graph, _put_graph),
         Part("timelines", PROFILE_TIMELINE, ("profile_id",), ("entries",), _put_events, _drop_events, _put_events),
         Part("identifiers", PROFILE_TOKENS, ("token",), ("profile_ids", "link"), put_token, _drop_token, put_token),
         Part("aliases", PROFILE_ALIAS, ("alias_id", "profile_id"), (), _put_alias, _drop_alias, _put_alias),
@@ -91,7 +92,7 @@ def _drop_view(writer: Writer, row: Row) -> None:
     stored = writer.get(view_key(purpose, person))
     if stored is None:
         return
-    shown = orjson.loads(stored[ETAG_BYTES:])["attributes"]
+    shown = orjson.loads(answered(stored))["attributes"]
     for word in render.search_words({"name": name, "value": value} for name, value in shown.items()):
         writer.delete(search_key(purpose, word, person))
     writer.delete(view_key(purpose, person))
@@ -107,6 +108,29 @@ def _put_graph(writer: Writer, row: Row) -> None:
 def _drop_graph(writer: Writer, row: Row) -> None:
     for key in (header_key, holders_key, graph_key):
         writer.delete(key(row["profile_id"]))
+
+
+def _graphs(named: Collection[str]) -> tuple[Callable[[Writer, Row], None], Callable[[Writer, Row], None]]:
+    """Return how who somebody is goes and is replaced beneath views that stay: each is held under the new list."""
+
+    def drop(writer: Writer, row: Row) -> None:
+        hold_anew(writer, row["profile_id"], lambda: _drop_graph(writer, row))
+
+    def replace(writer: Writer, row: Row) -> None:
+        hold_anew(writer, row["profile_id"], lambda: _put_graph(writer, row))
+
+    def hold_anew(writer: Writer, person: str, change: Callable[[], None]) -> None:
+        before = writer.get(header_key(person))
+        change()
+        held = writer.get(holders_key(person))
+        headers = [orjson.loads(one) for one in (before, writer.get(header_key(person))) if one is not None]
+        seen = {purpose for one in headers for record in one["records"].values() for purpose in record["purposes"]}
+        for purpose in sorted({*named, *seen}):
+            stored = writer.get(view_key(purpose, person))
+            if stored is not None:
+                writer.put(view_key(purpose, person), held_anew(stored, held))
+
+    return drop, replace
 
 
 def _put_events(writer: Writer, row: Row) -> None:

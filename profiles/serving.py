@@ -10,20 +10,20 @@ from typing import Any, Final
 import orjson
 
 from infra.ids import ProfileId, Purpose, RecordKey, Sid, Token
-from infra.keyvalue import KeyValue, Torn
+from infra.keyvalue import KeyValue
 from infra.serving.embedded import Generations
 from infra.serving.store import ServingStore
 from infra.workspace import Workspace
-from profiles.denials import AllListed, Anew, Denials, listed
+from profiles.denials import AllListed, Anew, Denials
 from profiles.errors import ManifestUnreadable, PurposeMissing
 from profiles.graphs import drawn, outlined
 from profiles.model import Link
 from profiles.render import folded_words
+from profiles.stored import unpacked
 
 # A folder of its own: publishing clears away old generations beside the served one, and nothing else.
 FOLDER: Final = "generations"
 MANIFEST: Final = b"m|manifest"
-ETAG_BYTES: Final = 18
 # Readers look for a new generation at least this often; what a switch makes obsolete may be dropped after twice that.
 STALENESS_SECONDS: Final = 0.5
 
@@ -34,7 +34,7 @@ def _key(text: str) -> bytes:
 
 
 def view_key(purpose: str, profile_id: str) -> bytes:
-    """Return where a person's view for a purpose lies: ETag, then JSON."""
+    """Return where a person's view for a purpose lies, as `profiles.stored` packs it."""
     return _key(f"v|{purpose}|{profile_id}")
 
 
@@ -157,8 +157,8 @@ class ProfileReader:
         """Return whom an identifier leads to, with the ETag and the answer of the same moment."""
         store = self.store().snapshot()
         profile_id = self._led(store, token, store.get(token_key(token)), purpose)
-        stored = None if profile_id is None else self._open(store, profile_id, purpose)
-        return None if profile_id is None or stored is None else (profile_id, stored[:ETAG_BYTES], stored[ETAG_BYTES:])
+        tagged = None if profile_id is None else self._open(store, profile_id, purpose)
+        return None if profile_id is None or tagged is None else (profile_id, *tagged)
 
     def find(self, token: Token, purpose: Purpose | None = None) -> ProfileId | None:
         """Return the profile that an identifier belongs to; one that several people share identifies nobody.
@@ -185,41 +185,35 @@ class ProfileReader:
         prefix = alias_key(profile_id)
         return tuple(ProfileId(key[len(prefix) :].decode()) for key, _ in self.store().items(prefix))
 
-    def ready(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
-        """Return the published answer where no denial touches it."""
-        stored = self.stored(profile_id, purpose)
-        return None if stored is None else stored[ETAG_BYTES:]
-
     def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
         """Return the answer to a read with later denials applied."""
-        return self.ready(profile_id, purpose)
+        tagged = self._open(self.store(), profile_id, purpose)
+        return None if tagged is None else tagged[1]
 
     def tagged(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes] | None:
-        """Return the ETag that was stored with the answer, and the answer."""
-        stored = self._open(self.store(), profile_id, purpose)
-        return None if stored is None else (stored[:ETAG_BYTES], stored[ETAG_BYTES:])
-
-    def stored(self, profile_id: str, purpose: str) -> bytes | None:
-        """Return ETag and answer in one, as they lie in the store, where no denial touches them."""
+        """Return the ETag that was stored with the answer, and the answer, where no denial touches it."""
         return self._open(self.store(), profile_id, purpose)
 
-    def _open(self, store: KeyValue, profile_id: str, purpose: str) -> bytes | None:
+    def _open(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, bytes] | None:
         if not purpose:
             raise PurposeMissing
-        name = _key(profile_id)
-        stored, held, manifest = store.values(b"v|" + _key(purpose) + b"|" + name, b"k|" + name, MANIFEST)
-        # A damaged file may lead to other pages than it should: what does not name the person is nobody's answer.
-        if stored is not None and name not in stored:
-            raise _elsewhose()
+        stored = store.get(_key(f"v|{purpose}|{profile_id}"))
+        if stored is None:
+            # What was said since the build may open what has no view of its own.
+            tagged, held = None, store.get(holders_key(profile_id))
+        else:
+            tag, held, body = unpacked(stored)
+            tagged = (tag, body)
         # Without the list nobody can tell what was refused, so nothing is shown.
         if held is None:
             return None
+        tokens = held.decode().split()
         if self._anew is not None:
-            if self._anew.touched(listed(held), purpose, manifest):
+            if self._anew.touched(tokens, purpose, store):
                 found = self._anew.decided(store, profile_id, purpose)
-                return None if found is None else found[0]
-            return stored
-        return None if stored is None or self._denials.denied_any(listed(held), purpose) else stored
+                return None if found is None else found[:2]
+            return tagged
+        return None if tagged is None or self._denials.denied_any(tokens, purpose) else tagged
 
     def rests_on(self) -> str | None:
         """Return what everybody's decisions rest on where that is not the build; when it changes, all may be others."""
@@ -275,25 +269,26 @@ class ProfileReader:
     def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
         """Return the records of a person that a purpose may use, or None where it may not see them at all."""
         found = self.shown(profile_id, purpose)
-        return None if found is None else found[1]
+        return None if found is None else found[2]
 
-    def shown(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, frozenset[str]] | None:
-        """Return ETag and answer in one, and the records behind them, both by one decision."""
+    def shown(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes, frozenset[str]] | None:
+        """Return ETag, answer and the records behind them, all by one decision."""
         if not purpose:
             raise PurposeMissing
         store = self.store()
-        keys = view_key(purpose, profile_id), holders_key(profile_id), header_key(profile_id), MANIFEST
-        stored, held, header, manifest = store.values(*keys)
+        stored, held, header = store.values(
+            view_key(purpose, profile_id), holders_key(profile_id), header_key(profile_id)
+        )
         if held is None or header is None:
             return None
-        if self._anew is not None and self._anew.touched(listed(held), purpose, manifest):
+        tokens = held.decode().split()
+        if self._anew is not None and self._anew.touched(tokens, purpose, store):
             return self._anew.decided(store, profile_id, purpose)
-        if stored is None or (self._anew is None and self._denials.denied_any(listed(held), purpose)):
+        if stored is None or (self._anew is None and self._denials.denied_any(tokens, purpose)):
             return None
-        if _key(profile_id) not in stored:
-            raise _elsewhose()
+        tag, _, body = unpacked(stored)
         records = orjson.loads(header)["records"]
-        return stored, frozenset(key for key, one in records.items() if purpose in one["purposes"])
+        return tag, body, frozenset(key for key, one in records.items() if purpose in one["purposes"])
 
     def remasked(self, body: bytes, purpose: Purpose) -> bytes:
         """Return an answer of another time without what the purpose's masks of now take out."""
@@ -308,7 +303,7 @@ class ProfileReader:
             return []
         now = self.moment()
         found = set.intersection(*[now.named(word, purpose) for word in wanted])
-        open_ = (ProfileId(p) for p in sorted(found) if now.stored(p, purpose) is not None)
+        open_ = (p for p in map(ProfileId, sorted(found)) if now.tagged(p, purpose) is not None)
         return [person for person, _ in zip(open_, range(limit), strict=False)]
 
     def named(self, word: str, purpose: str) -> set[str]:
@@ -337,33 +332,32 @@ class ProfileReader:
     def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
         """Return what `find` says of each token, from one look at the store."""
         store = self.store()
-        values = store.values(*map(token_key, tokens))
+        values = store.values(*[b"t|" + _key(token) for token in tokens])
+        if self._anew is None or self._anew.rests_on() is None:  # as it was tied by the build
+            return [_led_to(value, purpose) for value in values]
         return [self._led(store, token, value, purpose) for token, value in zip(tokens, values, strict=True)]
 
     def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
         """Return what `tagged` says of each id, from one look at the store and one at what was refused."""
         if not purpose:
             raise PurposeMissing
-        views, holders = view_key(purpose, ""), holders_key("")
-        names = [_key(one) for one in ids]
-        store = self.store()
-        stored = store.values(*[views + one for one in names], *[holders + one for one in names], MANIFEST)
-        shown, held, manifest = stored[: len(ids)], stored[len(ids) : -1], stored[-1]
-        if any(view is not None and name not in view for view, name in zip(shown, names, strict=True)):
-            raise _elsewhose()
+        views, store = view_key(purpose, ""), self.store().snapshot()
+        found = [
+            None if stored is None else unpacked(stored) for stored in store.values(*[views + _key(one) for one in ids])
+        ]
+        held = [view[1] for view in found if view is not None]
+        if len(held) < len(ids):
+            lacking = zip(ids, found, strict=True)
+            held += store.values(*[holders_key(one) for one, view in lacking if view is None and one])
         # Refused is mostly nobody: asked of all at once, and of each only where somebody is.
         everybody = AllListed(held)
         if self._anew is None:
             touched = self._denials.denied_any(everybody, purpose)
-        elif touched := self._anew.touched(everybody, purpose, manifest):
-            opened = [self._open(store, one, purpose) if one else None for one in ids]
-            return [None if one is None else (one[:ETAG_BYTES], one[ETAG_BYTES:]) for one in opened]
-        return [
-            None
-            if view is None or one is None or (touched and self._denials.denied_any(listed(one), purpose))
-            else (view[:ETAG_BYTES], view[ETAG_BYTES:])
-            for view, one in zip(shown, held, strict=True)
-        ]
+        else:
+            touched = self._anew.touched(everybody, purpose, store)
+        if touched:
+            return [self._open(store, one, purpose) if one else None for one in ids]
+        return [None if view is None or view[1] is None else (view[0], view[2]) for view in found]
 
 
 def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
@@ -375,10 +369,6 @@ def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
     if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
         return None
     return ProfileId(found)
-
-
-def _elsewhose() -> Torn:
-    return Torn("of profiles", "a view names somebody else")
 
 
 def _header(content: Mapping[str, Any]) -> Header:

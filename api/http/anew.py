@@ -33,7 +33,8 @@ from profiles.anew import Held, Word, fresh, remasked
 from profiles.config import ProfileSettings
 from profiles.online.rules import Served
 from profiles.rulebook import Rulebook
-from profiles.serving import ETAG_BYTES, MANIFEST, ProfileReader, graph_key, header_key, view_key
+from profiles.serving import MANIFEST, ProfileReader, graph_key, header_key, view_key
+from profiles.stored import answered
 
 LOG = logging.getLogger("kindred.http")
 # How far ahead it is known whose word ends when.
@@ -75,25 +76,25 @@ class LedgerAnew:
         self._database, self._denied, self._rules_of, self._clock = database, denied, rules, clock
         self._rules = rules(None)
         self._everybody = False
-        # The newest manifest that was met, with the policy by which it was built; None where it says none.
-        self._built_by: tuple[bytes | None, str | None] = (None, None)
+        # The newest generation that was met, with the policy by which it was built; None where it says none.
+        self._built_by: tuple[str | None, str | None] = (None, None)
         # By which revision of the overlay and which policy, and what was decided so. One value: whoever still decides
         # by what was there before another thread replaced it puts that down where nobody looks any more.
         self._book: tuple[tuple[int, str], dict[tuple[str, str], _Known]] = ((-1, ""), {})
         self._seen: tuple[str | None, datetime] | None = None
 
-    def touched(self, tokens: Iterable[str], purpose: str, manifest: bytes | None) -> bool:
+    def touched(self, tokens: Iterable[str], purpose: str, store: KeyValue) -> bool:
         """Say whether what a generation decided of a holder of these tokens may be old."""
-        return self._is_overruled(manifest) or self._denied.touched(tokens, purpose)
+        return self._is_overruled(store) or self._denied.touched(tokens, purpose)
 
-    def _is_overruled(self, manifest: bytes | None) -> bool:
+    def _is_overruled(self, store: KeyValue) -> bool:
         """Say whether another policy holds than the one by which a generation was built.
 
         Each read asks it of the generation that it reads: that another is served by now is known later.
         """
         known = self._built_by
-        if known[0] != manifest:
-            known = self._built_by = (manifest, _policy(manifest))
+        if known[0] != store.name:
+            known = self._built_by = (store.name, _policy(store.get(MANIFEST)))
         return known[1] is not None and known[1] != self._rules.version
 
     def purposes(self) -> tuple[Purpose, ...]:
@@ -106,15 +107,15 @@ class LedgerAnew:
 
     def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
         """Say whether an identifier is tied as closely as the purpose demands, where the policy is not the build's."""
-        if not self._is_overruled(store.get(MANIFEST)):
+        if not self._is_overruled(store):
             return True
         header = store.get(header_key(profile_id))
         link = None if header is None else orjson.loads(header)["tokens"].get(token)
         terms = self._rules.served.rulebook.policy.purposes.get(Purpose(purpose))
         return terms is not None and link in terms.readable_links()
 
-    def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, frozenset[str]] | None:
-        """Return what a purpose may see of a person now, and the records behind it; None for nothing."""
+    def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, bytes, frozenset[str]] | None:
+        """Return what a purpose may see of a person now as ETag and answer, and the records behind it."""
         rules, raw = self._rules, store.get(header_key(profile_id))
         if raw is None or purpose not in rules.served.rulebook.policy.purposes:
             return None
@@ -125,9 +126,9 @@ class LedgerAnew:
             return None
         names = rules.served.purposes
         views = zip(names, store.values(*[view_key(one, profile_id) for one in names]), strict=True)
-        held = _held(header, graph, {name: orjson.loads(view[ETAG_BYTES:]) for name, view in views if view is not None})
+        held = _held(header, graph, {name: orjson.loads(answered(view)) for name, view in views if view is not None})
         found = fresh(purpose, word, held, rules.served, rules.ended)
-        return None if found is None else (found.stored, found.usable)
+        return None if found is None else (found.tag, found.body, found.usable)
 
     def remasked(self, body: bytes, purpose: str) -> bytes:
         """Return an answer of another time under the purpose's masks of now."""

@@ -5,7 +5,7 @@ The fast path and the route both end here, so that what a batch may show is deci
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import orjson
 
@@ -16,9 +16,12 @@ from api.http.world import World
 from infra.ids import ProfileId, Purpose, Token
 
 MOST: Final = 1_000
-_OPEN: Final = b',{"status":200,"profile":'
+_OPEN: Final = b'{"status":200,"profile":'
 _CLOSE: Final = b"}"
-_UNSEEN: Final = {"hidden": b',{"status":404}', "unreadable": b',{"status":422}'}
+_BETWEEN: Final = _CLOSE + b"," + _OPEN
+_BEGIN: Final = b'{"results":['
+_END: Final = b"]}"
+_UNSEEN: Final = {"hidden": b'{"status":404}', "unreadable": b'{"status":422}'}
 
 # An identifier as type and value, or a profile id.
 Person = tuple[str, str] | str
@@ -47,17 +50,20 @@ def looked_up(
 
     An identifier that cannot be read is told for itself: one typing error must not cost the other 999 their answer.
     """
-    shown: list[bytes] = []
-    for one in met(world, holder, people, purpose):
-        if isinstance(one, bytes):
-            # Whole, each profile is copied once, when all are joined.
-            shown += (_OPEN, projected(one, fields) if fields else one, _CLOSE)
-        elif isinstance(one, Parted):
-            shown += (b",", one.told())
-        else:
-            shown.append(_UNSEEN[one])
-    shown[0] = shown[0][1:]  # no comma before the first
-    return b"".join((b'{"results":[', *shown, b"]}"))
+    found = met(world, holder, people, purpose)
+    if fields or set(map(type, found)) != {bytes}:
+        return b"".join((_BEGIN, b",".join([_told(one, fields) for one in found]), _END))
+    # Everybody whole: nobody is looked at one by one, and each profile is copied once, when all are joined.
+    pieces = [piece for body in cast("list[bytes]", found) for piece in (_BETWEEN, body)]
+    pieces[0] = _BEGIN + _OPEN
+    pieces.append(_CLOSE + _END)
+    return b"".join(pieces)
+
+
+def _told(one: Met, fields: Sequence[str] | None) -> bytes:
+    if isinstance(one, bytes):
+        return _OPEN + projected(one, fields) + _CLOSE
+    return one.told() if isinstance(one, Parted) else _UNSEEN[one]
 
 
 def met(world: World, holder: Holder, people: Sequence[Person], purpose: Purpose) -> list[Met]:
@@ -71,11 +77,12 @@ def met(world: World, holder: Holder, people: Sequence[Person], purpose: Purpose
     ids, tokens, unreadable = _named(world, people)
     for place, profile_id in zip(tokens, profiles.find_all(list(tokens.values()), purpose), strict=True):
         ids[place] = profile_id
-    wanted = [ProfileId(one or "") for one in ids]
+    wanted = cast("list[ProfileId]", [one or "" for one in ids])
+    seen = profiles.tagged_all(wanted, purpose)
     found: list[Met] = []
     allowed: list[ProfileId] = []
     hidden: list[ProfileId] = []
-    for place, (one, tagged) in enumerate(zip(wanted, profiles.tagged_all(wanted, purpose), strict=True)):
+    for place, (one, tagged) in enumerate(zip(wanted, seen, strict=True)):
         if tagged is not None:
             found.append(tagged[1])
             allowed.append(one)

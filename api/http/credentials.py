@@ -37,6 +37,9 @@ class Bucket:
 
         What costs more than the whole bucket is let out of a full one, and the next wait the longer for it.
         """
+        if self._left >= cost:
+            self._left -= cost
+            return 0.0
         needed = min(cost, self._burst)
         if self._left < needed:
             now = self._stopwatch()

@@ -85,10 +85,10 @@ class Decided:
         tagged = self.tagged(profile_id, purpose)
         return None if tagged is None else tagged[1]
 
-    def shown(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, frozenset[str]] | None:
-        """Return ETag and answer in one, and the records behind them."""
+    def shown(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes, frozenset[str]] | None:
+        """Return ETag, answer and the records behind them."""
         records, tagged = self.usable(profile_id, purpose), self.tagged(profile_id, purpose)
-        return None if records is None or tagged is None else (b"".join(tagged), records)
+        return None if records is None or tagged is None else (*tagged, records)
 
     def usable(self, profile_id: ProfileId, purpose: Purpose) -> frozenset[str] | None:
         """Return the records that the purpose may use."""

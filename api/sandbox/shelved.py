@@ -14,6 +14,7 @@ from api.sandbox.goods import PRODUCTS, Bought, campaigns, together
 from infra.ids import Purpose, Token
 from profiles import render, serving
 from profiles.config import ValueKind
+from profiles.stored import packed
 
 SOURCES = ("crm", "webshop", "tills")
 Entry = tuple[bytes, bytes]
@@ -50,7 +51,8 @@ def _person(one: Invented, shelf: Shelf) -> Iterator[Entry]:
     row = _graph(one, named, shelf)
     held = sorted(each["token"] for each in named)
     yield serving.header_key(one.id), render.header(row)
-    yield serving.holders_key(one.id), "\n".join(held).encode()
+    listed = "\n".join(held).encode()
+    yield serving.holders_key(one.id), listed
     yield serving.graph_key(one.id), render.graph(row)
     yield serving.timeline_key(one.id), render.timeline({"entries": _timeline(one, shelf.at)})
     for each in named:
@@ -58,7 +60,7 @@ def _person(one: Invented, shelf: Shelf) -> Iterator[Entry]:
     for purpose, masked in shelf.masks.items():
         seen = _view(one, purpose, masked, named, shelf.at)
         tag, body = render.view(seen, shelf.kinds, ["regulars"] if _recent(one, 90) >= 3 else [])
-        yield serving.view_key(purpose, one.id), tag + body
+        yield serving.view_key(purpose, one.id), packed(tag, body, listed)
         for word in render.search_words(seen["attributes"]):
             yield serving.search_key(purpose, word, one.id), b""
 

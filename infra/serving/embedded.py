@@ -116,7 +116,7 @@ class Generations:
         before = self.before()
         if before is None:
             raise NothingBefore
-        self.reader(before).get(b"-")  # one that is torn is not gone back to
+        next(self.reader(before).items(b""), None)  # one that is torn, or in another layout, is not gone back to
         self._point(before, None)
         return before
 

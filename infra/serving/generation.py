@@ -1,12 +1,12 @@
 """One generation in LMDB, its writer, its readers and a moment of it: each value lies there with its sum."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import lmdb
 
-from infra.keyvalue import LmdbReader, LmdbSnapshot, LmdbWriter, Torn
+from infra.keyvalue import LmdbReader, LmdbSnapshot, LmdbWriter
 from infra.serving.store import hides_undo, without_undo
-from infra.serving.sums import Altered, checked, summed
+from infra.serving.sums import Altered, all_checked, checked, summed
 
 
 class GenerationWriter(LmdbWriter):
@@ -32,14 +32,23 @@ class GenerationReader(LmdbReader):
     A value that is not what was written is no answer: `Torn` is raised, and the server says 503.
     """
 
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+        try:
+            # A read transaction ends with its last reference; a `with` would cost as much as a look-up.
+            stored = self.shared.env.begin().get(key)
+            return None if stored is None else checked(key, stored)
+        except (lmdb.Error, Altered) as error:
+            raise self.torn(error) from error
+
     def values(self, *keys: bytes) -> list[bytes | None]:
         """Return the values of several keys as they were at one moment."""
-        return [_checked(key, stored, self.torn) for key, stored in zip(keys, super().values(*keys), strict=True)]
+        return self.snapshot().values(*keys)
 
     def snapshot(self) -> "GenerationSnapshot":
         """Return the generation as it is at this moment, for one answer made of several reads."""
         try:
-            return GenerationSnapshot(self.shared.env.begin(), self.torn)
+            return GenerationSnapshot(self.name, self.shared.env.begin(), self.torn)
         except lmdb.Error as error:
             raise self.torn(error) from error
 
@@ -55,21 +64,25 @@ class GenerationSnapshot(LmdbSnapshot):
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
-        return _checked(key, super().get(key), self._torn)
+        try:
+            stored = self._transaction.get(key)
+            return None if stored is None else checked(key, stored)
+        except (lmdb.Error, Altered) as error:
+            raise self._torn(error) from error
 
     def values(self, *keys: bytes) -> list[bytes | None]:
         """Return the values of several keys."""
-        return [_checked(key, stored, self._torn) for key, stored in zip(keys, super().values(*keys), strict=True)]
+        read = self._transaction.get
+        try:
+            return all_checked(keys, map(read, keys))
+        except (lmdb.Error, Altered) as error:
+            raise self._torn(error) from error
 
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values that begin with the prefix, in key order."""
         found = super().items(prefix)
-        for key, stored in without_undo(found) if hides_undo(prefix) else found:
-            yield key, _checked(key, stored, self._torn) or b""
-
-
-def _checked(key: bytes, stored: bytes | None, torn: Callable[[Exception], Torn]) -> bytes | None:
-    try:
-        return None if stored is None else checked(key, stored)
-    except Altered as error:
-        raise torn(error) from error
+        try:
+            for key, stored in without_undo(found) if hides_undo(prefix) else found:
+                yield key, checked(key, stored)
+        except Altered as error:
+            raise self._torn(error) from error

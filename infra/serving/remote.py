@@ -16,6 +16,7 @@ from infra.serving.wire import (
     BATCH,
     GIVEN_UP_SECONDS,
     READ_SECONDS,
+    SAID,
     WHOLE,
     WRITE_SECONDS,
     Client,
@@ -23,6 +24,7 @@ from infra.serving.wire import (
     StoreAway,
     StoreEmptied,
     client,
+    readable,
     told,
 )
 
@@ -82,7 +84,7 @@ class RemoteGenerations:
         return tuple(sorted(whole, key=lambda name: (name == served, name)))
 
     def _is_whole(self, name: str) -> bool:
-        return bool(self._write(self._writers.hexists, self.keys(name)[0], WHOLE))
+        return bool(self._write(self._writers.hget, self.keys(name)[0], WHOLE) == SAID)
 
     @contextmanager
     def building(self, name: str, base: str | None = None) -> Iterator["RemoteWriter"]:
@@ -138,6 +140,7 @@ class RemoteGenerations:
         wanted = name or self.name()
         if wanted is None:
             raise NothingPublished
+        readable(self._write(self._writers.hget, self.keys(wanted)[0], WHOLE), wanted)
         return RemoteLive(self._writers, wanted, self.keys(wanted), self.name)
 
     def remove_older(self) -> int:
@@ -189,7 +192,7 @@ class RemoteReader:
         keys: Keys,
         ask: Callable[[Callable[[], Any]], Any],
     ) -> None:
-        self._client, self._name, self._keys, self._ask = client, name, keys, ask
+        self._client, self.name, self._keys, self._ask = client, name, keys, ask
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
@@ -198,8 +201,7 @@ class RemoteReader:
     def values(self, *keys: bytes) -> list[bytes | None]:
         """Return the values of several keys as they were at one moment."""
         whole, *found = self._ask(lambda: self._client.hmget(self._keys[0], WHOLE, *keys))
-        if whole is None:
-            raise StoreEmptied(self._name)
+        readable(whole, self.name)
         return list(found)
 
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -227,7 +229,7 @@ class RemoteReader:
 
         whole, names = self._ask(asked)
         if whole is None:
-            raise StoreEmptied(self._name)
+            raise StoreEmptied(self.name)
         return list(names)
 
     def _undoing(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from infra.serving.store import Overtaken, own
-from infra.serving.wire import BATCH, GIVEN_UP_SECONDS, WHOLE, Client, Keys, StoreEmptied, told
+from infra.serving.wire import BATCH, GIVEN_UP_SECONDS, SAID, WHOLE, Client, Keys, StoreEmptied, told
 
 # KEYS: values, names, undo. ARGV: how many reads, each as key, whether there was a value, the value; then the same for
 # writes. Answers 1 when all is done, 0 when something read has changed since, -1 when the generation is gone.
@@ -89,7 +89,7 @@ class RemoteWriter:
 
     def finish(self) -> None:
         """Have everything on the server, and the generation marked as whole."""
-        self._puts[WHOLE] = b"1"
+        self._puts[WHOLE] = SAID
         self._flush()
 
 

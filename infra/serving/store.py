@@ -12,6 +12,9 @@ from typing import Final, Protocol
 from infra.errors import Held, Missing, Unavailable
 from infra.keyvalue import Change, KeyValue
 
+# How values lie in a generation. Counted up whenever what was written before would be read wrongly: a generation of
+# another number is refused, and the next publication writes all of it anew.
+LAYOUT: Final = 2
 # What was published under a key that has been changed since lies under this and the key. No key of ours begins so.
 UNDO: Final = b"u|"
 _WAS, _WAS_NOT = b"=", b"-"

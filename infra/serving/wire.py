@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from infra.errors import Unavailable
-from infra.serving.store import StoreFull
+from infra.serving.store import LAYOUT, StoreFull
 
 try:
     import redis
@@ -22,8 +22,10 @@ WRITE_SECONDS: Final = 30.0
 # What a killed publisher leaves, and what a rollback gave up, is gone by itself after this.
 GIVEN_UP_SECONDS: Final = 24 * 3600
 BATCH: Final = 1_000
-# A field that every whole generation has, and no key of ours: without it nothing can be said about anybody.
+# A field that every whole generation has, and no key of ours: without it nothing can be said about anybody. It tells
+# the layout of the values.
 WHOLE: Final = b""
+SAID: Final = b"%d" % LAYOUT
 # Where a generation lies: values, names, undo.
 Keys = tuple[bytes, bytes, bytes]
 Client = Any
@@ -36,11 +38,24 @@ class StoreAway(Unavailable):
         super().__init__(f"the server of the serving store does not answer ({why}); profiles are read when it does")
 
 
+class StoreOlder(Unavailable):
+    """A generation in another layout than this version reads."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the generation {name} is in another version's layout; `kindred publish` publishes it again")
+
+
 class StoreEmptied(Unavailable):
     """A generation that the pointer names and the server no longer has: nobody is unknown, nothing is known."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"the serving store has lost the generation {name}; `kindred publish` publishes it again")
+
+
+def readable(whole: bytes | None, name: str) -> None:
+    """Raise `StoreEmptied` or `StoreOlder` where what a generation says of itself is not that it can be read here."""
+    if whole != SAID:
+        raise StoreEmptied(name) if whole is None else StoreOlder(name)
 
 
 def client(url: str, seconds: float) -> Client:

@@ -30,7 +30,7 @@ from profiles.changefeed.sealed import is_sealed
 from profiles.history.keeping import Keeper
 from profiles.history.rule import Looked, Shown
 from profiles.model import CERTAIN
-from profiles.serving import ETAG_BYTES, Header, alias_key, header_key
+from profiles.serving import Header, alias_key, header_key
 
 # So many people are looked at under one lock: what others have to write waits that long.
 _TOGETHER: Final = 200
@@ -42,8 +42,8 @@ class Seen(Protocol):
     def tagged(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes] | None:
         """Return ETag and answer of a read, or None."""
 
-    def shown(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, frozenset[str]] | None:
-        """Return ETag and answer in one, with the records behind them, or None."""
+    def shown(self, profile_id: ProfileId, purpose: Purpose) -> tuple[bytes, bytes, frozenset[str]] | None:
+        """Return ETag, answer and the records behind them, or None."""
 
     def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
         """Return who answers for an id that was given up."""
@@ -199,8 +199,8 @@ class Teller:
             yield from (key[len(prefix) :].decode().partition("|")[0] for key in keys)
 
 
-def _shown(stored: bytes, records: frozenset[str]) -> Shown:
-    return Shown(stored[1 : ETAG_BYTES - 1].decode(), stored[ETAG_BYTES:], records)
+def _shown(tag: bytes, body: bytes, records: frozenset[str]) -> Shown:
+    return Shown(tag[1:-1].decode(), body, records)
 
 
 def _state(looked: Looked) -> Mapping[str, str]:

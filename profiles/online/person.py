@@ -9,7 +9,6 @@ import orjson
 from profiles import render
 from profiles.changefeed.outbox import outbox_key
 from profiles.serving import (
-    ETAG_BYTES,
     alias_key,
     graph_key,
     header_key,
@@ -19,6 +18,7 @@ from profiles.serving import (
     token_key,
     view_key,
 )
+from profiles.stored import ETAG_BYTES, answered, packed
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS
 Get = Callable[[bytes], bytes | None]
@@ -69,7 +69,7 @@ def loaded(get: Get, profile_id: str, purposes: Collection[str]) -> Person | Non
     header = get(header_key(profile_id))
     if header is None:
         return None
-    views = {p: orjson.loads(v[ETAG_BYTES:]) for p in purposes if (v := get(view_key(p, profile_id))) is not None}
+    views = {p: orjson.loads(answered(v)) for p in purposes if (v := get(view_key(p, profile_id))) is not None}
     timeline, graph = get(timeline_key(profile_id)), get(graph_key(profile_id))
     return Person(
         profile_id,
@@ -84,7 +84,8 @@ def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
     """Put a person into the serving store, each view in its final bytes under a version of its content."""
     name = person.profile_id
     change.put(header_key(name), _json(person.header))
-    change.put(holders_key(name), "\n".join(sorted(person.header["tokens"])).encode())
+    held = "\n".join(sorted(person.header["tokens"])).encode()
+    change.put(holders_key(name), held)
     change.put(timeline_key(name), _json(person.timeline))
     if person.graph:
         change.put(graph_key(name), _json(person.graph))
@@ -94,7 +95,7 @@ def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
             change.delete(view_key(purpose, name))
         else:
             tag, body = rendered(view)
-            change.put(view_key(purpose, name), tag + body)
+            change.put(view_key(purpose, name), packed(tag, body, held))
     for purpose, word in person.words:
         change.put(search_key(purpose, word, name), b"")
     versions = sorted(raw[1 : ETAG_BYTES - 1] for p in purposes if (raw := change.get(view_key(p, name))) is not None)

@@ -31,6 +31,7 @@ from infra.identifiers import token
 from infra.ids import Purpose
 from infra.serving.embedded import Generations
 from profiles import render, serving
+from profiles.stored import packed
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE.parents[1] / "api" / "templates" / "workspace"
@@ -105,8 +106,9 @@ def _put(put: object, number: int) -> None:
         "withheld": [], "confidence": 0.97, "reason": "contract", "policy_line": "policy.yaml:12",
     }  # fmt: skip
     tag, body = render.view(row, {}, [])
-    put(serving.view_key("service", person), tag + body)
-    put(serving.holders_key(person), "\n".join(t["token"] for t in tokens).encode())
+    held = "\n".join(t["token"] for t in tokens).encode()
+    put(serving.view_key("service", person), packed(tag, body, held))
+    put(serving.holders_key(person), held)
     put(serving.token_key(tokens[0]["token"]), person.encode())
 
 

@@ -25,6 +25,7 @@ from profiles.changefeed.pages import Feed, Heard
 from profiles.changefeed.teller import Teller
 from profiles.history import store as history
 from profiles.history.keeping import Keeper
+from profiles.stored import packed
 
 BEGIN = datetime(2026, 11, 2, 9, tzinfo=UTC)
 PURPOSES = tuple(map(Purpose, ("service", "analytics", "email_marketing")))
@@ -220,5 +221,5 @@ def _person(one: str, views: Views, records: Mapping[str, list[str]]) -> dict[by
         shown = {"profile_id": one, "number": number, "attributes": {}}
         version = render.digest(shown)
         body = json.dumps({**shown, "version": version}).encode()
-        found[serving.view_key(purpose, one)] = render.etag(version) + body
+        found[serving.view_key(purpose, one)] = packed(render.etag(version), body, token_of(one).encode())
     return found

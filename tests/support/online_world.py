@@ -37,6 +37,7 @@ from ingestion.collector.wire import read
 from profiles import serving
 from profiles.online.opened import Ledger, Log, Opened
 from profiles.online.tails import Tail
+from profiles.stored import answered
 
 TEMPLATES = Path(__file__).parents[2] / "api" / "templates" / "workspace"
 SOURCE = (
@@ -168,7 +169,7 @@ def content(store: LmdbStore, prefixes: Iterable[bytes] = SERVED) -> dict[bytes,
 def view(store: LmdbStore, purpose: str, profile_id: str) -> dict[str, Any] | None:
     """Return a purpose's view of a person, or None."""
     raw = store.get(serving.view_key(purpose, profile_id))
-    return None if raw is None else orjson.loads(raw[serving.ETAG_BYTES :])
+    return None if raw is None else orjson.loads(answered(raw))
 
 
 def whose(world: OnlineWorld, store: LmdbStore, kind: str, value: str) -> tuple[str, ...]:

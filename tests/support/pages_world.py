@@ -35,6 +35,7 @@ from infra.ids import Token
 from infra.serving.embedded import Generations
 from infra.workspace import Workspace
 from profiles import render, serving
+from profiles.stored import packed
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "api" / "templates" / "workspace"
@@ -133,6 +134,7 @@ def _served(workspace: Workspace, one: Person) -> Iterator[tuple[bytes, bytes]]:
     tokens = [{"token": each["token"], "link": "own"} for each in (email, card)]
     person = {"profile_id": one.id, "anchor": one.records[0], "known": True, "size": 3, "confidence": 0.998,
               "edges": [], "tokens": tokens, "records": records}  # fmt: skip
+    listed = " ".join(each["token"] for each in (email, card)).encode()
     for purpose in PURPOSES:
         attributes = [
             {"name": name, "value": value, "rule": "most_recent", "confidence": 1.0, **said[number % 3]}
@@ -142,9 +144,9 @@ def _served(workspace: Workspace, one: Person) -> Iterator[tuple[bytes, bytes]]:
                 "identifiers": [email, card], "withheld": [], "confidence": 0.998, "reason": "contract",
                 "policy_line": "policy.yaml:61"}  # fmt: skip
         tag, body = render.view(view, {"orders": "whole", "spend": "money", "favourite_categories": "list"}, [])
-        yield serving.view_key(purpose, one.id), tag + body
+        yield serving.view_key(purpose, one.id), packed(tag, body, listed)
     yield serving.header_key(one.id), render.header(person)
-    yield serving.holders_key(one.id), " ".join(each["token"] for each in (email, card)).encode()
+    yield serving.holders_key(one.id), listed
     yield serving.graph_key(one.id), render.graph(person)
     yield serving.timeline_key(one.id), orjson.dumps(_timeline(one))
     for each in (email, card):

@@ -14,6 +14,7 @@ from infra.identifiers import token
 from infra.ids import Purpose
 from infra.serving.embedded import Generations
 from profiles import render, serving
+from profiles.stored import packed
 
 TEMPLATES = Path(__file__).parents[2] / "api" / "templates" / "workspace"
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -103,9 +104,10 @@ def rendered(number: int, purpose: str = "service") -> list[tuple[bytes, bytes]]
         "withheld": [], "confidence": 0.97, "reason": "contract", "policy_line": "policy.yaml:12",
     }  # fmt: skip
     tag, body = render.view(row, {}, [])
+    held = "\n".join([*tokens, *others]).encode()
     return [
-        (serving.view_key(purpose, person), tag + body),
-        (serving.holders_key(person), "\n".join([*tokens, *others]).encode()),
+        (serving.view_key(purpose, person), packed(tag, body, held)),
+        (serving.holders_key(person), held),
         *((serving.token_key(one), person.encode()) for one in tokens),
     ]
 

@@ -27,6 +27,7 @@ from profiles.serving import (
     timeline_key,
     view_key,
 )
+from profiles.stored import packed
 from profiles.survive import survivor
 
 PURPOSES = ("service", "ads")
@@ -156,7 +157,7 @@ def served(records: tuple[Record, ...]) -> ProfileReader:
         row = view(records, purpose)
         if row is not None:
             tag, body = render.view(row, {"orders": "whole"}, ())
-            store.held[view_key(purpose, ANN)] = tag + body
+            store.held[view_key(purpose, ANN)] = packed(tag, body, b"")
             for word in render.search_words(row["attributes"]):
                 store.held[search_key(purpose, word, ANN)] = b""
     drawn = graph(records)

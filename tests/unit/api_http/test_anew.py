@@ -37,6 +37,7 @@ from profiles.history.keeping import Keeper
 from profiles.model import Claim
 from profiles.online.rules import Served
 from profiles.serving import ProfileReader
+from profiles.stored import answered, packed
 from profiles.survive import survivor
 
 TEMPLATES = Path(__file__).parents[3] / "api" / "templates" / "workspace"
@@ -245,11 +246,12 @@ def publish(town: Town, person: Person, policy: str | None = None) -> dict[str, 
     """Build everything at this moment and serve it; return the records behind each view."""
     made = {purpose: frozenset(r.key for r in usable(town, person, purpose)[1]) for purpose in PURPOSES}
     held: dict[bytes, bytes] = {}
+    listed = "\n".join(sorted(person.tokens.values())).encode()
     for purpose in PURPOSES:
         view = built(town, person, purpose)
         if view is not None:
             body = orjson.dumps(view, option=orjson.OPT_SORT_KEYS)
-            held[serving.view_key(purpose, person.id)] = render.etag(view["version"]) + body
+            held[serving.view_key(purpose, person.id)] = packed(render.etag(view["version"]), body, listed)
     row = {
         "profile_id": person.id, "anchor": person.records[0].key, "known": True, "size": len(person.records),
         "confidence": 1.0, "edges": [],
@@ -265,7 +267,7 @@ def publish(town: Town, person: Person, policy: str | None = None) -> dict[str, 
     }  # fmt: skip
     held[serving.header_key(person.id)] = render.header(row)
     held[serving.graph_key(person.id)] = render.graph(row)
-    held[serving.holders_key(person.id)] = "\n".join(sorted(person.tokens.values())).encode()
+    held[serving.holders_key(person.id)] = listed
     manifest = {"generation": "g", "started_at": render.moment(BUILT), "policy": policy or town.desk.policy.version}
     held[serving.MANIFEST] = orjson.dumps(manifest)
     town.store.held = held
@@ -514,7 +516,9 @@ def test_whoever_said_nothing_is_served_as_stored(town: Town) -> None:
     for person in (quiet, loud):
         told(reader, person, "service")
     assert set(asked_of) == {loud.id}
-    assert reader.stored(quiet.id, "service") == both.get(serving.view_key("service", quiet.id)) or True
+    assert reader.view(ProfileId(quiet.id), Purpose("service")) == answered(
+        town.store.held[serving.view_key("service", quiet.id)]
+    )
 
 
 def test_an_overlay_keeps_marks_until_a_build_has_seen_them(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from infra.keyvalue import Overlay
 from infra.serving.embedded import Generations
 from infra.workspace import Workspace
 from profiles import render, serving
+from profiles.stored import packed
 
 pytestmark = pytest.mark.anyio
 TEMPLATES = Path(__file__).parents[3] / "api" / "templates" / "workspace"
@@ -85,7 +86,7 @@ def publish(workspace: Workspace, name: str, city: str = "Dayton") -> Token:
                     "identifiers": [identifier], "withheld": [], "confidence": 1.0, "reason": "contract",
                     "policy_line": "policy.yaml:1"}  # fmt: skip
             tag, body = render.view(view, {}, [])
-            writer.put(serving.view_key(purpose, ANNA), tag + body)
+            writer.put(serving.view_key(purpose, ANNA), packed(tag, body, held.encode()))
         writer.put(serving.header_key(ANNA), render.header(person))
         writer.put(serving.holders_key(ANNA), held.encode())
         writer.put(serving.graph_key(ANNA), render.graph(person))

@@ -17,7 +17,8 @@ from small_lake import AT, ROWS, graph, happened, view, write
 from infra.serving.embedded import Generations
 from infra.serving.store import UNDO
 from profiles.publish import Edition, Put, publish_edition
-from profiles.serving import ETAG_BYTES, FOLDER, MANIFEST
+from profiles.serving import FOLDER, MANIFEST
+from profiles.stored import unpacked
 
 Editions = Callable[[int], Edition]
 Rows = dict[str, list[dict[str, Any]]]
@@ -39,9 +40,10 @@ def essence(key: bytes, value: bytes) -> Any:
         return {name: told for name, told in json.loads(value).items() if name != "views"}
     if not key.startswith(b"v|"):
         return value
-    shown = json.loads(value[ETAG_BYTES:])
-    assert value[1:17].decode() == shown["version"]
-    return {name: told for name, told in shown.items() if name not in {"as_of", "version"}}
+    tag, held, body = unpacked(value)
+    shown = json.loads(body)
+    assert tag[1:17].decode() == shown["version"]
+    return held, {name: told for name, told in shown.items() if name not in {"as_of", "version"}}
 
 
 def whole(edition: Edition, fillers: list[Any]) -> dict[bytes, bytes]:
@@ -52,12 +54,12 @@ def whole(edition: Edition, fillers: list[Any]) -> dict[bytes, bytes]:
     return found
 
 
-def edited(rows: Rows, dice: random.Random, number: int) -> Rows:  # noqa: C901 - one edit a branch
+def edited(rows: Rows, dice: random.Random, number: int) -> Rows:  # noqa: C901, PLR0912 - one edit a branch
     """Return tables after a run: some rows changed, some gone, some new; every view has the run's moment."""
     rows = copy.deepcopy(rows)
     views = rows["profile_views"]
     for _ in range(dice.randrange(4)):
-        kind, one = dice.randrange(9), dice.choice(views) if views else None
+        kind, one = dice.randrange(11), dice.choice(views) if views else None
         if kind == 0 and one is not None:
             one["attributes"][0]["value"] = dice.choice(["Änne Lou", "Ann", "Bob", ""])
         elif kind == 1 and one is not None:
@@ -80,6 +82,12 @@ def edited(rows: Rows, dice: random.Random, number: int) -> Rows:  # noqa: C901 
             rows["audience_members"] = [m for m in rows["audience_members"] if dice.random() < 0.7]
             member = {"audience": f"a{number}", "profile_id": dice.choice(["ann", "bob"]), "since_batch": number}
             rows["audience_members"].append({**member, "purpose": "service"})
+        elif kind == 8 and rows["profile_graph"]:
+            dice.choice(rows["profile_graph"])["tokens"] = [
+                {"token": f"1:{number}-{n}", "link": "own"} for n in range(2)
+            ]
+        elif kind == 9 and len(rows["profile_graph"]) > 1:
+            rows["profile_graph"].pop(dice.randrange(len(rows["profile_graph"])))
         elif one is not None:
             one["confidence"], one["known"] = dice.random(), False
     for one in views:
@@ -140,6 +148,29 @@ def test_a_run_that_changed_nothing_but_its_moment_keeps_every_view(edition: Edi
     after = content(edition(2))
     assert {k: v for k, v in after.items() if k != MANIFEST} == {k: v for k, v in before.items() if k != MANIFEST}
     assert manifest(edition(2))["views"] == {"from": "00000001", "changed": 0, "removed": 0, "kept": 6}
+
+
+def test_a_view_that_stays_is_held_under_the_identifiers_of_now(edition: Editions) -> None:
+    publish_edition(edition(1))
+    first, *others = ROWS["profile_graph"]
+    person = first["profile_id"].encode()
+    tokens = [{"token": f"1:{n}", "link": "own"} for n in "ba"]
+    for number, graphs, listed in (
+        (2, [{**first, "tokens": tokens}, *others], b"1:a\n1:b"),
+        (3, others, None),
+        (4, ROWS["profile_graph"], content(edition(1))[b"k|" + person]),
+    ):
+        before = content(edition(1))
+        write(edition(1).lake, {**ROWS, "profile_graph": graphs})
+        publish_edition(edition(number))
+        found = content(edition(number))
+        views = [key for key in found if key.startswith(b"v|") and key.endswith(b"|" + person)]
+        assert views
+        assert manifest(edition(number))["views"]["kept"] == len(ROWS["profile_views"])
+        for key in views:
+            tag, held, body = unpacked(found[key])
+            assert held == listed == found.get(b"k|" + person)
+            assert (tag, body) == unpacked(before[key])[::2]
 
 
 def other_rules(first: Edition) -> Edition:

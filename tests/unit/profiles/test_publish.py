@@ -16,7 +16,8 @@ from infra.errors import Missing
 from infra.ids import ProfileId, Purpose, Token
 from profiles.errors import PurposeMissing
 from profiles.publish import Edition, Put, is_published, publish_edition
-from profiles.serving import ETAG_BYTES, FOLDER, ProfileReader, Published
+from profiles.serving import FOLDER, ProfileReader, Published
+from profiles.stored import ETAG_BYTES
 
 ANALYTICS, SERVICE = Purpose("analytics"), Purpose("service")
 ANN = ProfileId("ann")
@@ -56,7 +57,7 @@ def test_a_view_is_ready_bytes_with_its_tag_in_front(edition: Editions) -> None:
     shown = json.loads(body)
     assert len(tag) == ETAG_BYTES
     assert tag.decode() == f'"{shown["version"]}"'
-    assert body == profiles.ready(ANN, SERVICE) == profiles.view(ANN, SERVICE)
+    assert body == profiles.view(ANN, SERVICE)
     assert {k: v for k, v in shown.items() if k not in {"version", "provenance"}} == {
         "profile_id": "ann",
         "as_of": "2026-02-01T08:00:00Z",
@@ -224,7 +225,7 @@ def test_without_a_purpose_nobody_is_shown(edition: Editions) -> None:
     publish_edition(edition(1))
     profiles = reader(edition(1))
     for nothing in ("", None):
-        for look in (profiles.view, profiles.ready, profiles.tagged, profiles.timeline, profiles.graph):
+        for look in (profiles.view, profiles.tagged, profiles.timeline, profiles.graph):
             with pytest.raises(PurposeMissing, match="name it"):
                 look(ANN, nothing)  # type: ignore[operator]
         with pytest.raises(PurposeMissing):

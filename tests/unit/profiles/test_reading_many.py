@@ -11,6 +11,7 @@ from infra.ids import ProfileId, Purpose, Token
 from infra.serving.embedded import Generations
 from profiles.errors import PurposeMissing
 from profiles.serving import FOLDER, ProfileReader, Published, holders_key, token_key, view_key
+from profiles.stored import packed
 
 SERVICE = Purpose("service")
 IDS = [ProfileId(f"{n:032x}") for n in range(6)]
@@ -31,12 +32,11 @@ def publish(root: Path, name: str) -> None:
     generations.root.mkdir(parents=True, exist_ok=True)
     with generations.building(name) as writer:
         for n, one in enumerate(IDS[:5]):
-            writer.put(
-                view_key(SERVICE, one),
-                b'"' + name.encode().ljust(16, b"0") + b'"' + b'{"n":%d,"id":"%b"}' % (n, one.encode()),
-            )
-            if n != 3:  # without the list of tokens nothing may be shown
-                writer.put(holders_key(one), f"t{n}\nextra{n}".encode())
+            tag = b'"' + name.encode().ljust(16, b"0") + b'"'
+            held = f"t{n}\nextra{n}".encode() if n != 3 else None  # without the list of tokens nothing may be shown
+            writer.put(view_key(SERVICE, one), packed(tag, b'{"n":%d,"id":"%b"}' % (n, one.encode()), held))
+            if held is not None:
+                writer.put(holders_key(one), held)
             writer.put(token_key(f"t{n}"), one.encode())
         writer.put(token_key("t5"), f"{IDS[0]},{IDS[1]}".encode())
         writer.put(token_key("t6"), f"{IDS[0]}\nservice advertising".encode())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra.errors import Missing
+from infra.errors import Missing, Unavailable
 from infra.serving.store import UNDO, KeyValue, NothingBefore, ServingStore
 
 PUBLISHED = {b"t|ann": b"1", b"v|ads|1": b"Ann", b"v|ads|2": b"Bob", b"v|mail|1": b"Ann too"}
@@ -265,3 +265,32 @@ def _edit(target: object, expected: dict[bytes, bytes], key: bytes, value: bytes
     else:
         target.put(key, value)  # type: ignore[attr-defined]
         expected[key] = value
+
+
+def test_a_generation_in_another_layout_is_refused_and_the_next_is_not(
+    store: ServingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("infra.serving.sums.LAYOUT", 1)
+        older.setattr("infra.serving.remote_writes.SAID", b"1")
+        older.setattr("infra.serving.remote.SAID", b"1")
+        publish(store, "1")
+        publish(store, "2")
+    for look in (
+        lambda: store.current().get(b"v|ads|1"),
+        lambda: store.current().values(b"t|ann"),
+        lambda: list(store.current().items(b"v|")),
+        lambda: store.current().snapshot().get(b"v|ads|1"),
+        lambda: changed_live(store),
+    ):
+        with pytest.raises(Unavailable, match="kindred publish"):
+            look()
+    with pytest.raises((Unavailable, NothingBefore), match="kindred"):
+        store.rollback()
+    publish(store, "3")
+    assert held(store.current()) == PUBLISHED
+
+
+def changed_live(store: ServingStore) -> None:
+    with store.live().change() as change:
+        change.put(b"v|ads|1", b"Anna")
