@@ -1,8 +1,9 @@
-"""What readers of profiles ask about everything that was said since the build."""
+"""What readers of profiles ask about everything that was said since the build, and the lists that they ask about."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from infra.ids import ProfileId, Purpose
 from infra.keyvalue import KeyValue
 
 
@@ -25,7 +26,7 @@ class Anew(Protocol):
     def rests_on(self) -> str | None:
         """Return the policy by which everybody is decided anew; None where it is the build's."""
 
-    def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
+    def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str, manifest: bytes | None) -> bool:
         """Say whether an identifier is tied to a person as closely as a purpose demands now."""
 
 
@@ -43,3 +44,15 @@ def listed(held: bytes) -> Iterator[str]:
     """Yield the tokens of a person's list as it is stored."""
     # Only spelled out where somebody asks: mostly nothing has been refused since the build.
     yield from held.decode().split()
+
+
+def led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
+    """Return whom an identifier leads to for a purpose, by what is stored for it; None for nobody and for several."""
+    if not value:
+        return None
+    if b"," not in value and b"\n" not in value:  # one person, closed to no purpose: nearly always
+        return ProfileId(value.decode())
+    found, _, closed = value.decode().partition("\n")
+    if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
+        return None
+    return ProfileId(found)

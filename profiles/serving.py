@@ -14,7 +14,7 @@ from infra.keyvalue import KeyValue, Torn
 from infra.serving.embedded import Generations
 from infra.serving.store import ServingStore
 from infra.workspace import Workspace
-from profiles.denials import AllListed, Anew, Denials, listed
+from profiles.denials import AllListed, Anew, Denials, led_to, listed
 from profiles.errors import ManifestUnreadable, PurposeMissing
 from profiles.graphs import outlined, shown, unweighed
 from profiles.model import Link
@@ -140,6 +140,7 @@ class ProfileReader:
 
     def __init__(self, store: Callable[[], KeyValue], denials: Denials, anew: Anew | None = None) -> None:
         self.store, self._denials, self._anew = store, denials, anew
+        self._built: tuple[KeyValue | None, bytes | None] = (None, None)
 
     def moment(self) -> "ProfileReader":
         """Return a reader of everything as it is at this moment, for one answer made of several reads.
@@ -170,10 +171,10 @@ class ProfileReader:
         return self._led(store, token, store.get(token_key(token)), purpose)
 
     def _led(self, store: KeyValue, token: Token, value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
-        found = _led_to(value, purpose)
+        found = led_to(value, purpose)
         if found is None or purpose is None or self._anew is None:
             return found
-        return found if self._anew.leads(store, token, found, purpose) else None
+        return found if self._anew.leads(store, token, found, purpose, self._manifest(store)) else None
 
     def candidates(self, token: Token) -> tuple[ProfileId, ...]:
         """Return every profile that an identifier leads to, for stewards."""
@@ -207,7 +208,7 @@ class ProfileReader:
         if not purpose:
             raise PurposeMissing
         name = _key(profile_id)
-        stored, held, manifest = store.values(b"v|" + _key(purpose) + b"|" + name, b"k|" + name, MANIFEST)
+        stored, held = store.values(b"v|" + _key(purpose) + b"|" + name, b"k|" + name)
         # A damaged file may lead to other pages than it should: what does not name the person is nobody's answer.
         if stored is not None and name not in stored:
             raise _elsewhose()
@@ -215,11 +216,18 @@ class ProfileReader:
         if held is None:
             return None
         if self._anew is not None:
-            if self._anew.touched(listed(held), purpose, manifest):
+            if self._anew.touched(listed(held), purpose, self._manifest(store)):
                 found = self._anew.decided(store, profile_id, purpose)
                 return None if found is None else found[0]
             return stored
         return None if stored is None or self._denials.denied_any(listed(held), purpose) else stored
+
+    def _manifest(self, store: KeyValue) -> bytes | None:
+        """Return what the generation says that it was built from, which stays the same: read once for many reads."""
+        built = self._built  # one look, for another thread may replace it
+        if built[0] is not store:
+            built = self._built = (store, store.get(MANIFEST))
+        return built[1]
 
     def rests_on(self) -> str | None:
         """Return what everybody's decisions rest on where that is not the build; when it changes, all may be others."""
@@ -289,8 +297,8 @@ class ProfileReader:
         """Return the records of a person that a purpose may use, or None where it may not see them at all."""
         store = self.store()
         if self._anew is not None:
-            held, manifest = store.values(holders_key(profile_id), MANIFEST)
-            if held is not None and self._anew.touched(listed(held), purpose, manifest):
+            held = store.get(holders_key(profile_id))
+            if held is not None and self._anew.touched(listed(held), purpose, self._manifest(store)):
                 found = self._anew.decided(store, profile_id, purpose)
                 return None if found is None else found[1]
         header = None if self._open(store, profile_id, purpose) is None else self.over(store).header(profile_id)
@@ -346,15 +354,15 @@ class ProfileReader:
         views, holders = view_key(purpose, ""), holders_key("")
         names = [_key(one) for one in ids]
         store = self.store()
-        stored = store.values(*[views + one for one in names], *[holders + one for one in names], MANIFEST)
-        shown, held, manifest = stored[: len(ids)], stored[len(ids) : -1], stored[-1]
+        stored = store.values(*[views + one for one in names], *[holders + one for one in names])
+        shown, held = stored[: len(ids)], stored[len(ids) :]
         if any(view is not None and name not in view for view, name in zip(shown, names, strict=True)):
             raise _elsewhose()
         # Refused is mostly nobody: asked of all at once, and of each only where somebody is.
         everybody = AllListed(held)
         if self._anew is None:
             touched = self._denials.denied_any(everybody, purpose)
-        elif touched := self._anew.touched(everybody, purpose, manifest):
+        elif touched := self._anew.touched(everybody, purpose, self._manifest(store)):
             opened = [self._open(store, one, purpose) if one else None for one in ids]
             return [None if one is None else (one[:ETAG_BYTES], one[ETAG_BYTES:]) for one in opened]
         return [
@@ -363,17 +371,6 @@ class ProfileReader:
             else (view[:ETAG_BYTES], view[ETAG_BYTES:])
             for view, one in zip(shown, held, strict=True)
         ]
-
-
-def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
-    if not value:
-        return None
-    if b"," not in value and b"\n" not in value:  # one person, closed to no purpose: nearly always
-        return ProfileId(value.decode())
-    found, _, closed = value.decode().partition("\n")
-    if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
-        return None
-    return ProfileId(found)
 
 
 def _elsewhose() -> Torn:

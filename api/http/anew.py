@@ -33,7 +33,7 @@ from profiles.anew import Held, Word, fresh
 from profiles.config import ProfileSettings
 from profiles.online.rules import Served
 from profiles.rulebook import Rulebook
-from profiles.serving import ETAG_BYTES, MANIFEST, ProfileReader, graph_key, header_key, view_key
+from profiles.serving import ETAG_BYTES, ProfileReader, graph_key, header_key, view_key
 
 LOG = logging.getLogger("kindred.http")
 # How far ahead it is known whose word ends when.
@@ -104,9 +104,9 @@ class LedgerAnew:
         """Return the policy by which everybody is decided anew; None where it is the build's."""
         return self._rules.version if self._everybody else None
 
-    def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
+    def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str, manifest: bytes | None) -> bool:
         """Say whether an identifier is tied as closely as the purpose demands, where the policy is not the build's."""
-        if not self._is_overruled(store.get(MANIFEST)):
+        if not self._is_overruled(manifest):
             return True
         header = store.get(header_key(profile_id))
         link = None if header is None else orjson.loads(header)["tokens"].get(token)
