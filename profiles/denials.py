@@ -1,8 +1,9 @@
-"""What readers of profiles ask about everything that was said since the build."""
+"""What readers of profiles ask about everything that was said since the build, and the lists that they ask about."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from infra.ids import ProfileId, Purpose
 from infra.keyvalue import KeyValue
 
 
@@ -18,6 +19,9 @@ class Anew(Protocol):
 
     def touched(self, tokens: Iterable[str], purpose: str, store: KeyValue) -> bool:
         """Say whether what a generation decided of a holder of these tokens may be old."""
+
+    def overruled(self, store: KeyValue) -> bool:
+        """Say whether another policy holds than the one by which a generation was built."""
 
     def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, bytes, frozenset[str]] | None:
         """Return what a purpose may see now as ETag and answer, and the records behind it; None for nothing."""
@@ -40,3 +44,15 @@ class AllListed:
 
     def __iter__(self) -> Iterator[str]:
         return iter(b"\n".join(one for one in self._held if one is not None).decode().split())
+
+
+def led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
+    """Return whom an identifier leads to for a purpose, by what is stored for it; None for nobody and for several."""
+    if not value:
+        return None
+    if b"," not in value and b"\n" not in value:  # one person, closed to no purpose: nearly always
+        return ProfileId(value.decode())
+    found, _, closed = value.decode().partition("\n")
+    if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
+        return None
+    return ProfileId(found)

@@ -14,7 +14,7 @@ from infra.keyvalue import KeyValue
 from infra.serving.embedded import Generations
 from infra.serving.store import ServingStore
 from infra.workspace import Workspace
-from profiles.denials import AllListed, Anew, Denials
+from profiles.denials import AllListed, Anew, Denials, led_to
 from profiles.errors import ManifestUnreadable, PurposeMissing
 from profiles.graphs import drawn, outlined
 from profiles.model import Link
@@ -170,7 +170,7 @@ class ProfileReader:
         return self._led(store, token, store.get(token_key(token)), purpose)
 
     def _led(self, store: KeyValue, token: Token, value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
-        found = _led_to(value, purpose)
+        found = led_to(value, purpose)
         if found is None or purpose is None or self._anew is None:
             return found
         return found if self._anew.leads(store, token, found, purpose) else None
@@ -333,8 +333,8 @@ class ProfileReader:
         """Return what `find` says of each token, from one look at the store."""
         store = self.store()
         values = store.values(*[b"t|" + _key(token) for token in tokens])
-        if self._anew is None or self._anew.rests_on() is None:  # as it was tied by the build
-            return [_led_to(value, purpose) for value in values]
+        if self._anew is None or not self._anew.overruled(store):  # as it was tied by the build
+            return [led_to(value, purpose) for value in values]
         return [self._led(store, token, value, purpose) for token, value in zip(tokens, values, strict=True)]
 
     def tagged_all(self, ids: Sequence[ProfileId], purpose: Purpose) -> list[tuple[bytes, bytes] | None]:
@@ -358,17 +358,6 @@ class ProfileReader:
         if touched:
             return [self._open(store, one, purpose) if one else None for one in ids]
         return [None if view is None or view[1] is None else (view[0], view[2]) for view in found]
-
-
-def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
-    if not value:
-        return None
-    if b"," not in value and b"\n" not in value:  # one person, closed to no purpose: nearly always
-        return ProfileId(value.decode())
-    found, _, closed = value.decode().partition("\n")
-    if "," in found or (closed and purpose is not None and purpose in closed.split(" ")):
-        return None
-    return ProfileId(found)
 
 
 def _header(content: Mapping[str, Any]) -> Header:

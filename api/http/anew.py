@@ -85,9 +85,9 @@ class LedgerAnew:
 
     def touched(self, tokens: Iterable[str], purpose: str, store: KeyValue) -> bool:
         """Say whether what a generation decided of a holder of these tokens may be old."""
-        return self._is_overruled(store) or self._denied.touched(tokens, purpose)
+        return self.overruled(store) or self._denied.touched(tokens, purpose)
 
-    def _is_overruled(self, store: KeyValue) -> bool:
+    def overruled(self, store: KeyValue) -> bool:
         """Say whether another policy holds than the one by which a generation was built.
 
         Each read asks it of the generation that it reads: that another is served by now is known later.
@@ -107,7 +107,7 @@ class LedgerAnew:
 
     def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
         """Say whether an identifier is tied as closely as the purpose demands, where the policy is not the build's."""
-        if not self._is_overruled(store):
+        if not self.overruled(store):
             return True
         header = store.get(header_key(profile_id))
         link = None if header is None else orjson.loads(header)["tokens"].get(token)

@@ -71,6 +71,8 @@ def declared(world: World, name: str, purpose: Purpose) -> FeatureSet:
 
 def featured(world: World, holder: Holder, people: Sequence[Person], wanted: FeatureSet) -> bytes:
     """Return the answer: a row a person, in the order asked; raise `DayFull` or `AuditBehind` for all of them."""
+    # How old what was counted is, is asked of the generation that the values are from.
+    world = world.moment()
     at, counted = world.clock(), world.profiles.counted()
     empty = nobody(wanted)
     absent: dict[str, object] = {"profile_id": None, "found": False, "values": empty.values, "status": empty.status}

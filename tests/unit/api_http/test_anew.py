@@ -459,6 +459,7 @@ def test_each_read_is_decided_by_the_policy_of_the_generation_that_it_reads(town
     publish(town, person)
     reader, before = town.reader(), dict(town.store.held)
     earlier = reader.moment()
+    town.store = Memory()
     publish(town, person, policy="of another time")
     # What the policy of that build allowed, and this one does not.
     lent = town.store.held[serving.view_key("service", person.id)].replace(b'"service"', b'"email_marketing"')
@@ -467,9 +468,9 @@ def test_each_read_is_decided_by_the_policy_of_the_generation_that_it_reads(town
     assert reader.tagged_all([person.id], Purpose("email_marketing")) == [None]
     assert reader.usable(person.id, Purpose("email_marketing")) is None
     assert told(earlier, person, "service") == told(reader, person, "service")
-    town.store.held = before
+    town.store = Memory(before)
     assert told(reader, person, "service") == built(town, person, "service")
-    town.store.held = before | {serving.MANIFEST: b"{torn"}
+    town.store = Memory(before | {serving.MANIFEST: b"{torn"})
     assert told(reader, person, "service") == built(town, person, "service")
 
 
