@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
 # Two files of tests at once, each with a Spark of its own; a Spark test waits more than it computes.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# What `make check` runs, two at a time; the longest first.
+CHECKS := check-types check-secrets check-dead-code check-contracts check-lint check-format
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check nightly clean setup
+.PHONY: help demo test check nightly clean setup $(CHECKS)
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,12 +21,25 @@ test: setup $(VENV)/.sdks  ## Run all tests
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(PYTEST)
 
 check: setup  ## Everything a machine can say: format, lint, types, import contracts, dead code, secrets
-	@echo "format";    $(BIN)/ruff format --check -q .
-	@echo "lint";      $(BIN)/ruff check -q .
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(CHECKS)
+
+check-types:
 	@echo "types";     $(BIN)/mypy --no-error-summary
-	@echo "contracts"; $(BIN)/lint-imports --no-cache > $(VENV)/contracts.log || { cat $(VENV)/contracts.log; exit 1; }
-	@echo "dead code"; $(BIN)/vulture
+
+check-secrets:
 	@echo "secrets";   git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+
+check-dead-code:
+	@echo "dead code"; $(BIN)/vulture
+
+check-contracts:
+	@echo "contracts"; $(BIN)/lint-imports --no-cache > $(VENV)/contracts.log || { cat $(VENV)/contracts.log; exit 1; }
+
+check-lint:
+	@echo "lint";      $(BIN)/ruff check -q .
+
+check-format:
+	@echo "format";    $(BIN)/ruff format --check -q .
 
 nightly: setup $(VENV)/.sdks  ## The long form of the tests: more examples, more seeds
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -m "nightly or not nightly" $(PYTEST)

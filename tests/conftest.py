@@ -29,13 +29,36 @@ settings.register_profile(
 settings.register_profile("nightly", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+LONGEST = "test_demo.py"
 TOKEN_KEY = b"test-token-key-of-at-least-32-characters"
+
+
+def _busy(item: pytest.Item) -> bool:
+    """Say whether a test computes all the time it takes; others wait for processes and brokers most of it."""
+    return item.get_closest_marker("spark") is not None
+
+
+def _idle(item: pytest.Item) -> bool:
+    return item.get_closest_marker("e2e") is not None or "kafka_broker" in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the longest begin first, so that workers side by side end together."""
-    items.sort(key=lambda item: 0 if item.get_closest_marker("e2e") else 1 if item.get_closest_marker("spark") else 2)
+    """Let workers side by side end together, and one compute while another waits.
+
+    The longest file begins, and those that take moments are left for the end. Between them files of tests that wait
+    are spread evenly among those of tests that compute.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    first = [path for path in files if path.name == LONGEST]
+    busy = [path for path in files if path not in first and any(map(_busy, files[path]))]
+    idle = [path for path in files if path not in first and path not in busy and any(map(_idle, files[path]))]
+    place = {path: number / len(some) for some in (busy, idle) for number, path in enumerate(some)}
+    place |= dict.fromkeys(first, -1.0)
+    # sorted is stable: whatever is not placed stays in the order that it came in
+    items[:] = [item for path in sorted(files, key=lambda path: place.get(path, 2.0)) for item in files[path]]
 
 
 @pytest.fixture

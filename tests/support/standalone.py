@@ -1,11 +1,11 @@
-"""A Spark cluster of processes on this machine: a master and two workers, each with folders of its own."""
+"""A Spark cluster of processes on this machine: a master and its workers, each with folders of its own."""
 
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +51,10 @@ def environment(own: Path) -> Mapping[str, str]:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
+def cluster(folder: Path, workers: Sequence[str] = WORKERS) -> Iterator[Cluster]:
     """Return a cluster whose logs and work lie in `folder`; it ends with the context, process by process."""
     started: list[subprocess.Popen[bytes]] = []
-    own = tuple(folder / name for name in WORKERS)
+    own = tuple(folder / name for name in workers)
     try:
         ports = ("--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
         log = _start(started, folder / "master", "master.Master", *ports)

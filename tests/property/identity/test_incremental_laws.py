@@ -17,7 +17,7 @@ from identity.model import Alias, Bequest, Rank
 from infra.ids import RecordKey
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-SEEDS, WORLDS, BATCHES = (range(125), 80, 6) if NIGHTLY else (range(1), 60, 5)
+SEEDS, WORLDS, BATCHES = (range(125), 80, 6) if NIGHTLY else (range(1), 75, 4)
 EDGE = (
     "left_key",
     "right_key",
@@ -47,7 +47,8 @@ def test_incremental_equals_rebuild(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - a seed, no secret
     worlds = [World(number, random.Random(chance.getrandbits(64))) for number in range(WORLDS)]  # noqa: S311
     lake, replayed, published = Lake(), {}, set()
-    for _ in range(BATCHES):
+    dies_in = range(BATCHES) if NIGHTLY else [chance.randrange(1, BATCHES)]
+    for number in range(BATCHES):
         steps = [world.step() for world in worlds]
         wishes = {wish for world in worlds for wish in world.wishes}
         records = [record for world in worlds for record in world.told.values()]
@@ -59,11 +60,12 @@ def test_incremental_equals_rebuild(seed: int) -> None:
             [pair for _, _, taken in steps for pair in taken],
         )
         lake.resolve(*told)
-        first = made(lake)
-        # a run that died anywhere starts again from the state before it, and makes the same
-        lake.batch = batch
-        lake.resolve(*told)
-        assert made(lake) == first
+        if number in dies_in:
+            first = made(lake)
+            # a run that died anywhere starts again from the state before it, and makes the same
+            lake.batch = batch
+            lake.resolve(*told)
+            assert made(lake) == first
         lake.commit(wishes)
         anew = rebuilt(lake, records, wishes)
         for table, columns in (

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import date
@@ -31,6 +32,7 @@ TREE["identifiers"]["tax"] = {"normaliser": "text", "unique": True}
 TREE["evidence"]["anonymous"] = {"stranger": 3, "household": 1, "follow": 2}
 CONFIG = IdentityConfig.model_validate(TREE)
 TODAY = date(2026, 11, 1)
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 LISTS = ("given_forms", "emails", "phones", "numbers")
 VALUES = pa.list_(pa.struct([("type", pa.string()), ("value", pa.string()), ("token", pa.string())]))
 
@@ -182,7 +184,8 @@ def duck() -> Any:
 
 
 @given(records, st.integers(0, 10_000))
-@settings(max_examples=25)
+# each example has a model and up to 36 pairs, and costs Splink a second of making SQL
+@settings(max_examples=200 if NIGHTLY else 10)
 def test_any_records_weigh_the_same_under_any_model(duck: Any, told: Any, seed: int) -> None:
     rows = table(told, CONFIG)
     loaded(rows, duck)

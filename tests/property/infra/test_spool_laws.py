@@ -20,7 +20,7 @@ from infra.log.segments import Damage, line, read_lines
 from infra.settings import SpoolSettings
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-SEEDS = range(3_000) if NIGHTLY else range(200)
+SEEDS = range(3_000) if NIGHTLY else range(100)
 SPOOL = Path("/spool")
 SOURCES = ("shop", "web")
 

@@ -1,6 +1,7 @@
 """Events of the log on their way into the lake: each is accounted for, taken in once, and can be asked for."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,12 +72,47 @@ def why(shop: Any, key: str) -> str:
     return str(one.because)
 
 
-def test_every_entry_of_the_log_has_its_fate(shop: Any) -> None:
+def test_every_entry_of_the_log_has_its_fate_and_what_comes_again_is_the_same(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three segments: entries of one event, requests of several, and what may not be stored although it is broken."""
+    restricted = frozenset({token(Workspace.open(shop.root).token_key(), "email", "rita@example.org")})
+    monkeypatch.setattr("ingestion.jobs.restricted_tokens", lambda _database: restricted)
+    segments = [_entries(shop), _requests(shop), _broken(shop)]
+    assert [told(shop, f"m{number}") for number in (2, 22, 24)] == [["accepted log"]] * 3
+    assert fate(shop.run()["web"]) == {
+        "read": 8 + 7 + 3,
+        "accepted": 2 + 4,
+        "duplicate": 1 + 1,
+        "quarantined": 3 + 1 + 1,
+        "suppressed": 1 + 0 + 1,
+        "consent_filtered": 1 + 1 + 1,
+    }
+    assert not any(segment.exists() for segment in segments)
+    _entries_are_where_they_belong(shop)
+    # Each event of a request in one entry has a fate of its own.
+    assert {row["message_id"] for row in shop.read(EVENTS).collect()} == {"m1", "m2", "m21", "m22", "m24", "m27"}
+    assert told(shop, "m21") == ["accepted lake", "duplicate lake"]
+    assert told(shop, "m23") == ["consent_filtered lake"]
+    # Whoever was restricted, or said no, after the door had let the event into the log, is not kept as rejected either.
+    kept = {json.loads(row["payload"]).get("messageId") for row in _rejected(shop) if row["rule"] == "missing"}
+    assert kept == {"m3", "m33"}
+    assert (told(shop, "m31"), told(shop, "m32")) == (["suppressed lake"], ["consent_filtered lake"])
+
+    before = (shop.read(EVENTS).count(), shop.read(QUARANTINE).count())
+    again = "2026-10-31T10:00:00Z"
+    seal(shop, entry(1, again), {**entry(33, again), "f": ["event", "missing"]}, name="1761900000001-0000000b.ndjson")
+    assert fate(shop.run()["web"]) == {"read": 2, "duplicate": 2}
+    assert (shop.read(EVENTS).count(), shop.read(QUARANTINE).count()) == before
+    assert shop.run()["all"]["read"] == 0
+
+
+def _entries(shop: Any) -> Path:
     no = {"consent": {"categoryPreferences": {"analytics": False}}}
     traits = {"email": "ann@example.org", "firstName": "Ann", "age": 41.5, "tags": {"a": [1, 2]}}
     damaged = bytearray(line(json.dumps(entry(9)).encode()))
     damaged[-9] ^= 4
-    segment = seal(
+    return seal(
         shop,
         entry(1, properties={"price": 12345678901234567890, "name": "caf\u00e9", "deep": {"x": 1.5}}),
         entry(2, type="identify", userId="C7", traits=traits, context={"page": {"path": "/"}}),
@@ -87,26 +123,46 @@ def test_every_entry_of_the_log_has_its_fate(shop: Any) -> None:
         {"r": AT, "v": "too_large", "k": token_of(shop, "m6")},
         bytes(damaged),
     )
-    assert told(shop, "m2") == ["accepted log"]
-    assert fate(shop.run()["web"]) == {
-        "read": 8,
-        "accepted": 2,
-        "duplicate": 1,
-        "quarantined": 3,
-        "suppressed": 1,
-        "consent_filtered": 1,
-    }
-    first, second = sorted(shop.read(EVENTS).collect(), key=lambda row: row["message_id"])
+
+
+def _requests(shop: Any) -> Path:
+    no = {"consent": {"categoryPreferences": {"analytics": False}}}
+    alone = [entry(number)["e"] | {"messageId": f"m{number}"} for number in range(21, 25)]
+    together = [alone[0], alone[1], alone[0], {**alone[2], "context": no}]
+    request = b'{"l":%b,"r":"%b"}' % (json.dumps(together).encode(), AT.encode())
+    damaged = bytearray(line(request))
+    damaged[-9] ^= 4
+    return seal(shop, entry(27), line(request), bytes(damaged), entry(24), name="1761900000000-0000000c.ndjson")
+
+
+def _broken(shop: Any) -> Path:
+    no = {"consent": {"categoryPreferences": {"analytics": False}}}
+    return seal(
+        shop,
+        {**entry(31, traits={"email": "rita@example.org"}), "f": ["event", "missing"]},
+        {**entry(32, context=no), "f": ["event", "missing"]},
+        {**entry(33), "f": ["event", "missing"]},
+        name="1761900000000-0000000d.ndjson",
+    )
+
+
+def _rejected(shop: Any) -> list[Any]:
+    return list(shop.read(QUARANTINE).collect())
+
+
+def _entries_are_where_they_belong(shop: Any) -> None:
+    first, second = (
+        row for row in shop.read(EVENTS).orderBy("message_id").collect() if row["message_id"] in ("m1", "m2")
+    )
     assert first["properties"] == {"price": "12345678901234567890", "name": "caf\u00e9", "deep": '{"x":"1.5"}'}
     assert first["received_at"].astimezone(UTC) == datetime.fromisoformat(AT)
     assert second["properties"]["traits.age"] == "41.5"
     assert second["properties"]["context.page"] == '{"path":"/"}'
     assert [row["key"] for row in shop.read(RECORDS).collect()] == ["customer:C7"]
-    assert {row["rule"] for row in shop.read(QUARANTINE).collect()} == {"missing", "damaged", "too_large"}
-    assert sorted(row["verdict"] for row in shop.read(VERDICTS).collect()) == [
-        *("consent_filtered", "duplicate", "quarantined", "suppressed"),
-    ]
-    assert not segment.exists()
+    assert sorted(row["rule"] for row in _rejected(shop)) == ["damaged", "damaged", "missing", "missing", "too_large"]
+    assert Counter(row["verdict"] for row in shop.read(VERDICTS).collect()) == {
+        "consent_filtered": 3, "duplicate": 2, "quarantined": 1, "suppressed": 2,
+    }  # fmt: skip
     assert told(shop, "m1") == ["accepted lake", "duplicate lake"]
     assert told(shop, "m3") == ["quarantined lake"]
     assert told(shop, "m4") == ["consent_filtered lake"]
@@ -115,24 +171,6 @@ def test_every_entry_of_the_log_has_its_fate(shop: Any) -> None:
     assert why(shop, "m3").startswith("event: missing: the field is missing")
     assert why(shop, "m6").startswith("too_large: the event has more than")
     assert told(shop, "never came") == []
-
-
-def test_each_event_of_a_request_in_one_entry_has_its_fate(shop: Any) -> None:
-    no = {"consent": {"categoryPreferences": {"analytics": False}}}
-    alone = [entry(number)["e"] | {"messageId": f"m{number}"} for number in range(1, 5)]
-    together = [alone[0], alone[1], alone[0], {**alone[2], "context": no}]
-    request = b'{"l":%b,"r":"%b"}' % (json.dumps(together).encode(), AT.encode())
-    damaged = bytearray(line(request))
-    damaged[-9] ^= 4
-    seal(shop, entry(7), line(request), bytes(damaged), entry(4))
-    assert [told(shop, f"m{number}") for number in (2, 4)] == [["accepted log"]] * 2
-    assert fate(shop.run()["web"]) == {
-        "read": 7, "accepted": 4, "duplicate": 1, "quarantined": 1, "consent_filtered": 1,
-    }  # fmt: skip
-    assert sorted(row["message_id"] for row in shop.read(EVENTS).collect()) == ["m1", "m2", "m4", "m7"]
-    assert [row["rule"] for row in shop.read(QUARANTINE).collect()] == ["damaged"]
-    assert told(shop, "m1") == ["accepted lake", "duplicate lake"]
-    assert told(shop, "m3") == ["consent_filtered lake"]
 
 
 def test_a_rejected_event_is_mended_and_held_to_the_rules_of_the_door_again(shop: Any) -> None:
@@ -152,33 +190,3 @@ def test_a_rejected_event_is_mended_and_held_to_the_rules_of_the_door_again(shop
     assert (mended["name"], mended["properties"]["price"]) == ("Paid", "12.50")
     assert mended["received_at"].astimezone(UTC) == datetime.fromisoformat(AT)
     assert shop.run(replay=named)["all"]["read"] == 0
-
-
-def test_a_broken_event_that_may_not_be_stored_is_not_kept_as_a_rejected_one(
-    shop: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever was restricted, or said no, after the door had let the event into the log."""
-    no = {"consent": {"categoryPreferences": {"analytics": False}}}
-    restricted = frozenset({token(Workspace.open(shop.root).token_key(), "email", "ann@example.org")})
-    monkeypatch.setattr("ingestion.jobs.restricted_tokens", lambda _database: restricted)
-    seal(
-        shop,
-        {**entry(1, traits={"email": "ann@example.org"}), "f": ["event", "missing"]},
-        {**entry(2, context=no), "f": ["event", "missing"]},
-        {**entry(3), "f": ["event", "missing"]},
-    )
-    account = {"read": 3, "quarantined": 1, "suppressed": 1, "consent_filtered": 1}
-    assert fate(shop.run()["web"]) == account
-    assert [json.loads(row["payload"])["messageId"] for row in shop.read(QUARANTINE).collect()] == ["m3"]
-    assert (told(shop, "m1"), told(shop, "m2")) == (["suppressed lake"], ["consent_filtered lake"])
-
-
-def test_an_event_that_comes_again_in_another_segment_is_the_same(shop: Any) -> None:
-    seal(shop, entry(1), {**entry(2), "f": ["event", "missing"]})
-    assert fate(shop.run()["web"]) == {"read": 2, "accepted": 1, "quarantined": 1}
-    again = "2026-10-31T10:00:00Z"
-    seal(shop, entry(1, again), {**entry(2, again), "f": ["event", "missing"]}, name="1761900000001-0000000b.ndjson")
-    assert fate(shop.run()["web"]) == {"read": 2, "duplicate": 2}
-    assert shop.read(EVENTS).count() == 1
-    assert shop.read(QUARANTINE).count() == 1
-    assert shop.run()["all"]["read"] == 0

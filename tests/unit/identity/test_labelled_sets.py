@@ -26,8 +26,8 @@ def bench() -> ModuleType:
     ("name", "without_key", "precision", "f1"),
     [
         ("fake_1000", False, 0.98, 0.93),
-        ("fake_1000", True, 0.98, 0.75),
-        ("febrl3", False, 0.99, 0.997),
+        pytest.param("fake_1000", True, 0.98, 0.75, marks=pytest.mark.nightly),  # by day febrl3 lacks a key
+        pytest.param("febrl3", False, 0.99, 0.997, marks=pytest.mark.nightly),  # by day febrl4 has one
         ("febrl3", True, 0.99, 0.98),
         ("febrl4", False, 0.999, 0.998),  # wanted is 0.999: docs/adr/0013
         pytest.param("febrl4", True, 0.99, 0.98, marks=pytest.mark.nightly),
