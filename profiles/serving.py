@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -252,10 +253,7 @@ class ProfileReader:
         return [entry for entry in entries if entry["record_key"] in usable]
 
     def graph(self, profile_id: ProfileId, purpose: Purpose) -> Mapping[str, Any] | None:
-        """Return the identity graph: all records and edges, but values only of records that the purpose may use.
-
-        An edge is a comparison of values: what it weighs is told where both of its records may be used.
-        """
+        """Return the identity graph: all records and edges, but values only of records that the purpose may use."""
         now = self.moment()
         body = now.view(profile_id, purpose)
         value = now.store().get(graph_key(profile_id))
@@ -292,8 +290,7 @@ class ProfileReader:
             return None
         if _key(profile_id) not in stored:
             raise _elsewhose()
-        records = orjson.loads(header)["records"]
-        return stored, frozenset(key for key, one in records.items() if purpose in one["purposes"])
+        return stored, frozenset(key for key, purposes in _used(header).items() if purpose in purposes)
 
     def remasked(self, body: bytes, purpose: Purpose) -> bytes:
         """Return an answer of another time without what the purpose's masks of now take out."""
@@ -363,6 +360,11 @@ class ProfileReader:
             else (view[:ETAG_BYTES], view[ETAG_BYTES:])
             for view, one in zip(shown, held, strict=True)
         ]
+
+
+@lru_cache(maxsize=8)  # of one person every purpose is mostly asked
+def _used(header: bytes) -> Mapping[str, Sequence[str]]:
+    return {key: one["purposes"] for key, one in orjson.loads(header)["records"].items()}
 
 
 def _led_to(value: bytes | None, purpose: Purpose | None) -> ProfileId | None:
