@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -246,10 +247,7 @@ class ProfileReader:
         return [entry for entry in entries if entry["record_key"] in usable]
 
     def graph(self, profile_id: ProfileId, purpose: Purpose) -> Mapping[str, Any] | None:
-        """Return the identity graph: all records and edges, but values only of records that the purpose may use.
-
-        An edge is a comparison of values: what it weighs is told where both of its records may be used.
-        """
+        """Return the identity graph: all records and edges, but values only of records that the purpose may use."""
         now = self.moment()
         body = now.view(profile_id, purpose)
         value = now.store().get(graph_key(profile_id))
@@ -287,8 +285,7 @@ class ProfileReader:
         if stored is None or (self._anew is None and self._denials.denied_any(tokens, purpose)):
             return None
         tag, _, body = unpacked(stored)
-        records = orjson.loads(header)["records"]
-        return tag, body, frozenset(key for key, one in records.items() if purpose in one["purposes"])
+        return tag, body, frozenset(key for key, purposes in _used(header).items() if purpose in purposes)
 
     def remasked(self, body: bytes, purpose: Purpose) -> bytes:
         """Return an answer of another time without what the purpose's masks of now take out."""
@@ -358,6 +355,11 @@ class ProfileReader:
         if touched:
             return [self._open(store, one, purpose) if one else None for one in ids]
         return [None if view is None or view[1] is None else (view[0], view[2]) for view in found]
+
+
+@lru_cache(maxsize=8)  # of one person every purpose is mostly asked
+def _used(header: bytes) -> Mapping[str, Sequence[str]]:
+    return {key: one["purposes"] for key, one in orjson.loads(header)["records"].items()}
 
 
 def _header(content: Mapping[str, Any]) -> Header:

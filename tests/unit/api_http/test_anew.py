@@ -6,7 +6,7 @@ People, words and moments are drawn at random; what a build would make of them i
 import itertools
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,9 @@ from profiles import render, serving
 from profiles.changefeed import store as feed
 from profiles.changefeed.teller import Teller
 from profiles.history import store as past
+from profiles.history.errors import PastWithheld
 from profiles.history.keeping import Keeper
+from profiles.history.reading import Past
 from profiles.model import Claim
 from profiles.online.rules import Served
 from profiles.serving import ProfileReader
@@ -633,3 +635,56 @@ def test_the_feed_tells_whom_another_policy_closes_before_it_is_published(town: 
     told, shown = telling.told_and_shown(person)
     assert told == shown
     assert "analytics" in told
+
+
+@held_on
+@given(made=records(), before=words(st.integers(-90, -1)), after=words(st.integers(1, 40)), hours=st.integers(0, 90))
+def test_a_past_view_is_shown_only_where_the_ledger_allows_all_that_it_rests_on_now(
+    town: Town, made: tuple[Record, ...], before: list[Spoken], after: list[Spoken], hours: int
+) -> None:
+    person, town.now = Person.of(made), BUILT
+    for word in before:
+        town.say(person, word)
+    stored, telling = publish(town, person), Telling(town, town.workspace)
+    then = {purpose: telling.reader.view(person.id, Purpose(purpose)) for purpose in PURPOSES}
+    telling.teller.tell([person.id])
+    past_of = Past(town.desk.database, KEEPER, telling.clock)
+    for word in after:
+        town.say(person, word)
+    town.now = BUILT + timedelta(hours=max([hours, *(word.hours for word in after)]))
+    for purpose in map(Purpose, PURPOSES):
+        kept = past_of.then([person.id], purpose, BUILT)
+        assert (kept is None) == (then[purpose] is None)
+        may = telling.reader.usable(person.id, purpose)
+        if kept is None or may is None:
+            continue
+        _, law = usable(town, person, purpose)
+        try:
+            body = kept.shown(may, BUILT, lambda one, p=purpose: telling.reader.remasked(one, p))  # type: ignore[misc]
+        except PastWithheld:
+            event("withheld")
+            assert not stored[purpose] <= may
+            continue
+        event("shown")
+        assert stored[purpose] <= {r.key for r in law}
+        assert orjson.loads(body) == orjson.loads(then[purpose] or b"")
+    with town.desk.database.begin() as connection:
+        past.drop(connection, [person.id])
+
+
+def test_a_past_view_is_shown_without_what_is_masked_now(town: Town, telling: Telling) -> None:
+    person = served(town, telling)
+    before = orjson.loads(telling.reader.view(person.id, Purpose("service")) or b"")
+    assert "city" in before["attributes"]
+    rules = telling.reader._anew._rules  # type: ignore[union-attr]
+    masks = {**rules.served.masks, "service": ("city", "orders")}
+    telling.reader._anew._rules = replace(rules, served=replace(rules.served, masks=masks))  # type: ignore[union-attr]
+    kept = Past(town.desk.database, KEEPER, telling.clock).then([person.id], Purpose("service"), town.now)
+    assert kept is not None
+    shown = orjson.loads(
+        kept.shown([ONE.key], town.now, lambda body: telling.reader.remasked(body, Purpose("service")))
+    )
+    assert shown["attributes"] == {name: v for name, v in before["attributes"].items() if name != "city"}
+    assert "city" not in shown["provenance"]
+    assert shown["traits"] == {}
+    assert {one["field"] for one in shown["withheld"]} >= {"city", "orders"}

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import orjson
 import pytest
 from sandboxed import Running, sandbox
 
-from kindred_client import Kindred
+from kindred_client import Invalid, Kindred
 
 # On a busy machine, and the longest that a page may be waited for; the feed itself looks every tenth of a second.
 WITHIN = 30.0
@@ -49,6 +50,24 @@ def begun(asking: httpx.Client, purpose: str) -> tuple[list[dict[str, Any]], str
         if found[0]["changes"] or time.monotonic() > until:
             return [one for page in found for one in page["changes"]], found[-1]["next"]
         time.sleep(0.1)
+
+
+def test_a_person_is_read_as_of_a_moment(heard: Running, asking: httpx.Client) -> None:
+    begun(asking, "service")
+    one = heard.samples["willing"]["profile_id"]
+    with Kindred(heard.url, heard.keys["read"]) as kindred:
+        until = time.monotonic() + WITHIN
+        while True:
+            try:
+                moment = datetime.now(UTC)
+                then = kindred.profile(one, purpose="service", as_of=moment)
+                break
+            except Invalid:  # not everybody has been kept yet
+                assert time.monotonic() < until
+                time.sleep(0.2)
+        now = kindred.profile(one, purpose="service")
+        assert (then.profile_id, then.attributes, then.traits) == (now.profile_id, now.attributes, now.traits)
+        assert datetime.fromisoformat(str(then.as_of)) == moment
 
 
 def say(heard: Running, who: str, purpose: str, action: str) -> None:
