@@ -162,7 +162,7 @@ class Resolver:
             answer = replace(answer, joined=tuple(dict.fromkeys((*answer.joined, *came))))
         mine = Interval(event.at, event.at + 1, answer.record_key, names, event.signs_out)
         with self._store.change() as change:
-            state.put_intervals(change, event.source, event.anonymous_id, _lived(lives, mine))
+            state.put_intervals(change, event.source, event.anonymous_id, state.lived(lives, mine))
         return answer
 
     def _claimed(
@@ -393,13 +393,3 @@ def _place(change: state.Writable, view: _View) -> None:
 def _alone(change: state.Readable, key: RecordKey) -> dict[RecordKey, ProfileId]:
     place = state.member(change, key)
     return {key: place[0] if place else ProfileId(key)}
-
-
-def _lived(lives: Sequence[Interval], mine: Interval) -> list[Interval]:
-    """Return an anonymous id's life with one more moment: the stretch goes on, or another begins."""
-    if any(one.from_at <= mine.from_at < one.to_at and one.record_key == mine.record_key for one in lives):
-        return list(lives)
-    last = lives[-1] if lives else None
-    if last is not None and last.record_key == mine.record_key and last.to_at <= mine.from_at and not last.ended:
-        return [*lives[:-1], replace(last, to_at=mine.to_at, ended=mine.ended)]
-    return sorted([*lives, mine], key=lambda one: one.from_at)
