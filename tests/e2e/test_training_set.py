@@ -181,4 +181,4 @@ def test_a_training_set_from_the_command_line_knows_no_future(shop: Path) -> Non
     (now,) = online["rows"]
     assert now["found"]
     assert now["profile_id"] == by["7"]["profile_id"]
-    assert now["values"] == {name: by["7"][name] for name in names}
+    assert now["values"] == [by["7"][name] for name in names]
