@@ -33,9 +33,27 @@ def note_lifted(root: Path, tokens: Iterable[Token], at: datetime) -> None:
     _append(root, [{"what": _LIFTED, "token": token, "at": at.isoformat()} for token in tokens])
 
 
-def reconcile(root: Path, database: Engine) -> frozenset[Token]:
-    """Keep out whom the copy tells of and the database does not: it was restored; return their tokens."""
+def forgotten(root: Path, database: Engine) -> dict[Cause, list[tuple[int, Token]]]:
+    """Return whom the copy tells of and the database does not, by why they are kept out: it was restored."""
+    standing = _standing(root)
     causes: dict[Cause, list[tuple[int, Token]]] = {}
+    for token in standing.keys() - suppressed_tokens(database):
+        version, cause = standing[token]
+        causes.setdefault(cause, []).append((version, token))
+    return causes
+
+
+def reconcile(root: Path, database: Engine) -> frozenset[Token]:
+    """Keep out whom the copy tells of and the database does not; return their tokens."""
+    causes, standing = forgotten(root, database), _standing(root)
+    for cause, tokens in causes.items():
+        suppress(database, tokens, cause)
+    lift(database, [t for t in suppressed_tokens(database) if t in _lifted(root) and t not in standing])
+    return frozenset(token for tokens in causes.values() for _, token in tokens)
+
+
+def _standing(root: Path) -> dict[Token, tuple[int, Cause]]:
+    """Return who is kept out by the copy, with the version of their token's key, and why."""
     standing: dict[Token, tuple[int, Cause]] = {}
     for row in _rows(root):
         token = Token(row["token"])
@@ -45,14 +63,7 @@ def reconcile(root: Path, database: Engine) -> frozenset[Token]:
         at = datetime.fromisoformat(row["at"])
         cause = Cause(reason=row["reason"], request_id=row["request_id"], at=at, scope=row["scope"])
         standing[token] = int(row["key_version"]), cause
-    missing = standing.keys() - suppressed_tokens(database)
-    for token in missing:
-        version, cause = standing[token]
-        causes.setdefault(cause, []).append((version, token))
-    for cause, tokens in causes.items():
-        suppress(database, tokens, cause)
-    lift(database, [t for t in suppressed_tokens(database) if t in _lifted(root) and t not in standing])
-    return frozenset(missing)
+    return standing
 
 
 def _lifted(root: Path) -> frozenset[str]:

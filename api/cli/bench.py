@@ -60,6 +60,26 @@ def serving(
     _run("serving_bench.py", [*words, *(["--alone"] if alone else [])])
 
 
+@app.command()
+def moment(
+    rate: Annotated[float, typer.Option(help="Events a second.")] = 500,
+    seconds: Annotated[float, typer.Option(help="How long each event log is measured.")] = 30,
+    share: Annotated[float, typer.Option(help="Of saturation, at which others are read meanwhile.")] = 0.5,
+    profiles: Annotated[int, typer.Option(help="Profiles that are served.")] = 10_000,
+    logs: Annotated[
+        list[str] | None, typer.Option("--log", help="spool, kafka, or kafka2 for two workers; several times.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A file for all figures, as JSON.")] = None,
+    alone: Annotated[bool, typer.Option(help="Let nobody else have the cores meanwhile; needs root.")] = False,
+) -> None:
+    """Say how soon an event is in the profile that is served, while others are read at half of saturation."""
+    chosen = {"rate": rate, "seconds": seconds, "share": share, "profiles": profiles}
+    words = [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
+    words += [word for log in logs or () for word in ("--log", log)]
+    words += ["--out", str(out.absolute())] if out is not None else []
+    _run("moment_bench.py", [*words, *(["--alone"] if alone else [])])
+
+
 def _run(name: str, arguments: list[str]) -> None:
     with reporting():
         script = _SCRIPTS / name

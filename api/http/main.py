@@ -41,7 +41,7 @@ from api.http.sealing import Sealing
 from api.http.serve import follows
 from api.http.signalling import SignalDesk
 from api.http.verdicts import Registry
-from api.http.wiring import Ledger, ReviewDesk, recall
+from api.http.wiring import Ledger, ReviewDesk, keep_away, recall
 from api.http.world import Segment, World
 from consent import officer
 from consent.ledger.group import Grouped
@@ -105,6 +105,7 @@ def open_world(workspace: Workspace, ring_of: Callable[..., KeyRing] = KeyRing, 
     published = Published(serving_store(workspace), time.monotonic)
     profiles, look, purposes = opened_reader(workspace, (database, desk.overlay), published, clock)
     recall(desk, served_since(profiles))
+    keep_away(workspace.root, desk)
     with suppress(KindredError):  # a store that cannot be read says so at each read
         look(clock())
     signals = load_signals(workspace, desk.policy)

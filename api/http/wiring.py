@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import lmdb
 
 import consent.recall
 from api.http.ports import Json, Known, Question, Statement
-from consent import officer, store
+from consent import kept, officer, store
 from consent.choices import Choice, choices
 from consent.model import ALL, Link
 from consent.overlay import DenyOverlay
@@ -132,6 +133,19 @@ def recall(desk: officer.Desk, built: Callable[[], datetime | None]) -> int:
     except KindredError:
         since = None  # a generation that cannot be opened does not say what it has seen
     return consent.recall.recall(desk.database, desk.overlay, desk.policy, since)
+
+
+def keep_away(root: Path, desk: officer.Desk) -> int:
+    """Deny whom the second copy of those kept out tells of and the database does not; return how many tokens that were.
+
+    A backup was restored over both what is served and what it was known by. They are denied before anybody is
+    answered; the list is left as it is, for the next run knows by it whom to look for in the lake, and to erase again.
+    """
+    found = kept.forgotten(root, desk.database)
+    for cause, tokens in found.items():
+        gone = [token for _, token in tokens]
+        desk.overlay.restrict(gone, [ALL], at=cause.at, sequence=store.last_sequence(desk.database))
+    return sum(map(len, found.values()))
 
 
 @dataclass(frozen=True, slots=True)

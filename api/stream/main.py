@@ -9,7 +9,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ import infra.runs
 import ingestion.store
 from api.http.alongside import told_to_end
 from api.http.following import status_name
-from api.http.told import open_teller
+from api.http.told import Lookout, open_teller
 from api.http.wiring import Denied
 from consent import officer
 from identity.config import load_identity
@@ -30,7 +30,7 @@ from identity.online import state
 from infra import journal
 from infra.clock import Clock, system_clock
 from infra.database import open_database
-from infra.errors import KindredError, Missing
+from infra.errors import Missing
 from infra.keyvalue import LmdbStore
 from infra.serving.store import Live
 from infra.workspace import Workspace
@@ -39,6 +39,7 @@ from profiles.history.store import METADATA as HISTORY
 from profiles.online.opened import Ledger, Log, Opened, state_folder
 from profiles.online.places import FOLDER as STATE
 from profiles.online.shares import Shares
+from profiles.online.telling import Telling
 from profiles.online.turns import Turns
 from profiles.online.worker import Worker
 from profiles.serving import serving_store
@@ -66,13 +67,14 @@ def open_worker(workspace: Workspace, shares: Shares, clock: Clock = system_cloc
         return Opened(workspace, log, name, folder, words, denials)
 
     feed, look = open_teller(workspace, database, desk.overlay, clock)
+    lookout = Lookout(look, clock)
 
-    def tell(live: Live, turn: Callable[[], AbstractContextManager[None]]) -> int:
-        with suppress(KindredError):  # it is decided by what was seen before, on the safe side where that is old
-            look(clock())
-        return feed.tell_outbox(live, turn)
+    def tell(live: Live) -> int:
+        lookout.take(live.name)
+        with closing(Turns(workspace.state_path / STATE)) as turns:
+            return feed.tell_outbox(live, turns.serving)
 
-    return Worker(serving_store(workspace), log, opener, clock, shares, tell)
+    return Worker(serving_store(workspace), log, opener, clock, shares, Telling(tell))
 
 
 def _whole(folder: Path) -> bool:
@@ -100,7 +102,7 @@ class Teller:
         """Write what the worker has done, and what stands in its way."""
         told = {
             "at": self.clock().isoformat(), "generation": worker.generation, "applied": worker.applied,
-            "behind_seconds": round(worker.behind(), 3), "trouble": worker.trouble, "waiting": dict(worker.waiting),
+            "behind_seconds": round(worker.behind(), 3), "trouble": worker.ails, "waiting": dict(worker.waiting),
         }  # fmt: skip
         name = status_name(self.number)
         temporary = self.folder / f".{name}"
@@ -115,6 +117,8 @@ def serve(workspace: Workspace, number: int = 0) -> None:
     with Shares(folder, number, workspace.settings.serving.stream_workers) as shares:
         worker, teller = open_worker(workspace, shares), Teller(folder, system_clock, number)
         threading.Thread(target=_tell, args=(worker, teller, stop), daemon=True).start()
+        if worker.telling is not None:
+            threading.Thread(target=worker.telling.run, args=(stop,), daemon=True).start()
         worker.run(stop)
 
 

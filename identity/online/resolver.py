@@ -96,6 +96,8 @@ class Resolver:
         for wish in state.constraints(store):
             self._wishes[wish.left].append(wish)
         self._view: _View | None = None
+        # The last event and its record: who asks of one takes it in next.
+        self._named: tuple[Event, Newcomer] | None = None
 
     @property
     def logouts(self) -> frozenset[str]:
@@ -146,9 +148,9 @@ class Resolver:
             return self.resolve(self._subject(event))
         return Answer(stretch.record_key, place[0], "attach", 1.0, why="interval")
 
-    def accept_event(self, event: Event) -> Answer:
-        """Take an event in: a subject not seen before becomes a record, and the anonymous id's life goes on."""
-        answer = self.event(event)
+    def accept_event(self, event: Event, asked: Answer | None = None) -> Answer:
+        """Take an event in (`asked`: what `event` has just said): new subjects become records, anonymous lives go on."""
+        answer = self.event(event) if asked is None else asked
         if answer.why not in ("interval", "known"):
             answer = self.accept(self._subject(event))
         if event.anonymous_id is None:
@@ -160,7 +162,7 @@ class Resolver:
             answer = replace(answer, joined=tuple(dict.fromkeys((*answer.joined, *came))))
         mine = Interval(event.at, event.at + 1, answer.record_key, names, event.signs_out)
         with self._store.change() as change:
-            state.put_intervals(change, event.source, event.anonymous_id, _lived(lives, mine))
+            state.put_intervals(change, event.source, event.anonymous_id, state.lived(lives, mine))
         return answer
 
     def _claimed(
@@ -200,6 +202,8 @@ class Resolver:
 
     def _subject(self, event: Event) -> Newcomer:
         """Return the bare record that an event speaks of: its subject by the first identifier that names somebody."""
+        if self._named is not None and self._named[0] is event:
+            return self._named[1]
         names = sorted((v for v in event.identifiers if v.type in self._types), key=lambda v: (v.type, v.value))
         first = next((v for v in names if not self._types[v.type].anonymous), None)
         named = event.subject or f"{first.type}:{first.value}" if first else None
@@ -207,9 +211,10 @@ class Resolver:
         at = event.at // 1_000_000
         shown = [replace(value, seen_from=at, seen_to=at) for value in event.identifiers]
         told = as_fields(features({}, shown, self._types))
-        return Newcomer(
-            event.record_key, event.source, key, "subject" if first else "interval", first is not None, event.at, told
-        )
+        kind = "subject" if first else "interval"
+        one = Newcomer(event.record_key, event.source, key, kind, first is not None, event.at, told)
+        self._named = event, one
+        return one
 
     def _again(self, mine: RecordKey, newcomer: Newcomer) -> Answer:
         held, place = state.record(self._store, mine), state.member(self._store, mine)
@@ -388,13 +393,3 @@ def _place(change: state.Writable, view: _View) -> None:
 def _alone(change: state.Readable, key: RecordKey) -> dict[RecordKey, ProfileId]:
     place = state.member(change, key)
     return {key: place[0] if place else ProfileId(key)}
-
-
-def _lived(lives: Sequence[Interval], mine: Interval) -> list[Interval]:
-    """Return an anonymous id's life with one more moment: the stretch goes on, or another begins."""
-    if any(one.from_at <= mine.from_at < one.to_at and one.record_key == mine.record_key for one in lives):
-        return list(lives)
-    last = lives[-1] if lives else None
-    if last is not None and last.record_key == mine.record_key and last.to_at <= mine.from_at and not last.ended:
-        return [*lives[:-1], replace(last, to_at=mine.to_at, ended=mine.ended)]
-    return sorted([*lives, mine], key=lambda one: one.from_at)

@@ -5,7 +5,7 @@ and nobody reads it but the resolver.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -219,6 +219,16 @@ def put_intervals(change: Writable, source: str, anonymous_id: str, held: Iterab
     """Keep the stretches of an anonymous id's life."""
     rows = [[i.from_at, i.to_at, i.record_key, i.known, i.ended] for i in held]
     change.put(_hashed(_INTERVAL, source, anonymous_id), orjson.dumps(rows))
+
+
+def lived(lives: Sequence[Interval], mine: Interval) -> list[Interval]:
+    """Return an anonymous id's life with one more moment: the stretch goes on, or another begins."""
+    if any(one.from_at <= mine.from_at < one.to_at and one.record_key == mine.record_key for one in lives):
+        return list(lives)
+    last = lives[-1] if lives else None
+    if last is not None and last.record_key == mine.record_key and last.to_at <= mine.from_at and not last.ended:
+        return [*lives[:-1], replace(last, to_at=mine.to_at, ended=mine.ended)]
+    return sorted([*lives, mine], key=lambda one: one.from_at)
 
 
 def answers(items: Iterator[tuple[bytes, bytes]]) -> list[tuple[str, bytes]]:

@@ -6,7 +6,7 @@ a reader sees it whole or not at all, and who goes on after a kill goes on behin
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -39,6 +39,9 @@ class Words(Protocol):
 
     def decisions(self, holders: Mapping[Token, Link]) -> Mapping[str, Decision]:
         """Return what each purpose may do with somebody who holds these tokens, by all that was said under them."""
+
+    def foresee(self, tokens: Collection[Token]) -> None:
+        """Look at once whether anything was said under tokens that will be asked for one after the other."""
 
 
 class Doubles(Protocol):
@@ -84,6 +87,7 @@ class Applier:
         Nobody else may be answered meanwhile.
         """
         turn = 1 + max((one.turn for one in self.begun()), default=0)
+        self.words.foresee({Token(one.token) for event in events for one in event.identifiers})
         with self.resolver.together() as change:
             asked = ((event.place, self._answer(event, part, read)) for event in events)
             told = {place: answer for place, answer in asked if answer is not None}
@@ -110,12 +114,13 @@ class Applier:
             self.counts["not resolved"] += 1
             return None
         asked = self._asked(event)
-        if self.resolver.event(asked).why not in ("interval", "known"):
+        found = self.resolver.event(asked)
+        if found.why not in ("interval", "known"):
             word = self._own(event).get(IDENTITY)
             if word is not None and not word.allowed:
                 self.counts["not resolved"] += 1
                 return None
-        answer = self.resolver.accept_event(asked)
+        answer = self.resolver.accept_event(asked, found)
         self.counts["applied"] += 1
         return Told(answer.record_key, answer.profile_id, answer.joined)
 

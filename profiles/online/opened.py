@@ -1,7 +1,7 @@
 """The online path over a workspace: the rules, the log in its parts, the resolver's state of each generation."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -90,16 +90,24 @@ class Ledger:
     def decisions(self, holders: Mapping[Token, Link]) -> Mapping[str, Decision]:
         """Return what each purpose may do with somebody who holds these tokens."""
         self._look()
-        unknown = [token for token in holders if token not in self._silent]
-        if unknown:
-            said = store.sids(self._desk.database, unknown)
-            self._silent.update(token for token in unknown if token not in said)
-            if said:
-                return self._decided(holders)
+        if self._speak(holders):
+            return self._decided(holders)
         links = tuple(sorted(holders.values()))
         if links not in self._alike:
             self._alike[links] = self._decided(holders)
         return self._alike[links]
+
+    def foresee(self, tokens: Collection[Token]) -> None:
+        """Look at once whether anything was said under tokens that will be asked for one after the other."""
+        self._look()
+        self._speak(tokens)
+
+    def _speak(self, tokens: Iterable[Token]) -> bool:
+        """Say whether anything was ever said under one of these tokens."""
+        unknown = [token for token in tokens if token not in self._silent]
+        said = store.sids(self._desk.database, unknown) if unknown else {}
+        self._silent.update(token for token in unknown if token not in said)
+        return bool(said)
 
     def _decided(self, holders: Mapping[Token, Link]) -> Mapping[str, Decision]:
         said = officer.state(self._desk, holders, at=self._clock())

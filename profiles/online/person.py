@@ -89,6 +89,7 @@ def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
     change.put(timeline_key(name), _json(person.timeline))
     if person.graph:
         change.put(graph_key(name), _json(person.graph))
+    versions = []
     for purpose in purposes:
         view = person.views.get(purpose)
         if view is None:
@@ -96,10 +97,10 @@ def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
         else:
             tag, body = rendered(view)
             change.put(view_key(purpose, name), packed(tag, body, held))
+            versions.append(tag[1 : ETAG_BYTES - 1])
     for purpose, word in person.words:
         change.put(search_key(purpose, word, name), b"")
-    versions = sorted(raw[1 : ETAG_BYTES - 1] for p in purposes if (raw := change.get(view_key(p, name))) is not None)
-    change.put(outbox_key(name), b",".join(versions))
+    change.put(outbox_key(name), b",".join(sorted(versions)))
 
 
 def rendered(view: Mapping[str, Any]) -> tuple[bytes, bytes]:

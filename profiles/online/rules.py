@@ -20,7 +20,7 @@ from profiles.model import ABSENT, CERTAIN, SHOWN, Link
 from profiles.online import sessions
 from profiles.online.person import Person, words_of
 from profiles.online.sessions import Known
-from profiles.online.traits import Happening, after, together, without
+from profiles.online.traits import Declared, Happening, after, together
 from profiles.rulebook import Rulebook
 
 _UNITS: Final = Decimal("0.0001")
@@ -42,6 +42,7 @@ class Served:
     purposes: tuple[str, ...]
     trust: Mapping[str, float] = field(default_factory=dict)
     reserved: Reserved = field(default_factory=lambda: Reserved({}, frozenset()))
+    _declared: dict[frozenset[str], Declared] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -67,6 +68,13 @@ class Served:
         """
         lent = basis == "consent" and purpose in self.by_person and word.reason in ABSENT and link in CERTAIN
         return link in self.readable[purpose, basis] and (word.allowed or lent)
+
+    def declared(self, masked: frozenset[str]) -> Declared:
+        """Return the traits that a purpose sees which these are masked for."""
+        found = self._declared.get(masked)
+        if found is None:
+            found = self._declared[masked] = Declared.of(self.settings.traits, masked)
+        return found
 
     def closed(self, link: Link) -> list[str]:
         """Return the purposes that an identifier tied like this leads nobody to."""
@@ -160,13 +168,17 @@ def happened(person: Person, event: LiveEvent, record_key: str, served: Served) 
     asked = {p: told for p in may if (told := _sessions(person.views[p], served))}
     known = {purpose: _known((person, alike), purpose, length) for purpose in asked}
     lived = _lived(person, event, record_key, served)
+    # Most purposes see the same of somebody: what was told once need not be worked out again.
+    reckoned: list[tuple[frozenset[str], datetime, Mapping[str, Any], dict[str, Any]]] = []
     for purpose in may:
         view = person.views[purpose]
-        masked = {w["field"] for w in view["withheld"]}
+        masked = frozenset(w["field"] for w in view["withheld"])
         before = datetime.fromisoformat(view["as_of"])
         now = max(before, event.occurred_at)
-        declared = without(served.settings.traits, masked)
-        view["traits"] = after(view["traits"], one, declared, (before, now))
+        was = view["traits"]
+        same = [new for out, at, old, new in reckoned if out == masked and at == before and old == was]
+        view["traits"] = dict(same[0]) if same else after(was, one, served.declared(masked), (before, now))
+        reckoned.append((masked, before, was, dict(view["traits"])))
         if purpose in asked:
             both = known[purpose], known[purpose].after(lived, alike, purpose)
             view["traits"] |= sessions.after(view["traits"], both, asked[purpose], gap, now)
@@ -203,9 +215,9 @@ def joined(person: Person, other: Person, served: Served) -> None:
     for purpose, view in person.views.items():
         theirs = other.views.get(purpose)
         if theirs is not None:
-            masked = {w["field"] for w in view["withheld"]}
+            masked = frozenset(w["field"] for w in view["withheld"])
             told, was = _sessions(view, served), (view["traits"], theirs["traits"])
-            view["traits"] = together(*was, without(served.settings.traits, masked))
+            view["traits"] = together(*was, served.declared(masked))
             view["identifiers"] = _merged(view["identifiers"], theirs["identifiers"])
             view["as_of"] = max(view["as_of"], theirs["as_of"], key=datetime.fromisoformat)
             if told:

@@ -33,36 +33,45 @@ class Happening:
         return not self.order or self.fresh
 
 
-def after(
-    traits: Traits, happened: Happening, declared: Iterable[Trait], as_of: tuple[datetime, datetime]
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Declared traits, laid out once for all events: the rule of each that can be kept up to date, and the averages."""
+
+    ruled: tuple[tuple[Trait, "_Rule"], ...]
+    joined: tuple[tuple[str, "_Join"], ...]
+    # An average, and the total and the count of the same window that it is of.
+    averages: tuple[tuple[str, str, str], ...]
+
+    @classmethod
+    def of(cls, traits: Iterable[Trait], masked: Collection[str] = ()) -> "Declared":
+        """Return the layout of what a purpose sees: all but what is masked."""
+        seen = [trait for trait in traits if trait.name not in masked]
+        by = {(trait.compute, trait.window_days): trait.name for trait in seen}
+        averages = ((name, window) for (compute, window), name in by.items() if compute == "average_order")
+        return cls(
+            tuple((trait, _RULES[trait.compute]) for trait in seen if trait.compute in _RULES),
+            tuple((trait.name, _JOINED[trait.compute]) for trait in seen if trait.compute in _JOINED),
+            tuple((n, by.get(("order_total", w), ""), by.get(("order_count", w), "")) for n, w in averages),
+        )
+
+
+def after(traits: Traits, happened: Happening, declared: Declared, as_of: tuple[datetime, datetime]) -> dict[str, Any]:
     """Return the traits with one more event; `as_of` is the moment they are of before and after it."""
-    declared = list(declared)
     told = dict(traits)
-    for trait in declared:
-        rule = _RULES.get(trait.compute)
-        if rule is not None:
-            value = rule(told.get(trait.name), trait, happened, as_of)
-            if value is not None:
-                told[trait.name] = value
+    for trait, rule in declared.ruled:
+        value = rule(told.get(trait.name), trait, happened, as_of)
+        if value is not None:
+            told[trait.name] = value
     return _averaged(told, declared)
 
 
-def together(left: Traits, right: Traits, declared: Iterable[Trait]) -> dict[str, Any]:
+def together(left: Traits, right: Traits, declared: Declared) -> dict[str, Any]:
     """Return the traits of a person whose past lay in two profiles that share no event."""
-    declared = list(declared)
     told = {**right, **left}
-    for trait in declared:
-        pair = [side[trait.name] for side in (left, right) if trait.name in side]
-        joined = _JOINED.get(trait.compute)
-        if joined is not None and len(pair) == len((left, right)):
-            told[trait.name] = joined(*pair)
+    for name, joined in declared.joined:
+        if name in left and name in right:
+            told[name] = joined(left[name], right[name])
     return _averaged(told, declared)
-
-
-def without(declared: Iterable[Trait], masked: Collection[str]) -> list[Trait]:
-    """Return the declared traits that a purpose sees."""
-    return [trait for trait in declared if trait.name not in masked]
 
 
 def second(at: datetime) -> str:
@@ -72,6 +81,7 @@ def second(at: datetime) -> str:
 
 _AsOf = tuple[datetime, datetime]
 _Rule = Callable[[Any, Trait, Happening, _AsOf], Any]
+_Join = Callable[[Any, Any], Any]
 
 
 def _within(trait: Trait, happened: Happening, as_of: _AsOf) -> bool:
@@ -131,7 +141,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "last_order": _last_order,
     "days_since_order": _days,
 }
-_JOINED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+_JOINED: Final[Mapping[str, _Join]] = {
     "first_seen": min,
     "last_seen": max,
     "event_count": lambda a, b: a + b,
@@ -144,12 +154,11 @@ _JOINED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def _averaged(told: dict[str, Any], declared: Iterable[Trait]) -> dict[str, Any]:
+def _averaged(told: dict[str, Any], declared: Declared) -> dict[str, Any]:
     """Return the traits with averages worked out anew where total and count of the same window are told."""
-    by = {(trait.compute, trait.window_days): trait.name for trait in declared}
-    for (compute, window), name in by.items():
-        total, count = told.get(by.get(("order_total", window), "")), told.get(by.get(("order_count", window), ""))
-        if compute == "average_order" and total is not None and count:
+    for name, of_total, of_count in declared.averages:
+        total, count = told.get(of_total), told.get(of_count)
+        if total is not None and count:
             told[name] = _money(Decimal(str(total)) / count)
     return told
 

@@ -7,7 +7,7 @@ which its publisher has brought up to date before it was served.
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -20,6 +20,7 @@ from infra.errors import KindredError
 from infra.serving.store import Live, ServingStore
 from profiles.online.opened import Log, Opened
 from profiles.online.shares import Shares
+from profiles.online.telling import Telling
 
 LOG = logging.getLogger("kindred.stream")
 _IDLE: Final = 0.01
@@ -28,7 +29,6 @@ _PATIENCE: Final = 0.05
 _AILING: Final = 1.0
 # How often it asks anew who may not be stored, and how sources are declared.
 _REFRESH: Final = 1.0
-_TOLD_WITHIN: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -43,10 +43,8 @@ class Worker:
     opener: Callable[[str], Opened]
     clock: Clock
     shares: Shares
-    # Tells the change feed what the generation's writer noted, and how many changes that were.
-    tell: Callable[[Live, Callable[[], AbstractContextManager[None]]], int] | None = None
-    _untold: bool = True
-    _told_at: datetime | None = None
+    # Tells the change feed what the generation's writer noted.
+    telling: Telling | None = None
     _at: tuple[Live, Opened] | None = None
     _refreshed: datetime | None = None
     applied: int = 0
@@ -74,16 +72,9 @@ class Worker:
         self.applied += count
         if count and opened.newest is not None:
             self._behind = max(0.0, (self.clock() - opened.newest).total_seconds())
-        self._tell(live, opened, now, count)
+        if count and self.telling is not None:
+            self.telling.due()
         return count
-
-    def _tell(self, live: Live, opened: Opened, now: datetime, count: int) -> None:
-        """Tell the feed what has changed: at once where nothing else is to be done, else a few times a second."""
-        self._untold |= count > 0
-        waited = self._told_at is None or not count or (now - self._told_at).total_seconds() >= _TOLD_WITHIN
-        if self.tell is not None and self._untold and waited:
-            self.tell(live, opened.alone)
-            self._untold, self._told_at = False, now
 
     def _current(self) -> tuple[Live, Opened] | tuple[None, None]:
         if self._at is not None and not self._at[0].moved():
@@ -95,7 +86,8 @@ class Worker:
         opened = self.opener(name)
         with opened.alone():  # what is opened for writing may be made longer
             self._at = (self.serving.live(name), opened)
-        self._untold = True  # what a publication brought into it, and what was not told before the end came
+        if self.telling is not None:
+            self.telling.over(self._at[0])
         if name != self._told:  # not after each trouble, which is told by itself
             LOG.info("the online path goes on in generation %s", name)
             self._told = name
@@ -106,6 +98,11 @@ class Worker:
         """The name of the generation that is kept up to date, or None before the first."""
         return None if self._at is None else self._at[1].name
 
+    @property
+    def ails(self) -> str:
+        """What stands in its way, or in that of telling the feed; empty where nothing does."""
+        return self.trouble or (self.telling.trouble if self.telling is not None else "")
+
     def behind(self) -> float:
         """Return how many seconds passed between the receipt of the newest applied event and its being served."""
         return self._behind
@@ -115,6 +112,8 @@ class Worker:
         if self._at is not None:
             live, opened = self._at
             self._at = None
+            if self.telling is not None:
+                self.telling.over(None)
             live.close()
             opened.close()
 

@@ -26,6 +26,12 @@ class LocalBroker:
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        running = broker.status(self.folder)
+        assert running is not None
+        return running.pid
+
     def settings(self, prefix: str, **changed: object) -> KafkaSettings:
         values = {"type": "kafka", "bootstrap": self.bootstrap, "topic_prefix": f"{prefix}-", **changed}
         return KafkaSettings.model_validate(values)
@@ -48,9 +54,7 @@ class LocalBroker:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
-        running = broker.status(self.folder)
-        assert running is not None
-        os.kill(running.pid, number)
+        os.kill(self.pid, number)
 
     def kept(self, topic: str) -> list[list[tuple[bytes | None, bytes]]]:
         """Return key and body of every entry of a topic, a list for each partition, in their order."""

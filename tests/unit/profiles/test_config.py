@@ -1,3 +1,5 @@
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -5,7 +7,7 @@ from pydantic import ValidationError
 
 from infra.errors import ConfigurationError
 from infra.workspace import Workspace
-from profiles.config import ProfileSettings, load_settings
+from profiles.config import SESSIONS, ProfileSettings, load_settings
 
 TEMPLATE = Path(__file__).parents[3] / "api" / "templates" / "workspace" / "profiles.yaml"
 
@@ -22,6 +24,21 @@ def test_the_shipped_file_is_valid(workspace: Workspace) -> None:
     assert settings.windows() == (30, 90, 365)
     assert settings.favourites() == {"department": 3, "category": 5}
     assert settings.survivorship.rules("nickname") == settings.survivorship.default
+
+
+def test_the_shipped_file_shows_how_sessions_are_declared(workspace: Workspace) -> None:
+    text = TEMPLATE.read_text()
+    (workspace.root / "profiles.yaml").write_text(text)
+    assert not {one.compute for one in load_settings(workspace).traits} & SESSIONS
+    shown = re.sub(r"^(\s*)# (?=- \{name: visit|sessions:)", r"\1", text, flags=re.MULTILINE)
+    (workspace.root / "profiles.yaml").write_text(shown)
+    settings = load_settings(workspace)
+    told = {one.name: (one.compute, one.window_days) for one in settings.traits if one.compute in SESSIONS}
+    assert told == {
+        "visits_30d": ("session_count", 30), "visit_began": ("session_start", None),
+        "visit_ended": ("session_end", None),
+    }  # fmt: skip
+    assert settings.sessions.gap == timedelta(minutes=30)
 
 
 @pytest.mark.parametrize(
