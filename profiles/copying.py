@@ -1,5 +1,7 @@
 """What a server serves, as a file for as long as the stores are searched: a search reads bytes on disks."""
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,22 @@ _COPY: Final = "served.txt"
 
 
 @contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only search that lays something out below a folder; whoever comes later waits.
+
+    A search passes over a file that has gone since it was listed, so one that took another's away would have it say that
+    what it never read is clean. The system lets the lock go with the process.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def copied(workspace: Workspace) -> Iterator[Path | None]:
     """Have every key and value of every generation lie where an embedded store would, what can be undone too.
 
@@ -22,13 +40,13 @@ def copied(workspace: Workspace) -> Iterator[Path | None]:
         yield None
         return
     copy, store = workspace.serving_path / FOLDER / _COPY, serving_store(workspace)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with copy.open("wb") as file:
-            for name in store.kept():
-                for prefix in (b"", UNDO):
-                    for key, value in store.reader(name).items(prefix):
-                        file.write(key + b"\t" + value + b"\n")
-        yield copy
-    finally:
-        copy.unlink(missing_ok=True)
+    with alone(copy.parent):
+        try:
+            with copy.open("wb") as file:
+                for name in store.kept():
+                    for prefix in (b"", UNDO):
+                        for key, value in store.reader(name).items(prefix):
+                            file.write(key + b"\t" + value + b"\n")
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)

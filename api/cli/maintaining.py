@@ -53,7 +53,7 @@ from ingestion import periods
 from ingestion.retention import Aging
 from ingestion.tables import EVENTS, RECORDS
 from profiles.copying import copied
-from profiles.history.copying import spelled_out
+from profiles.history.copying import forget_copies, spelled_out
 from profiles.history.pruning import as_built, prune
 from profiles.serving import serving_store
 
@@ -211,10 +211,11 @@ def tidy(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:
 
 def _past(runtime: Runtime) -> int:
     """Let go of what was seen longer ago than it is kept, or rests on what may not be used any more; say how much."""
+    forget_copies(runtime.workspace)
     generations = serving_store(runtime.workspace)
     keeper, count = keeper_of(runtime.workspace), 0
     if generations.name() is not None:
-        count = prune(runtime.database, as_built(generations.current().snapshot()))
+        count = prune(runtime.database, lambda: as_built(generations.current().snapshot()))
     count += keeper.shorten(runtime.database, system_clock())
     if count:
         runtime.say(f"past views: {count:,} rows let go")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +45,8 @@ class ReadAudit:
         self._database, self._clock, self._capacity = database, clock, capacity
         self._window: Window = {}
         self._waiting = 0
+        # Reads are noted in the loop's thread and in others; none may go into a window that is being written already.
+        self._turn = threading.Lock()
 
     def room(self, reads: int = 1) -> bool:
         """Say whether so many more reads can be recorded."""
@@ -55,20 +58,22 @@ class ReadAudit:
 
     def note(self, key_id: str, purpose: Purpose, profile_id: ProfileId | str, decision: str) -> None:
         """Remember one read until the next batch; `-` stands for what is no profile."""
-        self._waiting += 1
         kind = (key_id, purpose, decision)
-        seen = self._window.get(kind)
-        if seen is None:
-            seen = self._window[kind] = []
-        seen.append(profile_id or "-")
+        with self._turn:
+            self._waiting += 1
+            seen = self._window.get(kind)
+            if seen is None:
+                seen = self._window[kind] = []
+            seen.append(profile_id or "-")
 
     def note_all(self, key_id: str, purpose: Purpose, ids: Sequence[ProfileId | str], decision: str) -> None:
         """Remember several reads of one key for one purpose, each as `note` would."""
-        if ids:
+        if not ids:
+            return
+        told = ids if all(ids) else [one or "-" for one in ids]
+        with self._turn:
             self._waiting += len(ids)
-            self._window.setdefault((key_id, purpose, decision), []).extend(
-                ids if all(ids) else [one or "-" for one in ids]
-            )
+            self._window.setdefault((key_id, purpose, decision), []).extend(told)
 
     def flush(self) -> None:
         """Write what waits; what cannot be written waits on."""
@@ -79,7 +84,6 @@ class ReadAudit:
         try:
             while True:
                 await asyncio.sleep(_PAUSE)
-                # The window changes hands here, in the loop's own thread, where `note` fills it too.
                 window = self._taken()
                 if not await asyncio.to_thread(self._written, window):
                     self._put_back(window)
@@ -87,13 +91,15 @@ class ReadAudit:
             self.flush()
 
     def _taken(self) -> Window:
-        window, self._window, self._waiting = self._window, {}, 0
+        with self._turn:
+            window, self._window, self._waiting = self._window, {}, 0
         return window
 
     def _put_back(self, window: Window) -> None:
-        for kind, ids in window.items():
-            self._window.setdefault(kind, []).extend(ids)
-            self._waiting += len(ids)
+        with self._turn:
+            for kind, ids in window.items():
+                self._window.setdefault(kind, []).extend(ids)
+                self._waiting += len(ids)
 
     def _write(self, window: Window) -> None:
         if not self._written(window):

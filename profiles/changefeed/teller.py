@@ -187,9 +187,8 @@ class Teller:
         return Looked(shown, () if shown else tuple(sorted(seen.successors(ProfileId(profile_id)))))
 
     def _everybody(self) -> Iterator[str]:
-        with self.database.connect() as connection:
-            # Whom an id that was given up led to is kept once; what becomes of it later, publications know of.
-            given_up = iter(()) if self.keeper.whole(connection) else self._served(alias_key("", "")[:2])
+        # The feed lets go of an id that was given up before the past does: nobody else would know that it leads elsewhere.
+        given_up = self._served(alias_key("", "")[:2]) if self.keeper.keep else iter(())
         ids = heapq.merge(self._served(header_key("")), given_up, store.people(self.database))
         yield from (one for one, _ in groupby(ids))
 

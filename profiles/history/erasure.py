@@ -42,18 +42,20 @@ class PastViews:
 
     def delete(self, subject: Subject) -> Mapping[str, Any]:
         """Take out all of the person, and of others what rests on the person's records or names them."""
-        ids, count = frozenset(subject.ids), 0
-        with self._database.connect() as connection:
-            others = [row for row in _every(connection) if row.profile_id not in ids and _names(row, ids)]
+        ids, others, behind = frozenset(subject.ids), 0, 0
         with writing(self._database) as connection:
             count = store.drop(connection, subject.ids)
-        for start in range(0, len(others), _ROWS):
-            some = others[start : start + _ROWS]
+        while True:
+            # Read under the lock: what another took out of a row meanwhile must not come back with it.
             with writing(self._database) as connection:
+                rows = store.everybody(connection, behind, _ROWS)
+                if not rows:
+                    return {"rows": count, "of others": others}
+                some = [row for row in rows if _names(row, ids)]
                 for row in some:
                     store.rewrite(connection, row.sequence, row.state.without(ids, ids))
                 store.tidy(connection, sorted({row.profile_id for row in some}))
-        return {"rows": count, "of others": len(others)}
+            others, behind = others + len(some), rows[-1].sequence
 
     def purge(self, subject: Subject) -> None:  # noqa: ARG002 - every store's shape
         """Remove what a search that was cut off laid out; the database is written anew with all its tables."""

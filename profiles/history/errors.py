@@ -1,6 +1,6 @@
 """What can be wrong with a moment of the past, or with what was seen then."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from infra.errors import Malformed, Missing
 
@@ -19,9 +19,13 @@ class MomentNotKept(Malformed):
         super().__init__(
             "nothing is kept here of what was seen before; leave as_of out"
             if begins is None
-            else f"what was seen is kept from {begins.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z on; name a "
-            "later moment"
+            else f"what was seen is kept from {_whole(begins).isoformat()[:19]}Z on; name a later moment"
         )
+
+
+def _whole(moment: datetime) -> datetime:
+    """Return the first whole second that is not before a moment: whoever names it is answered."""
+    return moment.astimezone(UTC) + timedelta(microseconds=-moment.microsecond % 1_000_000)
 
 
 class PastWithheld(Missing):

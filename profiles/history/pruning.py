@@ -18,10 +18,12 @@ _ROWS: Final = 500
 Usable = Callable[[str], Mapping[str, Collection[str]] | None]
 
 
-def prune(database: Engine, usable: Usable) -> int:
+def prune(database: Engine, judged: Callable[[], Usable]) -> int:
     """Let go of every view that rests on a record which its purpose may not use; return of how many rows that was.
 
-    What is refused now and allowed again later is not brought back: nothing is kept in store for another decision.
+    `judged` looks at what is served; it is asked under the lock under which rows are kept, so that nobody is looked at
+    who was not there yet. What is refused now and allowed again later is not brought back: nothing is kept in store for
+    another decision.
     """
     count, behind = 0, 0
     while True:
@@ -29,6 +31,7 @@ def prune(database: Engine, usable: Usable) -> int:
             rows = store.everybody(connection, behind, _ROWS)
             if not rows:
                 return count
+            usable = judged()
             told = {one: usable(one) for row in rows for one in (row.profile_id, *row.state.heirs)}
             count += store.drop(connection, sorted({row.profile_id for row in rows if told[row.profile_id] is None}))
             changed = []

@@ -178,13 +178,16 @@ def clear(connection: Connection) -> int:
 
 
 def overtaken(connection: Connection, before: datetime, limit: int) -> list[tuple[int, str]]:
-    """Return rows that held no longer at a moment and never since, each with its person."""
+    """Return rows that held no longer at a moment and never since, each with its person, the oldest first.
+
+    In any other order a row that was overtaken would hold again once the one that overtook it has gone before it.
+    """
     row, later = PROFILE_HISTORY.c, PROFILE_HISTORY.alias("later")
     same = and_(later.c.profile_id == row.profile_id, later.c.sequence > row.sequence, later.c.since <= before)
     asked = select(row.sequence, row.profile_id).where(
         row.since <= before, or_(row.state == _NOBODY, exists(select(later.c.sequence).where(same)))
     )
-    return [(number, one) for number, one in connection.execute(asked.limit(limit))]
+    return [(number, one) for number, one in connection.execute(asked.order_by(row.sequence).limit(limit))]
 
 
 def remove(connection: Connection, sequences: Sequence[int]) -> None:

@@ -130,7 +130,7 @@ class PastWorld(FeedWorld):
         return PastViews(self.database, workspace)
 
     def maintained(self) -> int:
-        return prune(self.database, as_built(self.generations.current()))
+        return prune(self.database, lambda: as_built(self.generations.current().snapshot()))
 
     def later(self, **span: float) -> None:
         self.now += timedelta(**span)
