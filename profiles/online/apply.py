@@ -152,7 +152,7 @@ class Applier:
             if other is None or other.header["known"] or other_id == answer.profile_id:
                 continue  # two known persons are merged by the batch or by a steward
             rules.joined(person, other, self.served)
-            removed(change, other_id, answer.profile_id, purposes)
+            removed(change, other, answer.profile_id, purposes)
             for token in other.header["tokens"]:
                 self._lead(change, Token(token), person)
         self._recorded(person, event, answer.record_key)

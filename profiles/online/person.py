@@ -59,6 +59,11 @@ class Person:
         return cls(profile_id, header, graph=graph)
 
     @property
+    def purposes(self) -> set[str]:
+        """The purposes that a view of theirs may lie in the store for; the policy may have come to name others."""
+        return {purpose for record in self.header["records"].values() for purpose in record["purposes"]}
+
+    @property
     def orders(self) -> set[tuple[str, str]]:
         """The orders that their timeline knows, by source and id."""
         return {(e["source"], e["order_id"]) for e in self.timeline if e["order_id"] is not None}
@@ -81,7 +86,10 @@ def loaded(get: Get, profile_id: str, purposes: Collection[str]) -> Person | Non
 
 
 def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
-    """Put a person into the serving store, each view in its final bytes under a version of its content."""
+    """Put a person into the serving store, each view in its final bytes under a version of its content.
+
+    A view for a purpose that is none of these goes: it would stay under the tokens that the person had before.
+    """
     name = person.profile_id
     change.put(header_key(name), _json(person.header))
     held = "\n".join(sorted(person.header["tokens"])).encode()
@@ -90,8 +98,8 @@ def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
     if person.graph:
         change.put(graph_key(name), _json(person.graph))
     versions = []
-    for purpose in purposes:
-        view = person.views.get(purpose)
+    for purpose in sorted(person.purposes.union(purposes)):
+        view = person.views.get(purpose) if purpose in purposes else None
         if view is None:
             change.delete(view_key(purpose, name))
         else:
@@ -110,9 +118,10 @@ def rendered(view: Mapping[str, Any]) -> tuple[bytes, bytes]:
     return render.etag(version), _json({**shown, "version": version})
 
 
-def removed(change: Change, profile_id: str, survivor: str, purposes: Collection[str]) -> None:
+def removed(change: Change, person: Person, survivor: str, purposes: Collection[str]) -> None:
     """Take a profile out that became part of another, which answers for its id from now on."""
-    for purpose in purposes:
+    profile_id = person.profile_id
+    for purpose in person.purposes.union(purposes):
         change.delete(view_key(purpose, profile_id))
     for key in (header_key, holders_key, timeline_key, graph_key):
         change.delete(key(profile_id))

@@ -120,7 +120,7 @@ class FeedWorld:
         self.aliases[one] = (other,)
 
         def edit(change: Any) -> None:
-            for key in self.lies(one, views):
+            for key in (*self.lies(one, views), *(serving.view_key(purpose, one) for purpose in PURPOSES)):
                 change.delete(key)
             change.put(serving.alias_key(one, other), b"")
             change.put(outbox_key(one), other.encode())
