@@ -84,6 +84,7 @@ class Memory:
     """The serving store as a dictionary."""
 
     held: dict[bytes, bytes] = field(default_factory=dict)
+    name: str = "g"
 
     def get(self, key: bytes) -> bytes | None:
         return self.held.get(key)

@@ -111,6 +111,8 @@ class Memory:
     """The serving store as a dictionary."""
 
     held: dict[bytes, bytes] = field(default_factory=dict)
+    # As a generation's: another for each manifest.
+    name: str = field(default_factory=lambda: f"g{next(_numbers)}")
 
     def get(self, key: bytes) -> bytes | None:
         return self.held.get(key)
@@ -272,7 +274,7 @@ def publish(town: Town, person: Person, policy: str | None = None) -> dict[str, 
     held[serving.holders_key(person.id)] = listed
     manifest = {"generation": "g", "started_at": render.moment(BUILT), "policy": policy or town.desk.policy.version}
     held[serving.MANIFEST] = orjson.dumps(manifest)
-    town.store.held = held
+    town.store.held, town.store.name = held, f"g{next(_numbers)}"
     town.desk.overlay.purge(as_of=BUILT, through=10**9)
     return made
 
