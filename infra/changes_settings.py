@@ -52,13 +52,17 @@ class TopicSettings(Section):
 class HistorySettings(Section):
     """What purposes saw of people, kept so that it can be asked for as of a moment."""
 
-    keep_days: int = Field(default=90, ge=0, le=_CENTURY, description="that a moment can be asked for; 0 keeps nothing of the past")
+    keep_days: int = Field(
+        default=90, ge=0, le=_CENTURY, description="that a moment can be asked for; 0 keeps nothing of the past"
+    )
 
 
 class ChangesSettings(Section):
     """The change feed: what became of people, for who follows it."""
 
-    keep_days: int = Field(default=30, ge=1, le=_CENTURY, description="that changes can be asked for; who comes later reads anew")
+    keep_days: int = Field(
+        default=30, ge=1, le=_CENTURY, description="that changes can be asked for; who comes later reads anew"
+    )
     webhooks: list[WebhookSettings] = Field(default=[], description="addresses that changes are posted to")
     topics: list[TopicSettings] = Field(default=[], description="topics of Kafka that changes are sent to")
 

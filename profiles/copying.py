@@ -18,8 +18,8 @@ _COPY: Final = "served.txt"
 def alone(folder: Path) -> Iterator[None]:
     """Be the only search that lays something out below a folder; whoever comes later waits.
 
-    A search passes over a file that has gone since it was listed, so one that took another's away would have it say that
-    what it never read is clean. The system lets the lock go with the process.
+    A search passes over a file that has gone since it was listed, so one that took another's away would have it say
+    that what it never read is clean. The system lets the lock go with the process.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)

@@ -187,7 +187,7 @@ class Teller:
         return Looked(shown, () if shown else tuple(sorted(seen.successors(ProfileId(profile_id)))))
 
     def _everybody(self) -> Iterator[str]:
-        # The feed lets go of an id that was given up before the past does: nobody else would know that it leads elsewhere.
+        # The feed lets go of an id that was given up before the past does: who it leads to is looked at as well.
         given_up = self._served(alias_key("", "")[:2]) if self.keeper.keep else iter(())
         ids = heapq.merge(self._served(header_key("")), given_up, store.people(self.database))
         yield from (one for one, _ in groupby(ids))
