@@ -116,17 +116,20 @@ class LedgerAnew:
 
     def decided(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, bytes, frozenset[str]] | None:
         """Return what a purpose may see of a person now as ETag and answer, and the records behind it."""
-        rules, raw = self._rules, store.get(header_key(profile_id))
+        rules = self._rules
+        names = rules.served.purposes
+        # All of it as it was at one moment: a store on a server moves between two calls.
+        raw, drawn, *views = store.values(
+            header_key(profile_id), graph_key(profile_id), *[view_key(one, profile_id) for one in names]
+        )
         if raw is None or purpose not in rules.served.rulebook.policy.purposes:
             return None
-        header = orjson.loads(raw)
-        graph = orjson.loads(store.get(graph_key(profile_id)) or b'{"records": []}')
+        header, graph = orjson.loads(raw), orjson.loads(drawn or b'{"records": []}')
         word = self._word(ProfileReader(lambda: store, self._denied), raw, header, graph, purpose)
         if word is None or not word.person.allowed:
             return None
-        names = rules.served.purposes
-        views = zip(names, store.values(*[view_key(one, profile_id) for one in names]), strict=True)
-        held = _held(header, graph, {name: orjson.loads(answered(view)) for name, view in views if view is not None})
+        named = zip(names, views, strict=True)
+        held = _held(header, graph, {name: orjson.loads(answered(view)) for name, view in named if view is not None})
         found = fresh(purpose, word, held, rules.served, rules.ended)
         return None if found is None else (found.tag, found.body, found.usable)
 

@@ -394,6 +394,43 @@ def test_a_yes_opens_at_once_what_another_purpose_holds_and_a_no_closes_it(town:
     assert told(reader, person, "service") is not None
 
 
+class Moving(Memory):
+    """A store in which a live change comes between two calls."""
+
+    later: dict[bytes, bytes]
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.values(key)[0]
+
+    def values(self, *keys: bytes) -> list[bytes | None]:
+        found = super().values(*keys)
+        if any(key.startswith(b"h|") for key in keys):
+            self.held = self.later
+        return found
+
+
+def test_a_decision_is_made_of_one_moment(town: Town) -> None:
+    """A store on a server does not stand still: who was decided of by what they were is not shown as they are."""
+    two = Record("1" * 32, "verified", "DE", ("email",), {"city": "Essen"}, 5)
+    person, town.now = Person.of((ONE, two)), BUILT
+    town.say(person, spoken("personalization", "given", -2))
+    publish(town, person)
+    later = dict(town.store.held)
+    publish(town, replace(person, records=(ONE,)))
+    for key in (b"v|personalization|", b"v|analytics|", b"v|profiling|"):
+        town.store.held.pop(key + person.id.encode(), None)
+    moving = Moving(dict(town.store.held), town.store.name)
+    moving.later = later
+    town.say(person, spoken("personalization", "given", 1))
+    town.say(person, Spoken(1, "personalization", "refused", 1, None, None))
+    town.now = BUILT + timedelta(hours=2)
+    reader = town.reader()
+    found = reader.over(moving).tagged(person.id, Purpose("personalization"))
+    assert found is not None
+    view = orjson.loads(found[1])
+    assert (view["attributes"]["city"], view["traits"]) == ("Bonn", {"orders": 2})
+
+
 def test_what_was_decided_before_a_no_is_not_kept_after_it(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads read: the slower one had asked the ledger before the no, and comes to its end after the other."""
     person, town.now = Person.of((ONE,)), BUILT
