@@ -10,6 +10,7 @@ import pytest
 from kept_past import kept
 
 from api.http.app import create_app
+from api.http.fastpath import FastPath
 from infra.ids import ProfileId, Purpose
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +97,10 @@ async def test_who_is_hidden_now_or_was_nobody_then_is_unknown(past: Any) -> Non
 @pytest.mark.parametrize(
     ("moment", "wrong"),
     [("2026-11-20", "RFC 3339"), ("yesterday", "RFC 3339"), ("2026-11-20T10:00:00", "no time zone"),
-     ("1763000000", "RFC 3339"), ("2026-11-20T10:00:00 01:00", "not as declared")],
+     ("1763000000", "RFC 3339"), ("2026-11-20T10:00:00 01:00", "not as declared"), ("", "RFC 3339"),
+     ("2026-11-20T24:00:00Z", "not as declared"), ("2026-06-30T23:59:60Z", "not as declared"),
+     ("0001-01-01T00:00:00+14:00", "outside the calendar"), ("9999-12-31T23:59:59-12:00", "outside the calendar"),
+     ("2026-11-20T10:00:00Z\0", "not as declared")],
 )  # fmt: skip
 async def test_what_is_no_moment_is_said_to_be_none(past: Any, moment: str, wrong: str) -> None:
     answer = await ask(past, as_of=moment)
@@ -113,6 +117,22 @@ async def test_a_moment_to_come_or_before_all_that_is_kept_is_said_to_be_so(past
     assert days_ago(past, 30)[:19] in early.json()["detail"]
     same = await ask(past, NOBODY, as_of=days_ago(past, 31))
     assert same.content == early.content, "whoever it is about"
+
+
+@pytest.mark.parametrize("spelt", ["as_of", "as%5Fof", "%61s_of"])
+async def test_the_fast_path_answers_no_moment(past: Any, spelt: str) -> None:
+    """However the question is spelt, by a key that it knows."""
+    application = FastPath(create_app(past.world), past.world)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=application), base_url="http://localhost", headers=past.bearer("reader")
+    ) as asking:
+        now = await asking.get(f"{URL}?purpose=service")
+        assert (await asking.get(f"{URL}?purpose=service")).content == now.content
+        week = days_ago(past, 5)
+        told = await asking.get(f"{URL}?purpose=service&{spelt}={week}", headers={"if-none-match": now.headers["etag"]})
+        assert (told.status_code, told.json()["as_of"], told.json()["attributes"]["city"]) == (200, week, "Akron")
+        gone = f"{URL}?purpose=service&{spelt}={days_ago(past, 15)}"
+        assert (await asking.get(gone, headers={"if-none-match": "*"})).status_code == 410
 
 
 async def test_a_server_without_a_past_says_so(town: Any) -> None:
