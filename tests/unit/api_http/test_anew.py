@@ -108,9 +108,10 @@ def words(hours: st.SearchStrategy[int]) -> st.SearchStrategy[list[Spoken]]:
 
 @dataclass
 class Memory:
-    """The serving store as a dictionary."""
+    """The serving store as a dictionary, and the generation that it is."""
 
     held: dict[bytes, bytes] = field(default_factory=dict)
+    name: str = field(default_factory=lambda: f"g{next(_numbers)}")
 
     def get(self, key: bytes) -> bytes | None:
         return self.held.get(key)
