@@ -226,7 +226,8 @@ class Opened:
     def catch_up(self, live: Live, mine: Callable[[Part], bool] = _all, patience: float = 0.0) -> int:
         """Apply what stands behind the generation's places, piece by piece; return how many events that was.
 
-        What another answered and did not come to serve is among them. `mine` says which parts of the log are read here; `patience` how long to wait for something to read.
+        What another answered and did not come to serve is among them. `mine` says which parts of the log are read
+        here; `patience` how long to wait for something to read.
         """
         tail, parts = self._log.tail, tuple(filter(mine, self._log.tail.parts()))
         finished = self._go_over(live, parts) if parts != self._parts or not self._sure else 0

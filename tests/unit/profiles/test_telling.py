@@ -1,4 +1,4 @@
-"""The feed told in a thread: nothing lost where generations switch, nothing hidden where it fails, nobody left behind."""
+"""The feed told in a thread: nothing is lost where generations switch, and nothing is hidden where it fails."""
 
 import logging
 import threading

@@ -193,7 +193,7 @@ def answer(moment: KeyValue) -> set[bytes | None]:
 
 
 def test_readers_never_see_two_generations_in_one_answer(store: ServingStore) -> None:
-    """A publication ends when no reader is left behind, as `profiles.jobs` has it: so each is overtaken once at most."""
+    """A publication ends when no reader is left behind, as `profiles.jobs` has it: each is overtaken once at most."""
     publish(store, 0)
     ended, wrong, looks = threading.Event(), list[str](), [0] * 8
 
