@@ -95,7 +95,7 @@ def main(people: int) -> None:
             folder = Path(root)
             world = Town(folder)
             keeper = Keeper(timedelta(days=keep))
-            world.teller = Teller(world.database, world.generations, PURPOSES, world.seen, world.clock, keeper)
+            world.teller = Teller(world.database, world.generations, lambda: PURPOSES, world.seen, world.clock, keeper)
             print(f"-- kept for {keep} days, {people:,} people, {len(PURPOSES)} purposes")
             ids = [f"{n * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}" for n in range(people)]
             world.people = {one: {"edition": 0} for one in ids}

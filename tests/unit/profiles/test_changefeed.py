@@ -119,7 +119,7 @@ def test_a_cursor_is_read_as_it_was_given_or_not_at_all(world: FeedWorld) -> Non
 
 def test_a_page_holds_no_connection_while_it_tells_who_is_hidden_and_tells_of_so_many_at_most(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/kindred.db"
-    open_database(url, consent.store.METADATA, store.METADATA).dispose()
+    open_database(url, consent.store.METADATA, store.METADATA, past.METADATA).dispose()
     # A second connection, while one is held, would never come.
     alone = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=5)
     world = FeedWorld(tmp_path, database=alone)
@@ -294,7 +294,7 @@ def test_writers_who_wait_leave_the_teller_the_connection_that_it_asks_the_ledge
     for one in writers:
         one.start()
     begun = time.monotonic()
-    replace(world.teller, seen=Asking, purposes=PURPOSES[:1]).tell(["ann"])  # type: ignore[arg-type]
+    replace(world.teller, seen=Asking, purposes=lambda: PURPOSES[:1]).tell(["ann"])  # type: ignore[arg-type]
     for one in writers:
         one.join()
     assert time.monotonic() - begun < 25, "a connection is waited for 30 seconds"
