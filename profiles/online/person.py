@@ -18,7 +18,7 @@ from profiles.serving import (
     token_key,
     view_key,
 )
-from profiles.stored import ETAG_BYTES, answered, packed
+from profiles.stored import ETAG_BYTES, answered, held_anew, packed
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS
 Get = Callable[[bytes], bytes | None]
@@ -98,6 +98,10 @@ def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
             tag, body = rendered(view)
             change.put(view_key(purpose, name), packed(tag, body, held))
             versions.append(tag[1 : ETAG_BYTES - 1])
+    for purpose in _unnamed(person.header, purposes):
+        was = change.get(view_key(purpose, name))
+        if was is not None:
+            change.put(view_key(purpose, name), held_anew(was, held))
     for purpose, word in person.words:
         change.put(search_key(purpose, word, name), b"")
     change.put(outbox_key(name), b",".join(sorted(versions)))
@@ -112,12 +116,19 @@ def rendered(view: Mapping[str, Any]) -> tuple[bytes, bytes]:
 
 def removed(change: Change, profile_id: str, survivor: str, purposes: Collection[str]) -> None:
     """Take a profile out that became part of another, which answers for its id from now on."""
-    for purpose in purposes:
+    header = change.get(header_key(profile_id))
+    for purpose in (*purposes, *_unnamed(orjson.loads(header or b'{"records":{}}'), purposes)):
         change.delete(view_key(purpose, profile_id))
     for key in (header_key, holders_key, timeline_key, graph_key):
         change.delete(key(profile_id))
     change.put(alias_key(profile_id, survivor), b"")
     change.put(outbox_key(profile_id), survivor.encode())
+
+
+def _unnamed(header: Mapping[str, Any], purposes: Collection[str]) -> list[str]:
+    """Return the purposes that the build's policy named and that of now does not: it may come to name them again."""
+    built = {purpose for record in header["records"].values() for purpose in record["purposes"]}
+    return sorted(built - set(purposes))
 
 
 def holders_of(get: Get, token: str) -> tuple[str, ...]:
