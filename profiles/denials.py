@@ -1,7 +1,7 @@
 """What readers of profiles ask about everything that was said since the build, and the lists that they ask about."""
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from infra.ids import ProfileId, Purpose
 from infra.keyvalue import KeyValue
@@ -31,6 +31,9 @@ class Anew(Protocol):
 
     def leads(self, store: KeyValue, token: str, profile_id: str, purpose: str) -> bool:
         """Say whether an identifier is tied to a person as closely as a purpose demands now."""
+
+    def retold(self, store: KeyValue, entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return entries of a generation's timeline without details that the policy of now reserves for fields."""
 
     def remasked(self, body: bytes, purpose: str) -> bytes:
         """Return an answer of another time under the purpose's masks of now."""

@@ -304,7 +304,8 @@ def publish_again(
     """Serve once more, whole, what a run built: after a store was lost or damaged, or was rolled back.
 
     What it judged it judged then, so the overlay keeps every refusal of since. Raise `TablesAhead` where a run that
-    did not come to its end has written some tables since.
+    did not come to its end has written some tables since. Like every publication it ends when no reader is left behind:
+    the next one takes away what was served before this one.
     """
     workspace = runtime.workspace
     for table in PUBLISHED:
@@ -313,5 +314,6 @@ def publish_again(
     facts_of_run = {**run_facts(built.run, built.number, built.started_at), POLICY: built.policy}
     edition = _edition(runtime, facts_of_run)
     counts = publish_edition(replace(edition, whole=True), fillers, bring, lambda start: _tell(edition, told, start))
+    time.sleep(2 * STALENESS_SECONDS)
     runtime.say(f"published: {counts['views']:,} views of {counts['profiles']:,} profiles")
     return {"generation": edition.name, **counts}

@@ -1,7 +1,7 @@
 """How profiles lie in the serving store, and the one way to read them: for a purpose, under later denials."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -19,7 +19,7 @@ from profiles.denials import AllListed, Anew, Denials, led_to
 from profiles.errors import ManifestUnreadable, PurposeMissing
 from profiles.graphs import drawn, outlined
 from profiles.model import Link
-from profiles.render import folded_words
+from profiles.render import folded_words, search_words
 from profiles.stored import unpacked
 
 # A folder of its own: publishing clears away old generations beside the served one, and nothing else.
@@ -242,9 +242,11 @@ class ProfileReader:
         usable = now.usable(profile_id, purpose)
         if usable is None:
             return None
-        value = now.store().get(timeline_key(profile_id))
+        store = now.store()
+        value = store.get(timeline_key(profile_id))
         entries: list[Mapping[str, Any]] = orjson.loads(value) if value else []
-        return [entry for entry in entries if entry["record_key"] in usable]
+        seen = [entry for entry in entries if entry["record_key"] in usable]
+        return seen if self._anew is None else self._anew.retold(store, seen)
 
     def graph(self, profile_id: ProfileId, purpose: Purpose) -> Mapping[str, Any] | None:
         """Return the identity graph: all records and edges, but values only of records that the purpose may use."""
@@ -284,7 +286,9 @@ class ProfileReader:
             return self._anew.decided(store, profile_id, purpose)
         if stored is None or (self._anew is None and self._denials.denied_any(tokens, purpose)):
             return None
-        tag, _, body = unpacked(stored)
+        tag, listed, body = unpacked(stored)
+        if listed is None:
+            return None
         return tag, body, frozenset(key for key, purposes in _used(header).items() if purpose in purposes)
 
     def remasked(self, body: bytes, purpose: Purpose) -> bytes:
@@ -300,7 +304,8 @@ class ProfileReader:
             return []
         now = self.moment()
         found = set.intersection(*[now.named(word, purpose) for word in wanted])
-        open_ = (p for p in map(ProfileId, sorted(found)) if now.tagged(p, purpose) is not None)
+        # A name that a purpose saw at the build, and does not see now, leads to nobody.
+        open_ = (p for p in map(ProfileId, sorted(found)) if _is_called(now.view(p, purpose), wanted))
         return [person for person, _ in zip(open_, range(limit), strict=False)]
 
     def named(self, word: str, purpose: str) -> set[str]:
@@ -360,6 +365,13 @@ class ProfileReader:
 @lru_cache(maxsize=8)  # of one person every purpose is mostly asked
 def _used(header: bytes) -> Mapping[str, Sequence[str]]:
     return {key: one["purposes"] for key, one in orjson.loads(header)["records"].items()}
+
+
+def _is_called(answer: bytes | None, words: Iterable[str]) -> bool:
+    """Say whether an answer shows each of the words as the beginning of one in a name."""
+    shown: Mapping[str, Any] = {} if answer is None else orjson.loads(answer)["attributes"]
+    names = search_words({"name": name, "value": value} for name, value in shown.items())
+    return all(any(name.startswith(word) for name in names) for word in words)
 
 
 def _header(content: Mapping[str, Any]) -> Header:

@@ -13,7 +13,7 @@ from deltalake.exceptions import DeltaError
 
 from infra.errors import KindredError
 from infra.serving.store import ServingStore
-from profiles import mask, parts, render, serving
+from profiles import mask, parts, render, serving, stored
 from profiles.audiences import AUDIENCE_MEMBERS, COLUMNS
 from profiles.changes import Difference, compared, unchanged
 from profiles.parts import Part
@@ -21,7 +21,7 @@ from profiles.serving import MANIFEST
 
 # A generation of which more than this share changes is written faster whole.
 _SHARE: Final = 0.5
-_SOURCES: Final = tuple(Path(str(module.__file__)).read_bytes() for module in (mask, parts, render, serving))
+_SOURCES: Final = tuple(Path(str(module.__file__)).read_bytes() for module in (mask, parts, render, serving, stored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ def start_of(
     """Return what to begin from, or None where a whole generation is surer: no base, other rules, versions gone."""
     base = generations.name()
     try:
-        stored = None if base is None else generations.reader(base).get(MANIFEST)
-        said = orjson.loads(stored or b"{}")
+        manifest = None if base is None else generations.reader(base).get(MANIFEST)
+        said = orjson.loads(manifest or b"{}")
         if base is None or said.get("rules") != digest or said["tables"].keys() != versions.keys():
             return None
         start = Start(base, _differences(lake, wanted, said, versions), tuple(said["filled"]))

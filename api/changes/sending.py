@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import lmdb
@@ -26,6 +27,7 @@ LOG: Final = logging.getLogger("kindred.changes")
 TOGETHER: Final = 100
 _IDLE: Final = 0.1
 _LOOKED_EVERY: Final = 1.0
+_SELDOM: Final = timedelta(minutes=1)
 _AILING: Final = (KindredError, SQLAlchemyError, lmdb.Error, OSError)
 _FIRST, _LONGEST = 0.5, 300.0
 
@@ -63,6 +65,8 @@ class Sender:
     chance: Callable[[], float] = random.random
     _place: Place | None = None
     _failed: int = field(default=0)
+    _more: bool = False
+    _asked: datetime | None = None
 
     def step(self) -> int:
         """Send what comes next, and return how many changes that was."""
@@ -74,8 +78,16 @@ class Sender:
                 self.feed.database, self.recipient.name, self.recipient.purpose, page.following, page.changes,
                 self.clock(), acknowledged=self.recipient.acknowledges,
             )  # fmt: skip
-        self._place = page.following
+        else:
+            self._listened(page.following)
+        self._place, self._more = page.following, page.more
         return len(page.changes)
+
+    def _listened(self, place: Place) -> None:
+        now = self.clock()
+        if self._asked is None or now - self._asked >= _SELDOM:
+            followers.listened(self.feed.database, self.recipient.name, self.recipient.purpose, place, now)
+            self._asked = now
 
     def run(self, stop: threading.Event) -> None:
         """Send for ever; what is not taken is sent again after a while, ever longer, until it is."""
@@ -100,7 +112,7 @@ class Sender:
         if self._failed:
             LOG.info("changes for %s go on", self.recipient.name)
         self._failed = 0
-        return 0.0 if sent else _IDLE
+        return 0.0 if sent or self._more else _IDLE
 
     def _kept(self) -> Place:
         reached = followers.reached(self.feed.database, self.recipient.name, self.recipient.purpose)

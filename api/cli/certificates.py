@@ -1,6 +1,7 @@
 """`kindred erasure verify`: whether a certificate holds, whose it is, and whether its stores are still clean."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -163,7 +164,10 @@ def _searched(document: dict[str, Any], opened: Workspace, wanted: Sequence[tupl
             raise Malformed(f"no valid {kind} is among the identifiers; write it as the certificate's person would")
         values |= {value, spelt}
         tokens.add(token(key, kind, spelt))
-    with copied(opened), spelled_out(opened, open_world(opened.root).database):
+    # Where there is no database, none is made for the search.
+    kept = any(place.store == "database" for place in workspace_places(opened))
+    laid_out = spelled_out(opened, open_world(opened.root).database) if kept else nullcontext()
+    with copied(opened), laid_out:
         named = {store["store"] for store in document["stores"]}
         places = [place for place in workspace_places(opened) if place.store in named]
         if not places:

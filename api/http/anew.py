@@ -4,7 +4,7 @@ Everybody else is served as stored; to know that costs the look at the deny over
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,6 +31,7 @@ from infra.keyvalue import KeyValue
 from infra.workspace import Workspace
 from profiles.anew import Held, Word, fresh, remasked
 from profiles.config import ProfileSettings
+from profiles.details import is_shown
 from profiles.online.rules import Served
 from profiles.rulebook import Rulebook
 from profiles.serving import MANIFEST, ProfileReader, graph_key, header_key, view_key
@@ -133,6 +134,16 @@ class LedgerAnew:
         found = fresh(purpose, word, held, rules.served, rules.ended)
         return None if found is None else (found.tag, found.body, found.usable)
 
+    def retold(self, store: KeyValue, entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return entries of a generation's timeline without details that the policy of now reserves for fields."""
+        if not self.overruled(store):
+            return list(entries)
+        reserved = self._rules.served.reserved.fields
+        return [
+            {**one, "details": {name: value for name, value in one["details"].items() if is_shown(name, reserved)}}
+            for one in entries
+        ]
+
     def remasked(self, body: bytes, purpose: str) -> bytes:
         """Return an answer of another time under the purpose's masks of now."""
         return orjson.dumps(remasked(purpose, orjson.loads(body), self._rules.served), option=orjson.OPT_SORT_KEYS)
@@ -147,6 +158,8 @@ class LedgerAnew:
             manifest = reader.manifest()
         except Missing:
             return
+        # A generation that was rolled back may have been made again under its name.
+        self._built_by = (None, None)
         self._everybody = manifest.get("policy", self._rules.version) != self._rules.version
         generation, built = manifest.get("generation"), reader.counted()
         if built is None or (self._seen is not None and self._seen[0] == generation and now < self._seen[1]):

@@ -82,10 +82,12 @@ def application() -> Any:
     of the start, and to look through it later longer than most answers.
     """
     gc.disable()
-    root = importlib.import_module("api.http.main")  # only a worker needs it
-    made = root.application()
-    gc.freeze()
-    gc.enable()
+    try:
+        root = importlib.import_module("api.http.main")  # only a worker needs it
+        made = root.application()
+        gc.freeze()
+    finally:
+        gc.enable()
     return made
 
 

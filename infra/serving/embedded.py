@@ -31,7 +31,7 @@ class Generations:
 
     def __init__(self, root: Path, *, map_size: int = MAP_SIZE) -> None:
         self.root, self._map_size = root, map_size
-        self._open: tuple[str, GenerationReader] | None = None
+        self._open: tuple[tuple[int, int], GenerationReader] | None = None
 
     def name(self) -> str | None:
         """Return the name of the served generation, or None before the first."""
@@ -59,14 +59,18 @@ class Generations:
         return found.st_ino, found.st_mtime_ns
 
     def current(self) -> GenerationReader:
-        """Return a reader of the served generation, reopened only when the pointer has moved."""
-        name = self.name()
-        if name is None:
-            raise NothingPublished
-        if self._open is None or self._open[0] != name:
+        """Return a reader of the served generation, reopened only when the pointer has moved.
+
+        By its name alone it would not be known: one that was rolled back may have been made again.
+        """
+        mark = self.mark()
+        if mark is None or (opened := self._open) is None or opened[0] != mark:
+            name = self.name()
+            if mark is None or name is None:
+                raise NothingPublished
             # The old reader is left to its last users; the garbage collector closes it.
-            self._open = (name, self.reader(name))
-        return self._open[1]
+            opened = self._open = (mark, self.reader(name))
+        return opened[1]
 
     def reader(self, name: str) -> GenerationReader:
         """Return a reader of a generation by its name, served or not."""

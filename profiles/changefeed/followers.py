@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
@@ -12,6 +13,8 @@ from profiles.changefeed import store
 from profiles.changefeed.pages import Heard
 from profiles.changefeed.places import Place
 from profiles.changefeed.store import CHANGE_FOLLOWER, CHANGE_NOTICE
+
+_SELDOM: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,20 @@ def note(
             connection.execute(insert(CHANGE_NOTICE), fresh)
         if acknowledged and erased:
             _acknowledge(connection, recipient, purpose, max(erased), at)
+
+
+def listened(database: Engine, recipient: str, purpose: Purpose, place: Place, at: datetime) -> None:
+    """Write down how far a follower has come who heard nothing on the way, once an hour at most.
+
+    Whoever the feed does not reach back to is a follower no more, however quiet it was about their purpose. Who never
+    heard anything is none yet.
+    """
+    follower = CHANGE_FOLLOWER.c
+    mine = (follower.recipient == recipient) & (follower.purpose == purpose)
+    with database.connect() as connection:
+        row = connection.execute(select(follower.sequence, follower.until, follower.at).where(mine)).first()
+    if row is not None and (row.sequence, row.until) != (place.sequence, place.until) and at - row.at >= _SELDOM:
+        note(database, recipient, purpose, place, (), at)
 
 
 def acknowledge(database: Engine, recipient: str, purpose: Purpose, through: Place, at: datetime) -> int:

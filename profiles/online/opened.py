@@ -226,14 +226,14 @@ class Opened:
     def catch_up(self, live: Live, mine: Callable[[Part], bool] = _all, patience: float = 0.0) -> int:
         """Apply what stands behind the generation's places, piece by piece; return how many events that was.
 
-        `mine` says which parts of the log are read here; `patience` how long to wait for something to read.
+        What another answered and did not come to serve is among them. `mine` says which parts of the log are read
+        here; `patience` how long to wait for something to read.
         """
         tail, parts = self._log.tail, tuple(filter(mine, self._log.tail.parts()))
-        if parts != self._parts or not self._sure:
-            self._go_over(live, parts)
+        finished = self._go_over(live, parts) if parts != self._parts or not self._sure else 0
         tail.follow(self.places())
         tail.wait(patience)
-        return sum(self._caught_up(live, part) for part in parts)
+        return finished + sum(self._caught_up(live, part) for part in parts)
 
     def catch_up_wholly(self, live: Live) -> int:
         """Apply all that the log holds now; return how many events that was."""
@@ -258,14 +258,15 @@ class Opened:
         """Return how many entries wait of each part that is read here, where they can be counted."""
         return self._log.tail.behind(self.places())
 
-    def _go_over(self, live: Live, parts: tuple[Part, ...]) -> None:
+    def _go_over(self, live: Live, parts: tuple[Part, ...]) -> int:
         """Read these parts from now on; whoever read them before may have left something half done."""
         with self._turns.answering(), self._turns.serving(), live.change() as change:
             if (change.get(HOME) or self._home) != self._home:
                 raise ServedElsewhere
             change.put(HOME, self._home)
-            self._finish(change, None)
+            finished = self._finish(change, None)
             self._reached, self._parts, self._sure = places(change.get), parts, True
+        return finished
 
     def _caught_up(self, live: Live, part: Part) -> int:
         count = 0
@@ -274,18 +275,17 @@ class Opened:
                 with self._turns.answering():
                     answers = self.applier.answered(events, part, self._reached.get(part), read)
                     serving.enter_context(self._turns.serving())
-                self._serve(live, events, answers)
-            count += len(events)
+                count += self._serve(live, events, answers)
             self.newest = max((event.received_at for event in events), default=self.newest)
         return count
 
-    def _serve(self, live: Live, events: Sequence[LiveEvent], answers: Answers) -> None:
+    def _serve(self, live: Live, events: Sequence[LiveEvent], answers: Answers) -> int:
         part, begin = answers.to.part, answers.to.begin
         self._sure = False  # until it has come to its end; else all is looked at anew
         for tried in range(_TRIES):
             try:
                 with live.change() as change:
-                    self._finish(change, answers.to)
+                    finished = self._finish(change, answers.to)
                     if places(change.get).get(part) != begin:
                         raise OthersPart(part)
                     self.applier.apply(change, events, answers)
@@ -294,9 +294,14 @@ class Opened:
                 if tried == _TRIES - 1:
                     raise
         self._reached[part], self._sure = answers.to.end, True
+        return finished + len(events)
 
-    def _finish(self, change: Change, before: Begun | None) -> None:
-        """Serve what was answered in earlier turns and not served: whoever had it to do was killed, or failed."""
+    def _finish(self, change: Change, before: Begun | None) -> int:
+        """Serve what was answered in earlier turns and not served, and return how many events that was.
+
+        Whoever had it to do was killed, or failed.
+        """
+        count = 0
         for one in self.applier.begun():
             later = before is not None and one.turn >= before.turn
             if later or self._reached.get(one.part) == one.end or not self._log.knows(one.part):
@@ -304,6 +309,8 @@ class Opened:
             if places(change.get).get(one.part) == one.begin:
                 events = self._log.between(one.part, one.begin, one.end)
                 self.applier.apply(change, events, self.applier.kept(one.part))
+                count += len(events)
+        return count
 
     def close(self) -> None:
         """Let go of the files."""

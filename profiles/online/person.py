@@ -18,7 +18,7 @@ from profiles.serving import (
     token_key,
     view_key,
 )
-from profiles.stored import ETAG_BYTES, answered, packed
+from profiles.stored import ETAG_BYTES, answered, held_anew, packed
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS
 Get = Callable[[bytes], bytes | None]
@@ -88,7 +88,7 @@ def loaded(get: Get, profile_id: str, purposes: Collection[str]) -> Person | Non
 def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
     """Put a person into the serving store, each view in its final bytes under a version of its content.
 
-    A view for a purpose that is none of these goes: it would stay under the tokens that the person had before.
+    A view for a purpose that is none of these stays as the build left it, held under the tokens of now.
     """
     name = person.profile_id
     change.put(header_key(name), _json(person.header))
@@ -98,14 +98,18 @@ def stored(change: Change, person: Person, purposes: Collection[str]) -> None:
     if person.graph:
         change.put(graph_key(name), _json(person.graph))
     versions = []
-    for purpose in sorted(person.purposes.union(purposes)):
-        view = person.views.get(purpose) if purpose in purposes else None
+    for purpose in purposes:
+        view = person.views.get(purpose)
         if view is None:
             change.delete(view_key(purpose, name))
         else:
             tag, body = rendered(view)
             change.put(view_key(purpose, name), packed(tag, body, held))
             versions.append(tag[1 : ETAG_BYTES - 1])
+    for purpose in sorted(person.purposes.difference(purposes)):
+        was = change.get(view_key(purpose, name))
+        if was is not None:
+            change.put(view_key(purpose, name), held_anew(was, held))
     for purpose, word in person.words:
         change.put(search_key(purpose, word, name), b"")
     change.put(outbox_key(name), b",".join(sorted(versions)))

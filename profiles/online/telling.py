@@ -44,11 +44,20 @@ class Telling:
         self._due.set()
 
     def run(self, stop: threading.Event) -> None:
-        """Tell until it is told to stop; what fails is said once and tried again."""
-        while not stop.is_set():
-            if self._due.wait(_LOOKED):
-                self._due.clear()
-                stop.wait(_EVERY if self._told() else _AILING)
+        """Tell until it is told to stop; what fails is said once and tried again.
+
+        What nobody foresaw has everybody stop who was told of `stop`: a process that is started again tells on, and
+        one that went on without this would say that all is well.
+        """
+        try:
+            while not stop.is_set():
+                if self._due.wait(_LOOKED):
+                    self._due.clear()
+                    stop.wait(_EVERY if self._told() else _AILING)
+        except BaseException as error:
+            self.trouble = type(error).__name__
+            stop.set()
+            raise
 
     def _told(self) -> bool:
         try:

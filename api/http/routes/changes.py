@@ -153,11 +153,11 @@ def _desk(world: World) -> Changes:
 
 
 async def _noted(world: World, holder: Holder, purpose: Purpose, page: Page) -> None:
+    name, now = recipient(holder.credential), world.clock()
     if page.changes:
-        name = recipient(holder.credential)
-        await run_in_threadpool(
-            followers.note, world.database, name, purpose, page.following, page.changes, world.clock()
-        )
+        await run_in_threadpool(followers.note, world.database, name, purpose, page.following, page.changes, now)
+    else:
+        await run_in_threadpool(followers.listened, world.database, name, purpose, page.following, now)
 
 
 def _streamed(request: Request, world: World, holder: Holder, purpose: Purpose, place: Place) -> Response:
@@ -183,8 +183,8 @@ async def _events(
                     return
                 page = await asyncio.to_thread(desk.feed.page, purpose, place, MOST)
                 place = page.following
+                await _noted(world, holder, purpose, page)
                 if page.changes:
-                    await _noted(world, holder, purpose, page)
                     yield b"".join(map(_event, page.changes))
                     said = desk.stopwatch()
                 elif desk.stopwatch() - said >= _BEAT:

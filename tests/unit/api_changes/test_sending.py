@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from feed_world import BEGIN, PURPOSES, FeedWorld
+from feed_world import BEGIN, PURPOSES, FeedWorld, token_of
 from online_world import prepared
 from pydantic import ValidationError
 
@@ -28,7 +29,9 @@ from api.changes.webhook import Webhook
 from infra.changes_settings import ChangesSettings, TopicSettings, WebhookSettings
 from infra.database import open_database
 from infra.errors import Held, Malformed
+from infra.ids import Purpose
 from profiles.changefeed import followers, store
+from profiles.history import store as past
 
 ROOT = Path(__file__).parents[3]
 ALL = dict.fromkeys(PURPOSES, 1)
@@ -203,6 +206,42 @@ def test_that_it_took_an_erasure_says_that_it_is_done(
     assert done.told_at == done.acknowledged_at is not None
 
 
+def test_whose_purpose_is_quiet_is_not_forgotten_and_not_sent_everybody_anew(
+    world: FeedWorld, receiver: Receiver, sender: Callable[[], Sender]
+) -> None:
+    world.people = {"ann": dict(ALL)}
+    world.publish()
+    world.teller.tell_all()
+    one = sender()
+    assert [one.step(), one.step()] == [1, 0]
+    for day in range(40):
+        world.now += timedelta(days=1)
+        world.put("bob", {"analytics": day})
+        world.flush()
+        assert one.step() == 0
+    store.shorten(world.database, world.now - timedelta(days=30))
+    assert followers.reached(world.database, one.recipient.name, one.recipient.purpose) is not None
+    assert sender().step() == 0
+    assert len(receiver.taken) == 1
+
+
+def test_pages_that_only_say_who_is_hidden_by_now_are_gone_through_without_a_rest(
+    world: FeedWorld, receiver: Receiver, sender: Callable[[], Sender]
+) -> None:
+    world.people = {f"p{number:03d}": {"service": 1} for number in range(700)}
+    world.publish()
+    world.teller.tell_all()
+    for one in world.people:
+        world.overlay.restrict([token_of(one)], [Purpose("service")], at=world.now, sequence=1)
+    waiting = sender()
+    for _ in range(2):
+        assert waiting.rested() == 0.0
+    assert {told["kind"] for told in receiver.taken} <= {"consent"}
+    while not waiting.rested():
+        pass
+    assert receiver.kept() == {}
+
+
 def test_it_is_heard_within_a_second_of_a_withdrawal(
     world: FeedWorld, receiver: Receiver, sender: Callable[[], Sender]
 ) -> None:
@@ -323,7 +362,7 @@ def test_the_process_sends_what_its_workspace_declares(tmp_path: Path, receiver:
     with (workspace.root / ".env").open("a") as env:
         env.write(f"CRM_SECRET={SECRET}\n")
     world = FeedWorld(workspace.serving_path, database=open_database(
-        workspace, consent.store.METADATA, infra.runs.METADATA, store.METADATA))  # fmt: skip
+        workspace, consent.store.METADATA, infra.runs.METADATA, store.METADATA, past.METADATA))  # fmt: skip
     world.people = {"ann": dict(ALL)}
     world.publish()
     world.teller.tell_generation()

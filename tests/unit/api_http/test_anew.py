@@ -108,7 +108,7 @@ def words(hours: st.SearchStrategy[int]) -> st.SearchStrategy[list[Spoken]]:
 
 @dataclass
 class Memory:
-    """The serving store as a dictionary."""
+    """The serving store as a dictionary, and the generation that it is."""
 
     held: dict[bytes, bytes] = field(default_factory=dict)
     # As a generation's: another for each manifest.
@@ -727,3 +727,42 @@ def test_a_past_view_is_shown_without_what_is_masked_now(town: Town, telling: Te
     assert "city" not in shown["provenance"]
     assert shown["traits"] == {}
     assert {one["field"] for one in shown["withheld"]} >= {"city", "orders"}
+
+
+def mask(telling: Telling, fields: str, purpose: str) -> None:
+    """Have fields be masked for one more purpose, and let that be known."""
+    labels = telling.workspace.root / "consent" / "labels.yaml"
+    text = labels.read_text()
+    assert f"    fields: [{fields}]\n" in text
+    more = f"  hidden:\n    description: hidden by now\n    fields: [{fields}]\n    masked_for: [{purpose}]\n"
+    labels.write_text(text.rstrip("\n") + "\n" + more)
+    telling.expiry.look(telling.town.now)
+
+
+def test_nobody_is_found_by_a_name_that_a_purpose_does_not_see_any_more(town: Town, telling: Telling) -> None:
+    person, service = served(town, telling), Purpose("service")
+    town.store.held[serving.search_key("service", "ann", person.id)] = b""
+    assert telling.reader.search("Ann", service) == [person.id]
+    mask(telling, "given_name, family_name, full_name", "service")
+    assert "given_name" not in orjson.loads(telling.reader.view(person.id, service) or b"")["attributes"]
+    assert telling.reader.search("Ann", service) == []
+
+
+def test_a_timeline_shows_no_detail_that_the_policy_of_now_masks_as_a_field(town: Town, telling: Telling) -> None:
+    person, service = served(town, telling), Purpose("service")
+    entry = {"record_key": ONE.key, "details": {"page": "home", "city": "Bonn", "city.part": "Süd", "citys": "x"}}
+    town.store.held[serving.timeline_key(person.id)] = orjson.dumps([entry])
+    assert telling.reader.timeline(person.id, service) == [entry]
+    mask(telling, "city, postcode, country", "analytics")
+    assert telling.reader.timeline(person.id, service) == [{**entry, "details": {"page": "home", "citys": "x"}}]
+
+
+def test_a_generation_that_was_made_again_under_its_name_is_known_at_the_next_look(town: Town) -> None:
+    person, town.now = Person.of((ONE,)), BUILT
+    town.store = Memory()
+    publish(town, person)
+    reader = town.reader()
+    assert not reader._anew.overruled(town.store)  # type: ignore[union-attr]
+    publish(town, person, policy="of another time")
+    reader._anew.look(reader, BUILT)  # type: ignore[union-attr, attr-defined]
+    assert reader._anew.overruled(town.store)  # type: ignore[union-attr]

@@ -1,5 +1,6 @@
 """A server's start: what it loads, what it costs, that it answers at once, and what it says when it cannot."""
 
+import gc
 import os
 import socket
 import subprocess
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import pytest
 from serving_world import profile_id, world
+
+from api.http.serve import application
+from infra.errors import Missing
 
 PEOPLE = 1_000
 # What answering a read, keeping a word or taking an event in does without. Each takes a tenth of a second or more.
@@ -113,3 +117,10 @@ def test_the_whole_command_line_has_it_too() -> None:
     )  # fmt: skip
     assert done.returncode == 0
     assert "--port" in done.stdout
+
+
+def test_a_start_that_fails_leaves_the_collector_of_garbage_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Missing, match="kindred init"):
+        application()
+    assert gc.isenabled()

@@ -16,9 +16,11 @@ from online_world import OnlineWorld, content, random_days, whose
 from api.http.following import status_name
 from infra.keyvalue import LmdbStore
 from infra.serving.embedded import Generations
+from profiles.changefeed import store
 from profiles.online.opened import state_folder
 from profiles.online.places import FOLDER as STATE
 from profiles.serving import FOLDER
+from profiles.stored import unpacked
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -69,7 +71,10 @@ def test_what_is_sent_is_served_within_moments(world: OnlineWorld) -> None:
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(2, 12))])
 def test_killed_at_random_it_serves_what_the_log_says(world: OnlineWorld, tmp_path: Path, seed: int) -> None:
-    """kill -9 in the middle of its work; then what is served is what the whole log makes of the publication."""
+    """kill -9 in the middle of its work; then what is served is what the whole log makes of the publication.
+
+    And the feed has told all of it, though nothing comes any more.
+    """
     generations, chance = published(world), random.Random(seed)  # noqa: S311 - a sample
     process = worker(world)
     try:
@@ -82,17 +87,34 @@ def test_killed_at_random_it_serves_what_the_log_says(world: OnlineWorld, tmp_pa
                 process = worker(world)
         whole = expected(world, tmp_path)
         until(lambda: content(generations.current()) == whole)
+        until(lambda: told(world) == shown(generations))
     finally:
         process.terminate()
         process.wait(30)
 
 
+def told(world: OnlineWorld) -> dict[str, dict[str, str]]:
+    """Return of whom the feed told last that somebody may see them: for each purpose, which version."""
+    ids = list(store.people(world.database))
+    with world.database.connect() as connection:
+        return {one: dict(last.state) for one, last in store.last(connection, ids).items() if last.state}
+
+
+def shown(generations: Generations) -> dict[str, dict[str, str]]:
+    """Return whose views are served, and in which version."""
+    found: dict[str, dict[str, str]] = {}
+    for key, value in generations.current().items(b"v|"):
+        _, purpose, profile_id = key.decode().split("|")
+        found.setdefault(profile_id, {})[purpose] = unpacked(value)[0][1:-1].decode()
+    return found
+
+
 def expected(world: OnlineWorld, folder: Path) -> dict[bytes, bytes]:
     """Return what the whole log makes of a publication of nobody."""
-    store = LmdbStore(folder / "whole", durable=False)
+    whole = LmdbStore(folder / "whole", durable=False)
     try:
-        world.opened(world.state(folder / "state"), "whole").catch_up(store)
-        return content(store)
+        world.opened(world.state(folder / "state"), "whole").catch_up(whole)
+        return content(whole)
     finally:
         world.shut()
-        store.close()
+        whole.close()

@@ -180,7 +180,7 @@ def test_a_frozen_broker_fills_the_buffer_and_no_more(kafka_broker: Any, setting
         kafka_broker.freeze()
         try:
             sent = [asyncio.ensure_future(log.append("web", [Entry("", large)])) for _ in range(500)]
-            await asyncio.sleep(0.2)
+            await until(lambda: bool(log.state().because))
             assert log.state().waiting_bytes <= 1 << 20
             assert log.state().because == "the buffer for the Kafka brokers is nearly full"
             told = await asyncio.gather(*sent, return_exceptions=True)

@@ -1,7 +1,7 @@
 """An erasure in the change feed: who follows hears of it and says that it is done, and the database names nobody."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +167,30 @@ def test_who_follows_no_more_is_named_as_long_as_the_feed_reaches_back_to_them_a
     with world.database.begin() as connection:
         connection.execute(delete(store.CHANGE_FOLLOWER).where(mine))
     assert {one.recipient: one.outcome for one in store_.notify(subject(OLD))}["here (2)"] == "deleted"
+
+
+def test_who_listens_and_hears_nothing_is_noted_once_an_hour(world: FeedWorld) -> None:
+    world.people = {ANN: dict(ALL)}
+    world.publish()
+    world.teller.tell_all()
+    follower = Follower(world, "service")
+
+    def listens() -> int | None:
+        follower.follow()
+        place = world.feed.place(follower.cursor)
+        followers.listened(world.database, "shop (1)", SERVICE, place, world.now)
+        found = followers.reached(world.database, "shop (1)", SERVICE)
+        return None if found is None else found[0]
+
+    assert listens() is None, "who never heard anything is no follower"
+    hears(world, follower, "shop (1)")
+    begun = listens()
+    seen = []
+    for minutes in (10, 40, 30, 30, 30):
+        world.now += timedelta(minutes=minutes)
+        world.put(BOB, {"analytics": minutes + len(seen)})
+        world.flush()
+        seen.append(listens())
+    assert seen[:2] == [begun, begun]
+    assert seen[2] == seen[3] == (begun or 0) + 3
+    assert seen[4] == (begun or 0) + 5

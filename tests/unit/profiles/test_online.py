@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import orjson
 import pytest
 from online_world import BUY, LOGIN, PAGE, OnlineWorld, content, random_days, view, whose
 
+from consent import officer
 from infra.ids import ProfileId
 from infra.keyvalue import LmdbStore
-from profiles.serving import timeline_key
+from profiles.serving import header_key, holders_key, timeline_key, view_key
+from profiles.stored import unpacked
 
 
 def traits(store: LmdbStore, profile_id: str, purpose: str = "analytics") -> dict[str, Any]:
@@ -212,3 +215,33 @@ def crashed(world: OnlineWorld, opened: Any, served: LmdbStore, state: Path) -> 
         opened.catch_up(Dying())
     world.shut()
     return world.opened(state)
+
+
+def test_a_view_for_a_purpose_that_is_not_named_for_a_while_is_held_under_the_identifiers_of_now(
+    world: OnlineWorld, served: LmdbStore, tmp_path: Path
+) -> None:
+    """The policy was another for a while, and is then the build's again: a refusal closes it."""
+    opened, gone = world.opened(world.state(tmp_path / "state")), "personalization"
+    world.send(LOGIN)
+    opened.catch_up(served)
+    (person,) = whose(world, served, "customer", "u-1")
+    built = served.get(view_key("service", ProfileId(person)))
+    assert built is not None
+    header = orjson.loads(served.get(header_key(person)) or b"")
+    for record in header["records"].values():
+        record["purposes"] = sorted({*record["purposes"], gone})
+    with served.change() as change:
+        change.put(header_key(person), orjson.dumps(header))
+        change.put(view_key(gone, person), built)
+    opened.applier.served = replace(
+        opened.applier.served, purposes=tuple(p for p in opened.applier.served.purposes if p != gone)
+    )
+    world.send({**LOGIN, "anonymousId": "c-9"})
+    opened.catch_up(served)
+    held = served.get(holders_key(person))
+    assert held is not None
+    assert officer.token_of(world.desk, "cookie", "c-9").encode() in held
+    kept = served.get(view_key(gone, person))
+    assert kept is not None
+    assert unpacked(kept)[1] == held
+    assert unpacked(kept)[2] == unpacked(built)[2]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from infra.ids import ProfileId, Purpose, Token
 from infra.serving.embedded import Generations
 from profiles.errors import PurposeMissing
-from profiles.serving import FOLDER, ProfileReader, Published, holders_key, token_key, view_key
+from profiles.serving import FOLDER, ProfileReader, Published, header_key, holders_key, token_key, view_key
 from profiles.stored import packed
 
 SERVICE = Purpose("service")
@@ -77,3 +77,16 @@ def test_without_a_purpose_nobody_is_shown(tmp_path: Path) -> None:
     publish(tmp_path, "g1")
     with pytest.raises(PurposeMissing):
         ProfileReader(Published(tmp_path, lambda: 0.0), Refused(())).tagged_all(IDS, Purpose(""))
+
+
+def test_a_view_under_a_list_that_is_not_known_is_shown_in_no_way(tmp_path: Path) -> None:
+    publish(tmp_path, "g1")
+    live = Generations(tmp_path / FOLDER).live()
+    with live.change() as change:  # as no writer of ours leaves them
+        change.put(holders_key(IDS[3]), b"t3")
+        change.put(header_key(IDS[3]), b'{"records":{}}')
+    live.close()
+    profiles = ProfileReader(Published(tmp_path, lambda: 0.0), Refused(()))
+    assert profiles.tagged(IDS[3], SERVICE) is None
+    assert profiles.tagged_all(IDS[3:4], SERVICE) == [None]
+    assert profiles.shown(IDS[3], SERVICE) is None

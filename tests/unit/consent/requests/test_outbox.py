@@ -203,7 +203,7 @@ def server(tmp_path: Path) -> Iterator[Any]:
 def test_a_redirect_is_not_followed_and_a_certificate_is_checked(server: Any) -> None:
     seen, port, authority = server
     context = ssl.create_default_context(cafile=str(authority))
-    post = Post(frozenset({HOST}), lambda _: True, lambda *_: ["127.0.0.1"], context, port)
+    post = Post(frozenset({HOST}), lambda _: True, lambda *_: ["127.0.0.1"], lambda: context, port)
     assert post(f"https://{HOST}/200", b"{}", {}) == "delivered"
     assert post(f"https://{HOST}/302", b"{}", {}) == "status_302"
     assert post(f"https://{HOST}/500?x=1/500", b"{}", {}) == "status_500"
@@ -211,5 +211,5 @@ def test_a_redirect_is_not_followed_and_a_certificate_is_checked(server: Any) ->
     strict = Post(frozenset({HOST}), lambda _: True, lambda *_: ["127.0.0.1"], port=port)
     assert strict(f"https://{HOST}/200", b"{}", {}) == "failed_SSLCertVerificationError"
     assert len(seen) == 3
-    other = Post(frozenset({"other.example.com"}), lambda _: True, lambda *_: ["127.0.0.1"], context, port)
+    other = Post(frozenset({"other.example.com"}), lambda _: True, lambda *_: ["127.0.0.1"], lambda: context, port)
     assert other("https://other.example.com/200", b"{}", {}) == "failed_SSLCertVerificationError"

@@ -116,8 +116,9 @@ def test_a_rollback_serves_the_generation_before_and_only_that(store: ServingSto
 def test_a_generation_that_was_rolled_back_can_be_made_again(store: ServingStore) -> None:
     publish(store, "1", {b"k": b"one"})
     publish(store, "2", {b"k": b"two"})
+    assert held(store.current()) == {b"k": b"two"}
     store.rollback()
-    publish(store, "2", {b"k": b"too"})
+    publish(store, "2", {b"k": b"too"})  # nobody has looked meanwhile, and the name is the one that was looked at
     assert held(store.current()) == {b"k": b"too"}
     assert store.rollback() == "1"
 

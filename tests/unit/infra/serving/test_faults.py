@@ -7,13 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from serving_child import KEYS, filled
 
-from infra.keyvalue import Torn
+from infra.errors import Unavailable
+from infra.keyvalue import KeyValue, Torn
 from infra.serving.embedded import Generations
 from infra.serving.store import UNDO, ServingStore, StoreFull
 
@@ -180,34 +181,53 @@ def test_a_damaged_page_gives_no_key_another_value(tmp_path: Path, times: int, w
             assert key == "refused" or said == "-" or said == key[2:], line
 
 
+def publish(store: ServingStore, number: int) -> None:
+    with store.building(f"{number:03d}") as writer:
+        for key in KEYS:
+            writer.put(key, b"%d" % number)
+    store.publish(f"{number:03d}")
+
+
+def answer(moment: KeyValue) -> set[bytes | None]:
+    return {*moment.values(*KEYS[:20]), moment.get(KEYS[-1]), *(v for _, v in moment.items(b"v|00"))}
+
+
 def test_readers_never_see_two_generations_in_one_answer(store: ServingStore) -> None:
-    def publish(number: int) -> None:
-        with store.building(f"{number:03d}") as writer:
-            for key in KEYS:
-                writer.put(key, b"%d" % number)
-        store.publish(f"{number:03d}")
+    """A publication ends when no reader is left behind, as `profiles.jobs` has it: each is overtaken once at most."""
+    publish(store, 0)
+    ended, wrong, looks = threading.Event(), list[str](), [0] * 8
 
-    publish(0)
-    ended, wrong = threading.Event(), []
-
-    def look() -> None:
+    def look(reader: int) -> None:
         while not ended.is_set():
             try:
-                moment = store.current().snapshot()
-                seen = {*moment.values(*KEYS[:20]), moment.get(KEYS[-1]), *(v for _, v in moment.items(b"v|00"))}
+                seen = answer(store.current().snapshot())
             except Exception as error:  # noqa: BLE001 - whatever it is, it is wrong
                 wrong.append(repr(error))
                 return
             if len(seen) != 1:
                 wrong.append(f"{len(seen)} generations in one answer")
+            looks[reader] += 1
 
-    readers = [threading.Thread(target=look) for _ in range(8)]
+    readers = [threading.Thread(target=look, args=(number,)) for number in range(len(looks))]
     for reader in readers:
         reader.start()
     for number in range(1, 12):
-        publish(number)
-        time.sleep(0.05)
+        publish(store, number)
+        before = list(looks)
+        while not wrong and any(now == then for now, then in zip(looks, before, strict=True)):
+            time.sleep(0.01)
     ended.set()
     for reader in readers:
         reader.join(30)
     assert wrong == []
+
+
+def test_who_is_overtaken_by_two_publications_hears_so_or_goes_on_and_is_told_nothing_else(store: ServingStore) -> None:
+    publish(store, 0)
+    moment = store.current().snapshot()
+    publish(store, 1)
+    assert answer(moment) == {b"0"}
+    publish(store, 2)
+    with suppress(Unavailable):
+        assert answer(moment) == {b"0"}
+    assert answer(store.current().snapshot()) == {b"2"}
