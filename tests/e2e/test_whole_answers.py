@@ -31,6 +31,7 @@ from infra.serving.embedded import Generations
 from infra.serving.remote import RemoteGenerations
 from infra.serving.store import ServingStore
 from profiles import render, serving
+from profiles.stored import packed
 
 PEOPLE, READERS = 40, 8
 AT = datetime(2020, 1, 1, tzinfo=UTC)
@@ -67,8 +68,9 @@ def publish(store: ServingStore, generation: int) -> None:
         for number in range(PEOPLE):
             tag, body = rendered(number, generation)
             tokens = [token(KEY.encode(), "email", email(n)) for n in range(PEOPLE) if holder(n, generation) == number]
-            writer.put(serving.view_key(PURPOSE, profile_id(number)), tag + body)
-            writer.put(serving.holders_key(profile_id(number)), "\n".join(tokens).encode())
+            held = "\n".join(tokens).encode()
+            writer.put(serving.view_key(PURPOSE, profile_id(number)), packed(tag, body, held))
+            writer.put(serving.holders_key(profile_id(number)), held)
             for one in tokens:
                 writer.put(serving.token_key(one), profile_id(number).encode())
         counted = AT if generation % 2 else datetime.now(UTC)
