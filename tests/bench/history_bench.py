@@ -22,6 +22,7 @@ from profiles import render, serving
 from profiles.changefeed.teller import Teller
 from profiles.history.keeping import Keeper
 from profiles.history.reading import Past
+from profiles.stored import packed
 
 PURPOSES = tuple(
     map(Purpose, ("service", "analytics", "email_marketing", "personalization", "advertising", "profiling", "identity"))
@@ -49,7 +50,7 @@ def person(one: str, edition: int) -> dict[bytes, bytes]:
             "identifiers": [{"type": "email", "value": f"{one[:9]}@example.org"}],
         }  # fmt: skip
         tag, body = render.view(row, {}, [])
-        found[serving.view_key(purpose, one)] = tag + body
+        found[serving.view_key(purpose, one)] = packed(tag, body, token_of(one).encode())
     records = {key: {"tokens": [token_of(one)], "purposes": list(PURPOSES[: 7 - 2 * n])} for n, key in enumerate(keys)}
     header = {
         "profile_id": one, "anchor": keys[0], "known": True, "size": 3, "confidence": 1.0,
