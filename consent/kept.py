@@ -5,7 +5,7 @@ It holds keyed tokens alone, one line each, and is only ever added to. Keep it o
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -35,21 +35,25 @@ def note_lifted(root: Path, tokens: Iterable[Token], at: datetime) -> None:
 
 def forgotten(root: Path, database: Engine) -> dict[Cause, list[tuple[int, Token]]]:
     """Return whom the copy tells of and the database does not, by why they are kept out: it was restored."""
-    standing = _standing(root)
+    return _missing(_standing(root), database)
+
+
+def reconcile(root: Path, database: Engine) -> frozenset[Token]:
+    """Keep out whom the copy tells of and the database does not; return their tokens."""
+    standing, lifted = _standing(root), _lifted(root)
+    causes = _missing(standing, database)
+    for cause, tokens in causes.items():
+        suppress(database, tokens, cause)
+    lift(database, [t for t in suppressed_tokens(database) if t in lifted and t not in standing])
+    return frozenset(token for tokens in causes.values() for _, token in tokens)
+
+
+def _missing(standing: Mapping[Token, tuple[int, Cause]], database: Engine) -> dict[Cause, list[tuple[int, Token]]]:
     causes: dict[Cause, list[tuple[int, Token]]] = {}
     for token in standing.keys() - suppressed_tokens(database):
         version, cause = standing[token]
         causes.setdefault(cause, []).append((version, token))
     return causes
-
-
-def reconcile(root: Path, database: Engine) -> frozenset[Token]:
-    """Keep out whom the copy tells of and the database does not; return their tokens."""
-    causes, standing = forgotten(root, database), _standing(root)
-    for cause, tokens in causes.items():
-        suppress(database, tokens, cause)
-    lift(database, [t for t in suppressed_tokens(database) if t in _lifted(root) and t not in standing])
-    return frozenset(token for tokens in causes.values() for _, token in tokens)
 
 
 def _standing(root: Path) -> dict[Token, tuple[int, Cause]]:

@@ -22,7 +22,7 @@ from consent.ledger.schema import (
     METADATA,
 )
 from consent.model import ENDINGS, GIVEN, RESTRICTED, UNRESTRICTED, ConsentEntry, Decision
-from infra.database import writing
+from infra.database import in_parts, writing
 from infra.ids import Sid, Token
 
 # The tables are declared with the ledger's; they are consent's face to others here.
@@ -34,7 +34,6 @@ __all__ = (
     "IDENTIFIER_INDEX",
     "METADATA",
 )
-_BATCH: Final = 400  # values in one IN list or insert: below SQLite's limit of variables
 _ENTRY_COLUMNS: Final = tuple(field.name for field in fields(ConsentEntry))
 _TOLD: Final = tuple(column for column in _ENTRY_COLUMNS if column != "evidence")
 
@@ -74,7 +73,7 @@ def append_new(database: Engine, said: Iterable[Said], draw: Draw) -> set[str]:
     keys, new = vault.keys_of(database), set[str]()
     with writing(database) as connection:
         sids = _sids(connection, {one.token for one in by_id.values()}, draw)
-        for part in _parts(list(by_id.values())):
+        for part in in_parts(list(by_id.values())):
             known = _known(connection, [one.entry.id for one in part])
             unknown = [one for one in part if one.entry.id not in known]
             # A subject's key is on disk before what lies under it is; one that nothing came to lie under does no harm.
@@ -97,7 +96,7 @@ def _row(entry: ConsentEntry, sid: Sid, private: Mapping[str, Any]) -> dict[str,
 
 def _sids(connection: Connection, tokens: set[Token], draw: Draw) -> dict[Token, Sid]:
     ordered = sorted(tokens)
-    for part in _parts([{"token": token, "sid": draw(token)} for token in ordered]):
+    for part in in_parts([{"token": token, "sid": draw(token)} for token in ordered]):
         connection.execute(_insert_missing(connection, IDENTIFIER_INDEX, "token"), part)
     return _lookup(connection, ordered)
 
@@ -109,15 +108,10 @@ def _insert_missing(connection: Connection, table: Table, key: str) -> Any:
 
 def _lookup(connection: Connection, tokens: Iterable[Token]) -> dict[Token, Sid]:
     found = {}
-    for part in _parts(list(tokens)):
+    for part in in_parts(list(tokens)):
         query = select(IDENTIFIER_INDEX).where(IDENTIFIER_INDEX.c.token.in_(part))
         found.update({Token(row.token): Sid(row.sid) for row in connection.execute(query)})
     return found
-
-
-def _parts(rows: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(rows), _BATCH):
-        yield rows[start : start + _BATCH]
 
 
 def sids(database: Engine, tokens: Iterable[Token]) -> dict[Token, Sid]:
@@ -137,7 +131,7 @@ def words_of(database: Engine, sids: Iterable[Sid]) -> tuple[ConsentEntry, ...]:
     """Return every entry under sids that still lead to an identifier, with its evidence, oldest first."""
     with database.connect() as connection:
         known: list[Sid] = []
-        for part in _parts(sorted(set(sids))):
+        for part in in_parts(sorted(set(sids))):
             query = select(IDENTIFIER_INDEX.c.sid).where(IDENTIFIER_INDEX.c.sid.in_(part))
             known += [Sid(sid) for sid in connection.execute(query).scalars()]
         rows = _said(connection, known)
@@ -146,7 +140,7 @@ def words_of(database: Engine, sids: Iterable[Sid]) -> tuple[ConsentEntry, ...]:
 
 def _said(connection: Connection, sids: Iterable[Sid]) -> list[RowMapping]:
     rows: list[RowMapping] = []
-    for part in _parts(sorted(set(sids))):
+    for part in in_parts(sorted(set(sids))):
         query = select(CONSENT_EVENT).where(CONSENT_EVENT.c.sid.in_(part))
         rows += connection.execute(query).mappings()
     return rows
@@ -187,7 +181,7 @@ def ended(database: Engine, window: Window, lifetimes: Iterable[int]) -> Iterato
     """
     with database.connect() as connection:
         found = connection.execute(select(union(*_endings(window, lifetimes)).subquery())).scalars().all()
-        for part in _parts(list(found)):
+        for part in in_parts(list(found)):
             query = (
                 select(CONSENT_EVENT, IDENTIFIER_INDEX.c.token)
                 .join(IDENTIFIER_INDEX, IDENTIFIER_INDEX.c.sid == CONSENT_EVENT.c.sid)
@@ -299,7 +293,7 @@ def sequences_of(database: Engine, identifiers: Iterable[str]) -> dict[str, int]
     """Return the sequence number of each entry that the ledger has, by its id."""
     found: dict[str, int] = {}
     with database.connect() as connection:
-        for part in _parts(list(identifiers)):
+        for part in in_parts(list(identifiers)):
             query = select(CONSENT_EVENT.c.id, CONSENT_EVENT.c.sequence).where(CONSENT_EVENT.c.id.in_(part))
             found.update({row.id: row.sequence for row in connection.execute(query)})
     return found

@@ -7,20 +7,19 @@ tokened under every key that is still held, so that a change of keys lets nobody
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from sqlalchemy import Column, Connection, Engine, Integer, String, Table, delete, select, tuple_
 
 from consent.store import METADATA, restricted_tokens
 from infra import emails
-from infra.database import UtcDateTime, writing
+from infra.database import UtcDateTime, in_parts, writing
 from infra.identifiers import IdentifierType, digests, token
 from infra.ids import Token
 
 Scope = Literal["all", "marketing", "sale"]
 ALL_USES: Final[Scope] = "all"
 _ERASURE: Final = "erasure"  # the reason of the freeze
-_AT_ONCE: Final = 400  # values in one list: below SQLite's limit of variables
 
 SUPPRESSION: Final = Table(
     "suppression",
@@ -95,7 +94,7 @@ def suppress(database: Engine, tokens: Iterable[tuple[int, Token]], cause: Cause
     ]
     new = 0
     with writing(database) as connection:
-        for part in _parts(rows):
+        for part in in_parts(rows):
             same = tuple_(SUPPRESSION.c.token, SUPPRESSION.c.scope)
             asked = [(row["token"], row["scope"]) for row in part]
             there = {tuple(row) for row in connection.execute(
@@ -109,15 +108,11 @@ def suppress(database: Engine, tokens: Iterable[tuple[int, Token]], cause: Cause
     return new
 
 
-def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    yield from (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
-
-
 def lift(database: Engine, tokens: Iterable[Token], *, scope: Scope = ALL_USES) -> int:
     """Let the bearers of the tokens in again, by a new verified act of theirs; return how many were kept out."""
     gone = 0
     with writing(database) as connection:
-        for part in _parts(sorted(set(tokens))):
+        for part in in_parts(sorted(set(tokens))):
             mine = SUPPRESSION.c.token.in_(part) & (SUPPRESSION.c.scope == scope)
             gone += connection.execute(delete(SUPPRESSION).where(mine)).rowcount
     return gone
@@ -142,7 +137,7 @@ def erasing(connection: Connection, tokens: Sequence[Token]) -> bool:
     kept = (SUPPRESSION.c.reason == _ERASURE) & (SUPPRESSION.c.scope == ALL_USES)
     return any(
         connection.execute(select(SUPPRESSION.c.token).where(kept, SUPPRESSION.c.token.in_(part)).limit(1)).first()
-        for part in _parts(tokens)
+        for part in in_parts(tokens)
     )
 
 

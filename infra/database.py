@@ -1,10 +1,10 @@
 """The relational store: SQLite in write-ahead mode by default, the same tables on PostgreSQL."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
@@ -23,6 +23,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from infra.migrations import steps
 from infra.workspace import Workspace
 
+T = TypeVar("T")
+_AT_ONCE: Final = 400  # values in one list or insert: below SQLite's limit of variables
 _PATIENCE: Final = 30.0
 _TURNS: Final[WeakKeyDictionary[Engine, Lock]] = WeakKeyDictionary()
 _WRITERS: Final = 0x6B696E64726564  # the number of our lock in PostgreSQL
@@ -126,6 +128,11 @@ def _turn(engine: Engine) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield values in their order, so many together as one statement takes."""
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
 
 
 def empty_log(engine: Engine, patience: int) -> bool:

@@ -1,12 +1,11 @@
 """What a server serves, as a file for as long as the stores are searched: a search reads bytes on disks."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from infra.locks import alone
 from infra.serving.store import UNDO
 from infra.workspace import Workspace
 from profiles.serving import FOLDER, serving_store
@@ -15,26 +14,12 @@ _COPY: Final = "served.txt"
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Be the only search that lays something out below a folder; whoever comes later waits.
-
-    A search passes over a file that has gone since it was listed, so one that took another's away would have it say
-    that what it never read is clean. The system lets the lock go with the process.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
 def copied(workspace: Workspace) -> Iterator[Path | None]:
     """Have every key and value of every generation lie where an embedded store would, what can be undone too.
 
-    Yield the file, or None where the store is files already. It is gone afterwards.
+    Yield the file, or None where the store is files already. It is gone afterwards. One search at a time lays something
+    out: it passes over a file that has gone since it was listed, so one that took another's away would have it say that
+    what it never read is clean.
     """
     if not workspace.settings.serving.remote:
         yield None

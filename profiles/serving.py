@@ -198,7 +198,7 @@ class ProfileReader:
     def _open(self, store: KeyValue, profile_id: str, purpose: str) -> tuple[bytes, bytes] | None:
         if not purpose:
             raise PurposeMissing
-        stored = store.get(_key(f"v|{purpose}|{profile_id}"))
+        stored = store.get(view_key(purpose, profile_id))
         if stored is None:
             # What was said since the build may open what has no view of its own.
             tagged, held = None, store.get(holders_key(profile_id))
@@ -333,8 +333,8 @@ class ProfileReader:
 
     def find_all(self, tokens: Sequence[Token], purpose: Purpose) -> list[ProfileId | None]:
         """Return what `find` says of each token, from one look at the store."""
-        store = self.store()
-        values = store.values(*[b"t|" + _key(token) for token in tokens])
+        store, led = self.store(), token_key(Token(""))
+        values = store.values(*[led + _key(token) for token in tokens])
         if self._anew is None or not self._anew.overruled(store):  # as it was tied by the build
             return [led_to(value, purpose) for value in values]
         return [self._led(store, token, value, purpose) for token, value in zip(tokens, values, strict=True)]

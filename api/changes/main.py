@@ -4,7 +4,6 @@ Run as `python -m api.changes.main WORKSPACE`, which is what `kindred serve` doe
 sends for a workspace: a lock of the system sees to it.
 """
 
-import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from infra import journal
 from infra.clock import Clock, system_clock
 from infra.database import open_database
 from infra.errors import Held, Malformed
+from infra.locks import taken
 from infra.workspace import Workspace
 from profiles.changefeed.pages import Feed
 from profiles.changefeed.store import METADATA as CHANGES
@@ -73,12 +73,11 @@ def serve(workspace: Workspace) -> None:
 def only_one(folder: Path) -> Iterator[None]:
     """Hold the lock of the one sender of a workspace; the system lets it go with the process."""
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "sender.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = taken(folder / "sender.lock")
+    if descriptor is None:
+        raise Held("another process of this workspace sends its changes; end it first")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-    except BlockingIOError:
-        raise Held("another process of this workspace sends its changes; end it first") from None
     finally:
         os.close(descriptor)
 

@@ -56,8 +56,8 @@ NAMES: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/metrics"): "getMetrics",
 }
 _PROBLEMS: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-# What the framework would say of an invalid request, and never does: every route answers with a problem.
 _OF_THE_SERVER: Final = ("/healthz", "/readyz", "/metrics")
+# What the framework would say of an invalid request, and never does: every route answers with a problem.
 _UNSAID: Final = ("HTTPValidationError", "ValidationError")
 
 

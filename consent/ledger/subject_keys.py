@@ -7,7 +7,7 @@ alone opens nothing.
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -18,7 +18,7 @@ from sqlalchemy import Column, Engine, LargeBinary, MetaData, String, Table, bin
 from sqlalchemy.dialects import sqlite
 
 from consent.errors import KeysUnreadable
-from infra.database import connect, empty_log, writing
+from infra.database import connect, empty_log, in_parts, writing
 from infra.ids import Sid
 
 VARIABLE: Final = "KINDRED_SUBJECT_KEY"
@@ -34,7 +34,6 @@ _VERSION: Final = b"\x01"  # of how a key is wrapped and a payload is written
 _NONCE: Final = 12
 SALT: Final = 32
 _TAG: Final = 16
-_BATCH: Final = 400
 _PATIENCE: Final = 1_000  # milliseconds that readers have to let go of the log
 # A ciphertext of this length holds the salt and nothing else.
 BARE: Final = len(_VERSION) + _NONCE + SALT + _TAG
@@ -105,7 +104,7 @@ class SubjectKeys:
         """Return the keys that there are; of a subject that was erased there is none."""
         found: dict[Sid, bytes] = {}
         with self.engine.connect() as connection:
-            for part in _parts(sorted(set(sids))):
+            for part in in_parts(sorted(set(sids))):
                 rows = connection.execute(select(_KEY).where(_KEY.c.sid.in_(part)))
                 found |= {Sid(row.sid): self._unwrapped(row.sid, row.wrapped) for row in rows}
         return found
@@ -133,7 +132,7 @@ class SubjectKeys:
         """Destroy subjects' keys and return how many there were; when this returns no page of the file holds them."""
         wanted, gone = sorted(set(sids)), 0
         with writing(self.engine) as connection:
-            for part in _parts(wanted):
+            for part in in_parts(wanted):
                 gone += len(connection.execute(select(_KEY.c.sid).where(_KEY.c.sid.in_(part))).all())
                 connection.execute(delete(_KEY).where(_KEY.c.sid == bindparam("gone")), [{"gone": s} for s in part])
         self._forget_pages()
@@ -175,8 +174,3 @@ def _opened(ciphers: Mapping[Sid, AESGCM], sid: Sid, ciphertext: bytes) -> Opene
 
 def _bound_to(sid: Sid) -> bytes:
     return f"consent_event|private|{sid}".encode()
-
-
-def _parts(sids: Sequence[Sid]) -> Iterator[Sequence[Sid]]:
-    for start in range(0, len(sids), _BATCH):
-        yield sids[start : start + _BATCH]

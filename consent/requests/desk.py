@@ -22,12 +22,11 @@ from consent.requests.store import PRIVACY_REQUEST as REQUEST
 from consent.requests.store import PRIVACY_REQUEST_IDENTIFIER as IDENTIFIER
 from consent.requests.store import PRIVACY_REQUEST_STEP as STEP
 from consent.requests.vault import Vault, wrapping_key
-from infra.database import writing
+from infra.database import in_parts, writing
 from infra.ids import Token
 from infra.workspace import Workspace
 
 _MANY: Final = 500
-_PART: Final = 400  # values in one IN list
 # What takes a judgement of its own, with its conditions: `consent.requests.judge`.
 _JUDGED: Final = frozenset({"accepted", "refused"})
 
@@ -285,8 +284,7 @@ def _told(row: RowMapping, kinds: Sequence[str]) -> Request:
 
 def _kinds(connection: Connection, request_ids: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {one: [] for one in request_ids}
-    for start in range(0, len(request_ids), _PART):
-        part = request_ids[start : start + _PART]
+    for part in in_parts(request_ids):
         query = select(IDENTIFIER.c.request_id, IDENTIFIER.c.kind).where(IDENTIFIER.c.request_id.in_(part))
         for request_id, kind in connection.execute(query.order_by(IDENTIFIER.c.position)):
             found[request_id].append(kind)

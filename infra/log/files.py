@@ -1,10 +1,11 @@
 """The few things that the spool asks of a file system, as a port, so that tests can lose power and fill disks."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
+
+from infra.locks import taken
 
 
 class Files(Protocol):
@@ -130,13 +131,7 @@ class SystemFiles:
 
     def lock(self, path: Path) -> int | None:
         """Take a `flock`: it ends with the process, however that ends."""
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        return handle
+        return taken(path)
 
     def sign(self, handle: int, text: bytes) -> None:
         """Write from the beginning, then cut: who reads between sees one name or no name."""

@@ -23,11 +23,10 @@ from sqlalchemy import (
     update,
 )
 
-from infra.database import UtcDateTime, writing
+from infra.database import UtcDateTime, in_parts, writing
 from profiles.changefeed.rule import Change, Kind, Last, News
 
 METADATA: Final = MetaData()
-_AT_ONCE: Final = 400  # ids in one list: below SQLite's limit of variables
 
 PROFILE_CHANGE: Final = Table(
     "profile_change",
@@ -136,8 +135,8 @@ def last_rows(connection: Connection, ids: Sequence[str], through: int | None = 
 
 def _last_rows(connection: Connection, ids: Sequence[str], through: int | None) -> Iterator[Row]:
     row = PROFILE_CHANGE.c
-    for start in range(0, len(ids), _AT_ONCE):
-        newest = select(func.max(row.sequence)).where(row.profile_id.in_(ids[start : start + _AT_ONCE]))
+    for some in in_parts(ids):
+        newest = select(func.max(row.sequence)).where(row.profile_id.in_(some))
         newest = newest.group_by(row.profile_id)
         if through is not None:
             newest = newest.where(row.sequence <= through)
@@ -156,8 +155,8 @@ def after(connection: Connection, sequence: int, limit: int, through: int | None
 def of_people(connection: Connection, ids: Sequence[str]) -> Iterator[Row]:
     """Yield every row of some people, in the feed's order for each few of them."""
     row = PROFILE_CHANGE.c
-    for start in range(0, len(ids), _AT_ONCE):
-        asked = select(PROFILE_CHANGE).where(row.profile_id.in_(ids[start : start + _AT_ONCE])).order_by(row.sequence)
+    for some in in_parts(ids):
+        asked = select(PROFILE_CHANGE).where(row.profile_id.in_(some)).order_by(row.sequence)
         yield from map(_row, connection.execute(asked).mappings().all())
 
 

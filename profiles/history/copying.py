@@ -8,8 +8,8 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from infra.locks import alone
 from infra.workspace import Workspace
-from profiles.copying import alone
 from profiles.history import store
 
 FOLDER: Final = "history"

@@ -26,12 +26,11 @@ from sqlalchemy import (
     update,
 )
 
-from infra.database import UtcDateTime
+from infra.database import UtcDateTime, in_parts
 from profiles.changefeed.store import mark, put_mark
 from profiles.history.rule import State, packed, unpacked
 
 METADATA: Final = MetaData()
-_AT_ONCE: Final = 400  # ids in one list: below SQLite's limit of variables
 _LEVEL: Final = 3
 
 PROFILE_HISTORY: Final = Table(
@@ -73,7 +72,7 @@ class Row:
 def last(connection: Connection, ids: Sequence[str]) -> dict[str, Row]:
     """Return the newest row of each of some people."""
     row, found = PROFILE_HISTORY.c, {}
-    for some in _some(ids):
+    for some in in_parts(ids):
         newest = select(func.max(row.sequence)).where(row.profile_id.in_(some)).group_by(row.profile_id)
         for one in connection.execute(select(PROFILE_HISTORY).where(row.sequence.in_(newest))).mappings():
             found[one["profile_id"]] = _row(one)
@@ -91,7 +90,7 @@ def at(connection: Connection, profile_id: str, moment: datetime) -> Row | None:
 def of_people(connection: Connection, ids: Sequence[str]) -> Iterator[Row]:
     """Yield every row of some people, the oldest first for each few of them."""
     row = PROFILE_HISTORY.c
-    for some in _some(ids):
+    for some in in_parts(ids):
         asked = select(PROFILE_HISTORY).where(row.profile_id.in_(some)).order_by(row.sequence)
         yield from map(_row, connection.execute(asked).mappings().all())
 
@@ -150,7 +149,7 @@ def tidy(connection: Connection, ids: Sequence[str]) -> None:
             if kept is not None:
                 wanted.setdefault(kept.number, set()).add(purpose)
     column = PROFILE_BODY.c
-    for some in _some(ids):
+    for some in in_parts(ids):
         there = connection.execute(select(column.number, column.bodies).where(column.profile_id.in_(some))).all()
         for number, packed_ in there:
             held = _unpacked(packed_)
@@ -164,7 +163,7 @@ def tidy(connection: Connection, ids: Sequence[str]) -> None:
 def drop(connection: Connection, ids: Sequence[str]) -> int:
     """Take everything of some people out, and return how many rows that were."""
     count = 0
-    for some in _some(ids):
+    for some in in_parts(ids):
         connection.execute(delete(PROFILE_BODY).where(PROFILE_BODY.c.profile_id.in_(some)))
         mine = PROFILE_HISTORY.c.profile_id.in_(some)
         count += connection.execute(delete(PROFILE_HISTORY).where(mine)).rowcount
@@ -192,8 +191,7 @@ def overtaken(connection: Connection, before: datetime, limit: int) -> list[tupl
 
 def remove(connection: Connection, sequences: Sequence[int]) -> None:
     """Take rows out."""
-    for start in range(0, len(sequences), _AT_ONCE):
-        some = sequences[start : start + _AT_ONCE]
+    for some in in_parts(sequences):
         connection.execute(delete(PROFILE_HISTORY).where(PROFILE_HISTORY.c.sequence.in_(some)))
 
 
@@ -206,10 +204,6 @@ def begins(connection: Connection) -> datetime | None:
 def begin(connection: Connection, moment: datetime | None) -> None:
     """Have all count as kept from a moment on, or as not kept."""
     put_mark(connection, BEGINS, "" if moment is None else moment.isoformat())
-
-
-def _some(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
 
 
 def _row(found: Mapping[Any, Any]) -> Row:

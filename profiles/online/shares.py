@@ -3,7 +3,6 @@
 Partitions of one number go together. Each has a worker at home; another one reads it only while that one is away.
 """
 
-import fcntl
 import os
 import time
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from infra.errors import Held
+from infra.locks import taken
 from profiles.online.tails import Part, number_of
 
 # More would be more files than a process may have open; beyond it, partitions go together.
@@ -30,7 +30,7 @@ class Shares:
 
     def __enter__(self) -> Self:
         for _ in range(_TRIES):
-            self._alive = _locked(self._folder / _worker(self._worker))
+            self._alive = taken(self._folder / _worker(self._worker))
             if self._alive is not None:
                 return self
             time.sleep(_PAUSE)
@@ -49,16 +49,16 @@ class Shares:
             if share in self._held and not mine:
                 os.close(self._held.pop(share))
             elif share not in self._held and mine:
-                taken = _locked(self._folder / f"share-{share}.lock")
-                if taken is not None:
-                    self._held[share] = taken
+                found = taken(self._folder / f"share-{share}.lock")
+                if found is not None:
+                    self._held[share] = found
 
     def owns(self, part: Part) -> bool:
         """Say whether a part is read here, and nowhere else."""
         return number_of(part) % _SHARES in self._held
 
     def _lives(self, worker: int) -> bool:
-        found = _locked(self._folder / _worker(worker))
+        found = taken(self._folder / _worker(worker))
         if found is not None:
             os.close(found)
         return found is None
@@ -66,14 +66,3 @@ class Shares:
 
 def _worker(number: int) -> str:
     return f"worker-{number}.lock"
-
-
-def _locked(path: Path) -> int | None:
-    """Return a handle that holds the file's lock, or None where another process has it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle

@@ -207,14 +207,9 @@ def seen_at(
     if past is None:
         raise BackendMissing("a record of the past")
     past.check(moment)
-    if not world.audit.room():
-        raise AuditBehind
-    now = read(world.profiles, profile_id, purpose) if readable_id(profile_id) else None
+    now = _met(world, caller, profile_id, purpose)
     if isinstance(now, Split):
         return now
-    if now is None:
-        world.audit.note(caller.key_id, purpose, profile_id if readable_id(profile_id) else "", "hidden")
-        raise ProfileHidden
     world.people.admit(caller, [now.profile_id])
     decision = "hidden"
     try:
@@ -232,6 +227,14 @@ def seen_at(
 
 def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:
     """Return what may be seen, with the read in the audit whatever came of it; raise `ProfileHidden`."""
+    found = _met(world, caller, profile_id, purpose)
+    if isinstance(found, Found):
+        world.people.admit(caller, [found.profile_id])
+        world.audit.note(caller.key_id, purpose, found.profile_id, "allowed")
+    return found
+
+
+def _met(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:
     if not world.audit.room():
         raise AuditBehind
     found = read(world.profiles, profile_id, purpose) if readable_id(profile_id) else None
@@ -239,9 +242,6 @@ def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpo
         asked = profile_id if readable_id(profile_id) else ""
         world.audit.note(caller.key_id, purpose, asked, "hidden")
         raise ProfileHidden
-    if isinstance(found, Found):
-        world.people.admit(caller, [found.profile_id])
-        world.audit.note(caller.key_id, purpose, found.profile_id, "allowed")
     return found
 
 

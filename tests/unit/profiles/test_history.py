@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from feed_world import KEEPER, PURPOSES
-from past_world import PastWorld, Record, said
+from past_world import EVERY, PastWorld, Record, begun, said
 from sqlalchemy import func, select
 
 from api.http.errors import ProfileHidden
@@ -24,7 +24,6 @@ from profiles.history.errors import MomentAhead, MomentNotKept, PastWithheld
 from profiles.history.keeping import Keeper
 from profiles.history.rule import Kept, Looked, Shown, State, news, packed, unpacked
 
-EVERY = frozenset(PURPOSES)
 ANN, BOB, CAT, DAN = ("a" * 32, "b" * 32, "c" * 32, "d" * 32)
 SERVICE, ANALYTICS = "service", "analytics"
 
@@ -34,14 +33,6 @@ def world(tmp_path: Path) -> Iterator[PastWorld]:
     made = PastWorld(tmp_path)
     yield made
     made.close()
-
-
-def begun(world: PastWorld, *people: str) -> None:
-    """Serve people of one record each."""
-    for number, one in enumerate(people):
-        world.held[one] = {f"{one[0]}1": Record(10 ** (2 * number + 1), EVERY)}
-    world.served()
-    world.told()
 
 
 def shown(world: PastWorld, one: str, moment: datetime, purpose: str = SERVICE) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from feed_world import PURPOSES, token_of
-from past_world import PastWorld, Record, said
+from past_world import EVERY, PastWorld, Record, begun, said
 from pydantic import ValidationError
 from sqlalchemy import Engine, event
 
@@ -32,7 +32,6 @@ from profiles.history.errors import MomentNotKept, PastWithheld
 from profiles.history.keeping import Keeper
 from profiles.history.pruning import as_built, prune
 
-EVERY = frozenset(PURPOSES)
 ANN, BOB, CAT = ("a" * 32, "b" * 32, "c" * 32)
 SERVICE = "service"
 
@@ -42,13 +41,6 @@ def world(tmp_path: Path) -> Iterator[PastWorld]:
     made = PastWorld(tmp_path)
     yield made
     made.close()
-
-
-def begun(world: PastWorld, *people: str) -> None:
-    for number, one in enumerate(people):
-        world.held[one] = {f"{one[0]}1": Record(10 ** (2 * number + 1), EVERY)}
-    world.served()
-    world.told()
 
 
 def workspace(world: PastWorld) -> Any:
