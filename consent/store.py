@@ -279,9 +279,13 @@ def tokens_after(database: Engine, sequence: int, size: int) -> Iterator[list[To
             yield [Token(row) for row in rows]
 
 
+# Asked for each piece of the event log, so it is put together once.
+_NEWEST: Final = select(func.coalesce(func.max(CONSENT_EVENT.c.sequence), 0))
+
+
 def last_sequence(database: Engine) -> int:
     """Return the sequence number of the newest entry, 0 for an empty ledger."""
-    return _number(database, select(func.coalesce(func.max(CONSENT_EVENT.c.sequence), 0)))
+    return _number(database, _NEWEST)
 
 
 def sequence_of(database: Engine, identifier: str) -> int:

@@ -50,7 +50,7 @@ def serving(
     feast: Annotated[Path | None, typer.Option(help="The Python of an environment that has Feast.")] = None,
     world: Annotated[Path | None, typer.Option(help="A folder where the profiles are kept for the next run.")] = None,
     out: Annotated[Path | None, typer.Option(help="A file for all figures, as JSON.")] = None,
-    alone: Annotated[bool, typer.Option(help="Let nobody else have the cores meanwhile; needs root.")] = False,
+    alone: Annotated[bool, typer.Option(help="Go before whoever else uses the cores; needs root.")] = False,
 ) -> None:
     """Say what a profile read costs beside the least that the same server can do, and how late answers are."""
     chosen = {"profiles": profiles, "rounds": rounds, "seconds": seconds}
@@ -70,7 +70,7 @@ def moment(
         list[str] | None, typer.Option("--log", help="spool, kafka, or kafka2 for two workers; several times.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A file for all figures, as JSON.")] = None,
-    alone: Annotated[bool, typer.Option(help="Let nobody else have the cores meanwhile; needs root.")] = False,
+    alone: Annotated[bool, typer.Option(help="Go before whoever else uses the cores; needs root.")] = False,
 ) -> None:
     """Say how soon an event is in the profile that is served, while others are read at half of saturation."""
     chosen = {"rate": rate, "seconds": seconds, "share": share, "profiles": profiles}

@@ -17,6 +17,7 @@ from api.http.credentials import Holder
 from api.http.errors import TooLarge, TooSlow
 from api.http.metrics import Tally
 from api.http.middleware import replay, whole
+from api.http.patience import Patience
 from api.http.problems import foreseen
 from api.http.reading import Bytes, answer_headers, matches, timing, unchanged_headers
 from api.http.world import BATCH, World
@@ -137,6 +138,7 @@ class FastPath:
 
     def __init__(self, app: AsgiApp, world: World) -> None:
         self._app, self._world, self._reads = app, world, FastReads(world)
+        self._patience = Patience(world.body_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a plain profile read, or hand the request on."""
@@ -151,7 +153,7 @@ class FastPath:
             elif (path in (LOOKUP, BATCH)) and scope["method"] == "POST":
                 limit = self._world.limit_of(path)
                 try:
-                    body = await whole(receive, limit, self._world.body_seconds)
+                    body = await whole(receive, limit, self._patience)
                 except TooLarge:
                     # Said by the shell, which meets the same limit at the first byte.
                     body = b"\0" * (limit + 1)

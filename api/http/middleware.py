@@ -1,11 +1,8 @@
 """The shell around the application, as plain ASGI: whole bodies under a limit, guards, timing, counts, bare 500s."""
 
-import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
-
 from api.http.asgi import AsgiApp, Message, Receive, Scope, Send
 from api.http.errors import TooLarge, TooSlow
+from api.http.patience import Patience
 from api.http.problems import foreseen, unforeseen
 from api.http.reading import GUARD, timing
 from api.http.world import World
@@ -14,13 +11,11 @@ from api.http.world import World
 PURPOSE = "kindred.purpose"
 # And how long it waited for something to tell: that is no time that the answer took.
 WAITED = "kindred.waited"
-_LATE = "the body is late"
-T = TypeVar("T")
 
 
-async def whole(receive: Receive, limit: int, seconds: float) -> bytes | None:
+async def whole(receive: Receive, limit: int, patience: Patience) -> bytes | None:
     """Return the request's body, or None where the caller left; raise `TooLarge` or `TooSlow` past the limits."""
-    return await within(_whole(receive, limit), seconds)
+    return await patience.read(_whole(receive, limit))
 
 
 async def _whole(receive: Receive, limit: int) -> bytes | None:
@@ -37,23 +32,6 @@ async def _whole(receive: Receive, limit: int) -> bytes | None:
         if not message.get("more_body", False):
             return b"".join((*parts, part)) if parts else part
         parts.append(part)
-
-
-async def within(body: Awaitable[T], seconds: float) -> T:
-    """Return what comes of reading a body; raise `TooSlow` where it takes longer."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a server calls in a task of its own
-    # As `asyncio.timeout` does it, at a third of its cost: each look-up with a body comes through here.
-    late = asyncio.get_running_loop().call_later(seconds, task.cancel, _LATE)
-    try:
-        return await body
-    except asyncio.CancelledError as cancelled:
-        if cancelled.args != (_LATE,):
-            raise
-        task.uncancel()
-        raise TooSlow(seconds) from None
-    finally:
-        late.cancel()
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
@@ -74,7 +52,7 @@ class Shell:
     """What holds for every request that the fast path does not answer."""
 
     def __init__(self, app: AsgiApp, world: World) -> None:
-        self._app, self._world = app, world
+        self._app, self._world, self._patience = app, world, Patience(world.body_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -95,7 +73,7 @@ class Shell:
             await send(message)
 
         try:
-            body = await whole(receive, self._world.limit_of(scope["path"]), self._world.body_seconds)
+            body = await whole(receive, self._world.limit_of(scope["path"]), self._patience)
             if body is None:
                 return
             await self._app(scope, replay(body, receive), guarded)

@@ -13,7 +13,7 @@ from granian.rsgi import ProtocolClosed
 from api.http.asgi import AsgiApp, Message, Receive, Scope, Send
 from api.http.errors import TooSlow
 from api.http.fastpath import LOOKUP, PREFIX, FastReads, Reply
-from api.http.middleware import within
+from api.http.patience import Patience
 from api.http.problems import foreseen
 from api.http.reading import FRESHNESS, GUARD, JSON_HEADER
 from api.http.world import BATCH, World
@@ -29,6 +29,7 @@ class Rsgi:
     def __init__(self, app: AsgiApp, world: World, *, straight: bool = True) -> None:
         self._app, self._world, self._reads = app, world, FastReads(world)
         self._straight = straight
+        self._patience = Patience(world.body_seconds)
         self._lifespan = _Lifespan(app)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -64,7 +65,7 @@ class Rsgi:
             if _short(header, self._world.limit_of(path)):
                 taken: Awaitable[bytes] = proto()
                 try:
-                    body = await within(taken, self._world.body_seconds)
+                    body = await self._patience.read(taken)
                 except TooSlow as error:
                     self._world.metrics.of(path).add(408, self._world.body_seconds)
                     await foreseen(error)(_asgi(scope), _nothing, _Exchange(scope, proto, b"").send)

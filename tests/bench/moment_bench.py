@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -27,7 +27,7 @@ from brokers import LocalBroker
 from moment_load import Crowd, Moments
 from online_world import SOURCE, OnlineWorld
 from serving_load import Run, closed, cpu_seconds, opened
-from serving_servers import product
+from serving_servers import FIRST, product
 from serving_world import requests, world
 
 import api.http.store
@@ -41,8 +41,6 @@ from profiles.serving import serving_store, token_key
 PORT = 9520
 _WARM = 3.0
 _LOADED = 6.0
-# Who goes first with `--alone`: senders, who follows, who answers, and last who asks.
-_READERS, _SERVER, _FOLLOWER, _SENDER, _BROKER = 2, 3, 5, 6, 7
 WANTED = {"p50": 50.0, "p99": 250.0}
 LOGS = ("spool", "kafka", "kafka2")
 
@@ -58,34 +56,22 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.5, help="of saturation, at which others are read")
     parser.add_argument("--log", choices=LOGS, action="append", help="may be given several times")
     parser.add_argument("--out", type=Path, help="a file for the figures, as JSON")
-    parser.add_argument("--alone", action="store_true", help="let nobody else have the cores meanwhile; needs root")
+    parser.add_argument("--alone", action="store_true", help="go before whoever else uses the cores; needs root")
     wanted = parser.parse_args()
+    if wanted.alone:
+        os.setpriority(os.PRIO_PROCESS, 0, FIRST)
     told: dict[str, Any] = {"rate": wanted.rate, "batch": wanted.batch, "load_before": os.getloadavg(), "rows": {}}
     with tempfile.TemporaryDirectory(prefix="moment-") as folder, ExitStack() as stack:
         logs, broker = wanted.log or LOGS, None
         if set(logs) - {"spool"}:
             broker = LocalBroker(Path(folder) / "broker")
             stack.callback(broker.stop)
-            _ranked(wanted, _BROKER, broker.pid)
         for name in logs:
             told["rows"][name] = _measured(Path(folder) / name, wanted, name, broker)
             _print(name, told["rows"][name], wanted)
     if wanted.out is not None:
         wanted.out.write_text(json.dumps(told, indent=1))
     return 0 if all(row["met"] for row in told["rows"].values()) else 1
-
-
-def _ranked(wanted: argparse.Namespace, rank: int, *pids: int) -> None:
-    """Have processes go before whoever else uses the machine, and before those of a lower rank, where that is wanted.
-
-    Two of one rank would each keep a core for a tenth of a second, and waits are what is measured here.
-    """
-    core = {0} if rank == _SERVER else set(range(1, os.cpu_count() or 1)) or {0}
-    for pid in pids if wanted.alone else ():
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(ProcessLookupError):
-                os.sched_setscheduler(int(task.name), os.SCHED_RR, os.sched_param(rank))
-                os.sched_setaffinity(int(task.name), core)
 
 
 def _measured(root: Path, wanted: argparse.Namespace, name: str, broker: LocalBroker | None) -> dict[str, Any]:
@@ -96,10 +82,6 @@ def _measured(root: Path, wanted: argparse.Namespace, name: str, broker: LocalBr
     crowd = Crowd(PORT, writer, reader, _served(root), wanted.batch, wanted.visitors, "warm")
     with product(root, PORT) as server:
         followers = _followers(server, workers)
-        _ranked(wanted, _SENDER, os.getpid())
-        _ranked(wanted, _SERVER, server, *_children(server))
-        for number, one in enumerate(followers):
-            _ranked(wanted, _FOLLOWER - number, one)
         alone = _beside(wanted, closed, PORT, mixed, _WARM)[1].rate
         full = _beside(wanted, closed, PORT, mixed, _WARM, crowd=crowd)[1].rate
         crowd.name = "told"
@@ -109,8 +91,6 @@ def _measured(root: Path, wanted: argparse.Namespace, name: str, broker: LocalBr
         )
         spent = [cpu_seconds(one) - was for one, was in zip(followers, before, strict=True)]
         of_server = cpu_seconds(server) - others - sum(spent)
-    if wanted.alone:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return {"saturation_without_events": round(alone)} | _facts(moments, reads, full, spent, of_server, wanted)
 
 
@@ -206,7 +186,7 @@ def _beside(
 ) -> tuple[Moments, Run]:
     """Return what became of the events of a crowd, if there is one, and of reads from a process of their own."""
     told, telling = get_context("fork").Pipe(duplex=False)
-    process = get_context("fork").Process(target=_read, args=(telling, wanted, load, how))
+    process = get_context("fork").Process(target=_read, args=(telling, load, how))
     process.start()
     try:
         moments = Moments() if crowd is None else crowd.run(seconds, wanted.rate)
@@ -215,10 +195,7 @@ def _beside(
         process.join(60)
 
 
-def _read(
-    telling: "Connection[Any, Any]", wanted: argparse.Namespace, load: Callable[..., Run], how: tuple[Any, ...]
-) -> None:
-    _ranked(wanted, _READERS, os.getpid())
+def _read(telling: "Connection[Any, Any]", load: Callable[..., Run], how: tuple[Any, ...]) -> None:
     telling.send(load(*how))
 
 

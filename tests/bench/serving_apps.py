@@ -125,8 +125,11 @@ def sampled() -> Any:
             stack.append(f"{_short(code.co_filename)}:{code.co_qualname}")
             frame = frame.f_back
         seen[";".join(reversed(stack))] += 1
+        if seen.total() == 1:  # the loop is there by now, and wants to hear of signals: of so many it cannot
+            signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
         if seen.total() % 100 == 0:
-            place.write_text("".join(f"{stack} {count}\n" for stack, count in seen.items()))
+            # A list first: the next tick comes while this is written, and notes another stack.
+            place.write_text("".join(f"{stack} {count}\n" for stack, count in list(seen.items())))
 
     signal.signal(signal.SIGPROF, note)
     signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)

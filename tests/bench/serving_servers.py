@@ -16,6 +16,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+# Before everybody else (`nice`), servers as well as clients. In the real-time class a thread keeps its core until it
+# sleeps: a server of several threads would wait for itself, and its client for all of them.
+FIRST = -20
 
 
 @contextmanager
@@ -45,8 +48,6 @@ def running(
     """Run a command until it answers at a path, yield its process id, and end it."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)])}
     process = subprocess.Popen(command, env=environ, cwd=folder, stderr=stderr)
-    if os.sched_getscheduler(0) == os.SCHED_RR:  # as if each had a machine of its own: servers before the client
-        os.sched_setscheduler(process.pid, os.SCHED_RR, os.sched_param(2))
     try:
         for _ in range(int(seconds * 50)):
             if process.poll() is not None:
