@@ -20,6 +20,8 @@ from api.http.world import BATCH, World
 
 # A body of at most so many bytes is taken in one piece; a longer one piece by piece, under the limits of who reads it.
 _ONE_PIECE: Final = 16 * 1024
+# The headers that decide what is answered to a body, as `FastReads.posted` takes them.
+_TOLD: Final = ("content-type", "authorization", "if-none-match")
 _JSON, _FRESH, _NOSNIFF = ((name.decode(), value.decode()) for name, value in (JSON_HEADER, FRESHNESS, GUARD))
 
 
@@ -72,8 +74,7 @@ class Rsgi:
                     return
                 except ProtocolClosed:  # the caller has left in the middle of it
                     return
-                told = (header(name) for name in ("content-type", "authorization", "if-none-match"))
-                reply = self._reads.posted(path, body, *map(_bytes, told))
+                reply = self._reads.posted(path, body, *map(_bytes, map(header, _TOLD)))
         if reply is None:
             exchange = _Exchange(scope, proto, body)
             await self._app(_asgi(scope), exchange.receive, exchange.send)
