@@ -21,6 +21,7 @@ from api.http.collector.errors import Crowded
 from api.http.errors import CursorUnreadable, TooLarge
 from api.http.middleware import whole
 from api.http.paging import page
+from api.http.patience import Patience
 from api.http.rsgi import _Exchange
 from consent.signals import gpp, hear, tcf
 from consent.signals.config import SignalsConfig
@@ -171,7 +172,7 @@ async def _bodies(data: bytes) -> None:
 
 async def _read(receive: Callable[[], Any]) -> bytes | None:
     try:
-        return await whole(receive, _LIMIT, 60)
+        return await whole(receive, _LIMIT, Patience(60))
     except TooLarge:
         return None
 

@@ -128,6 +128,7 @@ async def hall(town: Any, tmp_path: Path, token_key: bytes) -> Any:
         door=Door(desk, world.database, overlay, "self", TYPES, {1: token_key}),
         seal=Seal.load(tmp_path, config.opendsr, now),
         trust=Trust.load(tmp_path, config.opendsr),
+        stopwatch=lambda: 0.0,
     )
     keys = {
         name: create_key(world.database, name=name, scopes=scopes, purposes=(), at=now)
