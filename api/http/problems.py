@@ -27,6 +27,7 @@ OUR_FAULT = "something failed that should not have; the operator finds it in the
 # The one table. The nearest class in an error's line of descent counts.
 STATUS: Mapping[type[house.KindredError], int] = {
     asked.Unauthenticated: 401,
+    asked.CutShort: 400,
     asked.TooSlow: 408,
     asked.TooLarge: 413,
     asked.TooFast: 429,
