@@ -58,6 +58,7 @@ TITLE = {
     500: "Our fault",
     503: "Not available now",
 }
+_AS_WRITTEN = "as RFC 3339 writes it, for example 2026-11-22T09:30:00Z"
 _WRONG = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field",
@@ -70,10 +71,21 @@ _WRONG = {
     "model_attributes_type": "is not an object",
     "dict_type": "is not an object",
     "list_type": "is not a list",
+    "string_unicode": "is not text that Unicode has",
     "too_long": "has too many entries",
+    "too_short": "has too few entries",
+    "greater_than_equal": "is too small",
+    "less_than": "is too large",
+    "less_than_equal": "is too large",
+    "int_parsing": "is not a whole number",
+    "int_parsing_size": "is too large",
+    "float_parsing": "is not a number",
+    "bool_parsing": "is neither true nor false",
     "timezone_aware": "has no time zone",
     "datetime_range": "is outside the calendar",
-    "datetime_form": "is not a moment as RFC 3339 writes it, for example 2026-11-22T09:30:00Z",
+    "datetime_form": f"is not a moment {_AS_WRITTEN}",
+    "datetime_parsing": f"is not a moment that we know, {_AS_WRITTEN}",
+    "datetime_from_date_parsing": f"is not a moment that we know, {_AS_WRITTEN}",
 }
 EXAMPLE: dict[str, JsonValue] = {
     "type": "urn:kindred:problem:profile-hidden",
