@@ -223,7 +223,8 @@ def on_invalid(names: frozenset[str]) -> Any:
     async def answer(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
         found = [{"pointer": _pointer(entry["loc"], names), "wrong": _wrong(entry["type"])} for entry in error.errors()]
-        if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
+        unread = request.method == "POST" and not _is_json(request.headers.get("content-type", ""))
+        if unread and any(entry["loc"][0] == "body" for entry in error.errors()):
             # The framework then reads no JSON at all and would say that the body is no object.
             found = [{"pointer": "/header/content-type", "wrong": "is not application/json"}]
         return problem(422, "the request does not have the declared form", errors=found[:20])

@@ -132,6 +132,11 @@ async def test_a_body_that_is_not_called_json_is_told_so(asking: httpx.AsyncClie
     assert {e["pointer"] for e in answer.json()["errors"]} == {"/body/identifier", "/body/purpose"}
 
 
+async def test_where_no_body_is_asked_for_nothing_is_said_of_its_type(asking: httpx.AsyncClient, town: Any) -> None:
+    answer = await asking.post("/v1/privacy/requests/x:cancel", headers=town.bearer("admin"))
+    assert answer.json()["errors"] == [{"pointer": "/path/request_id", "wrong": "does not have the declared form"}]
+
+
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
 async def test_a_moment_without_a_spelling_in_utc_is_refused(asking: httpx.AsyncClient, town: Any, moment: str) -> None:
     said = {**asked(), "action": "given"}
