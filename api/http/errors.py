@@ -73,6 +73,13 @@ class TooSlow(Malformed):
         super().__init__(f"the body did not arrive within {seconds:g} seconds; send it whole")
 
 
+class CutShort(Malformed):
+    """A body that ended before its end: whoever sent it has left, or hears this."""
+
+    def __init__(self) -> None:
+        super().__init__("the body ended before it was whole; send it again")
+
+
 class TooFast(Unavailable):
     """More requests than a key may make now."""
 

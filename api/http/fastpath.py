@@ -14,11 +14,11 @@ import orjson
 from api.http.asgi import AsgiApp, Receive, Scope, Send
 from api.http.batch import MOST, Person, batch_headers, looked_up
 from api.http.credentials import Holder
-from api.http.errors import TooLarge, TooSlow
+from api.http.errors import CutShort, TooLarge, TooSlow
 from api.http.metrics import Tally
 from api.http.middleware import replay, whole
 from api.http.patience import Patience
-from api.http.problems import foreseen
+from api.http.problems import foreseen, status_of
 from api.http.reading import Bytes, answer_headers, matches, timing, unchanged_headers
 from api.http.world import BATCH, World
 from infra.identifiers import normalise, token
@@ -157,11 +157,9 @@ class FastPath:
                 except TooLarge:
                     # Said by the shell, which meets the same limit at the first byte.
                     body = b"\0" * (limit + 1)
-                except TooSlow as error:
-                    self._world.metrics.of(path).add(408, self._world.body_seconds)
+                except (CutShort, TooSlow) as error:
+                    unread(self._world, path, error)
                     await foreseen(error)(scope, receive, send)
-                    return
-                if body is None:
                     return
                 authorization, condition, kind = _told(scope)
                 reply = self._reads.posted(path, body, kind, authorization, condition)
@@ -171,6 +169,11 @@ class FastPath:
             return
         await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply)})
         await send({"type": "http.response.body", "body": reply.body})
+
+
+def unread(world: World, path: str, error: CutShort | TooSlow) -> None:
+    """Count a body that did not come to its end; how long one took that was cut short says nothing of us."""
+    world.metrics.of(path).add(status_of(error), world.body_seconds if isinstance(error, TooSlow) else 0.0)
 
 
 def _told(scope: Scope) -> tuple[bytes | None, bytes | None, bytes | None]:

@@ -1,7 +1,7 @@
 """The shell around the application, as plain ASGI: whole bodies under a limit, guards, timing, counts, bare 500s."""
 
 from api.http.asgi import AsgiApp, Message, Receive, Scope, Send
-from api.http.errors import TooLarge, TooSlow
+from api.http.errors import CutShort, TooLarge, TooSlow
 from api.http.patience import Patience
 from api.http.problems import foreseen, unforeseen
 from api.http.reading import GUARD, timing
@@ -13,18 +13,18 @@ PURPOSE = "kindred.purpose"
 WAITED = "kindred.waited"
 
 
-async def whole(receive: Receive, limit: int, patience: Patience) -> bytes | None:
-    """Return the request's body, or None where the caller left; raise `TooLarge` or `TooSlow` past the limits."""
+async def whole(receive: Receive, limit: int, patience: Patience) -> bytes:
+    """Return the request's body; raise `TooLarge` or `TooSlow` past the limits, `CutShort` where the caller left."""
     return await patience.read(_whole(receive, limit))
 
 
-async def _whole(receive: Receive, limit: int) -> bytes | None:
+async def _whole(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return None
+            raise CutShort
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
@@ -74,10 +74,8 @@ class Shell:
 
         try:
             body = await whole(receive, self._world.limit_of(scope["path"]), self._patience)
-            if body is None:
-                return
             await self._app(scope, replay(body, receive), guarded)
-        except (TooLarge, TooSlow) as error:
+        except (CutShort, TooLarge, TooSlow) as error:
             await foreseen(error)(scope, receive, guarded)
         except Exception as error:  # noqa: BLE001 - the last wall: a traceback beyond it would quote values
             if not begun:

@@ -379,22 +379,8 @@ class NextBestOut(BaseModel):
 def declared_names() -> frozenset[str]:
     """Return every field and parameter name that an error may repeat: ours, never a caller's."""
     named = {name for model in Asked.__subclasses__() for name in model.model_fields}
-    return frozenset(
-        named
-        | {
-            "body",
-            "query",
-            "path",
-            "header",
-            "purpose",
-            "limit",
-            "cursor",
-            "fields",
-            "profile_id",
-            "kind",
-            "task_id",
-            "entry",
-            "since",
-            "wait",
-        }
-    )
+    others = {
+        "body", "query", "path", "header", "purpose", "limit", "cursor", "fields", "profile_id", "kind", "task_id",
+        "entry", "since", "wait", "before", "all", "zip", "part", "request_id", "idempotency-key", "last-event-id",
+    }  # fmt: skip
+    return frozenset(named | others)

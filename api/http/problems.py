@@ -27,6 +27,7 @@ OUR_FAULT = "something failed that should not have; the operator finds it in the
 # The one table. The nearest class in an error's line of descent counts.
 STATUS: Mapping[type[house.KindredError], int] = {
     asked.Unauthenticated: 401,
+    asked.CutShort: 400,
     asked.TooSlow: 408,
     asked.TooLarge: 413,
     asked.TooFast: 429,
@@ -57,6 +58,7 @@ TITLE = {
     500: "Our fault",
     503: "Not available now",
 }
+_AS_WRITTEN = "as RFC 3339 writes it, for example 2026-11-22T09:30:00Z"
 _WRONG = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field",
@@ -69,10 +71,21 @@ _WRONG = {
     "model_attributes_type": "is not an object",
     "dict_type": "is not an object",
     "list_type": "is not a list",
+    "string_unicode": "is not text that Unicode has",
     "too_long": "has too many entries",
+    "too_short": "has too few entries",
+    "greater_than_equal": "is too small",
+    "less_than": "is too large",
+    "less_than_equal": "is too large",
+    "int_parsing": "is not a whole number",
+    "int_parsing_size": "is too large",
+    "float_parsing": "is not a number",
+    "bool_parsing": "is neither true nor false",
     "timezone_aware": "has no time zone",
     "datetime_range": "is outside the calendar",
-    "datetime_form": "is not a moment as RFC 3339 writes it, for example 2026-11-22T09:30:00Z",
+    "datetime_form": f"is not a moment {_AS_WRITTEN}",
+    "datetime_parsing": f"is not a moment that we know, {_AS_WRITTEN}",
+    "datetime_from_date_parsing": f"is not a moment that we know, {_AS_WRITTEN}",
 }
 EXAMPLE: dict[str, JsonValue] = {
     "type": "urn:kindred:problem:profile-hidden",
@@ -210,7 +223,8 @@ def on_invalid(names: frozenset[str]) -> Any:
     async def answer(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
         found = [{"pointer": _pointer(entry["loc"], names), "wrong": _wrong(entry["type"])} for entry in error.errors()]
-        if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
+        unread = request.method == "POST" and not _is_json(request.headers.get("content-type", ""))
+        if unread and any(entry["loc"][0] == "body" for entry in error.errors()):
             # The framework then reads no JSON at all and would say that the body is no object.
             found = [{"pointer": "/header/content-type", "wrong": "is not application/json"}]
         return problem(422, "the request does not have the declared form", errors=found[:20])

@@ -11,8 +11,8 @@ from typing import Any, Final
 from granian.rsgi import ProtocolClosed
 
 from api.http.asgi import AsgiApp, Message, Receive, Scope, Send
-from api.http.errors import TooSlow
-from api.http.fastpath import LOOKUP, PREFIX, FastReads, Reply
+from api.http.errors import CutShort, TooSlow
+from api.http.fastpath import LOOKUP, PREFIX, FastReads, Reply, unread
 from api.http.patience import Patience
 from api.http.problems import foreseen
 from api.http.reading import FRESHNESS, GUARD, JSON_HEADER
@@ -68,11 +68,11 @@ class Rsgi:
                 taken: Awaitable[bytes] = proto()
                 try:
                     body = await self._patience.read(taken)
-                except TooSlow as error:
-                    self._world.metrics.of(path).add(408, self._world.body_seconds)
+                except (ProtocolClosed, TooSlow) as closed:
+                    # Who stopped in the middle may still listen: the server would say 500 in our name.
+                    error = closed if isinstance(closed, TooSlow) else CutShort()
+                    unread(self._world, path, error)
                     await foreseen(error)(_asgi(scope), _nothing, _Exchange(scope, proto, b"").send)
-                    return
-                except ProtocolClosed:  # the caller has left in the middle of it
                     return
                 reply = self._reads.posted(path, body, *map(_bytes, map(header, _TOLD)))
         if reply is None:
@@ -150,7 +150,7 @@ class _Exchange:
             elif header("content-length") is None and header("transfer-encoding") is None and scope.http_version < "2":
                 self._body = b""
             else:
-                self._pieces = aiter(proto)
+                self._pieces = _pieces(proto, header("content-length"))
 
     async def receive(self) -> Message:
         """Return the next piece of the body, or wait for the caller to leave."""
@@ -190,6 +190,16 @@ class _Exchange:
 
 async def _whole(proto: Any) -> AsyncIterator[bytes]:
     yield await proto()
+
+
+async def _pieces(proto: Any, length: str | None) -> AsyncIterator[bytes]:
+    # The server ends a body that breaks off as it ends a whole one; only the length that was announced tells.
+    left = int(length) if length is not None and length.isdigit() else 0
+    async for piece in proto:
+        left -= len(piece)
+        yield piece
+    if left > 0:
+        raise ProtocolClosed
 
 
 class _Lifespan:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from consent.requests.desk import Desk, claimed, get, locked, settled, write
 from consent.requests.errors import NotNow, NotProved, Unreadable
 from consent.requests.judge import accept_if_clear
-from consent.requests.model import Claimed, Request, Status
+from consent.requests.model import Claimed, Request, Status, following
 from consent.requests.store import PRIVACY_REQUEST as REQUEST
 from consent.requests.store import PRIVACY_REQUEST_IDENTIFIER as IDENTIFIER
 from infra.database import writing
@@ -48,7 +48,7 @@ def challenge(desk: Desk, request_id: str, position: int, *, at: datetime, actor
     with writing(desk.database) as connection:
         row = locked(connection, request_id)
         if row["status"] not in _VERIFYING:
-            raise NotNow(row["status"], "verified", ())
+            raise NotNow(row["status"], "verified", following(row["right"], row["status"], row["resumes"]))
         mine = (IDENTIFIER.c.request_id == request_id, IDENTIFIER.c.position == position)
         found = connection.execute(select(IDENTIFIER).where(*mine)).mappings().first()
         if found is None:
@@ -107,7 +107,7 @@ def attest(desk: Desk, request_id: str, seen: str, *, at: datetime, actor: str) 
     with writing(desk.database) as connection:
         row = locked(connection, request_id)
         if row["status"] != "verifying":
-            raise NotNow(row["status"], "verified", ())
+            raise NotNow(row["status"], "verified", following(row["right"], row["status"], row["resumes"]))
         waiting = (IDENTIFIER.c.request_id == request_id, IDENTIFIER.c.verified_at.is_(None))
         connection.execute(update(IDENTIFIER).where(*waiting).values(verified_at=at, proof=None))
         write(connection, row, "verifying", at=at, actor=actor, facts={"seen": seen}, step="attested", verified_at=at)

@@ -18,7 +18,7 @@ from consent.requests import disclosure
 from consent.requests.desk import Desk, get, identifiers, locked, settled, write
 from consent.requests.disclosure import Disclosable, LeftOut, Person, Sheet
 from consent.requests.errors import NotNow
-from consent.requests.model import Request
+from consent.requests.model import Request, following
 from consent.retention.model import Rule
 from consent.store import CONSENT_DECISION
 from infra.database import writing
@@ -97,7 +97,7 @@ class Answers:
         """
         request = get(self.desk, request_id)
         if request.right not in {"access", "portability"} or request.status != "notifying":
-            raise NotNow(request.status, "answered", ())
+            raise NotNow(request.status, "answered", following(request.right, request.status, request.resumes))
         document = self._answer(request, at)
         kind = "zip" if packed else "json"
         with writing(self.desk.database) as connection:

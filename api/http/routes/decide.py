@@ -2,16 +2,15 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from api.http import examples
-from api.http.credentials import carried
 from api.http.errors import AuditBehind, BackendMissing
 from api.http.keys import Credential
 from api.http.models import DecideIn, NextBestOut
-from api.http.reading import readable_id
-from api.http.routes.doors import WorldDep, needs, problems
+from api.http.reading import Found, read, readable_id
+from api.http.routes.doors import WorldDep, needs, problems, purposed
 from infra.ids import ProfileId
 
 router = APIRouter(tags=["activation"])
@@ -20,9 +19,9 @@ Asker = Annotated[Credential, Depends(needs("decide"))]
 
 
 @router.post("/v1/decide", response_model=NextBestOut, responses=problems(404), summary="Next best action")
-async def decide(asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
+async def decide(request: Request, asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
     """Choose an action and recommendations for a moment; a person who is unknown or denied is a stranger."""
-    purpose = carried(caller, asked.purpose)
+    purpose = purposed(request, caller, asked.purpose)
     decider = world.decider
     if decider is None:
         raise BackendMissing("decisions")
@@ -32,7 +31,11 @@ async def decide(asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
     if asked.identifier is not None:
         known = world.tongue.known(asked.identifier.type, asked.identifier.value)
         profile_id = world.profiles.find(known.token, purpose)
-    request = {
+    if profile_id and readable_id(profile_id):
+        # An id that was given up in a merge is the survivor's; one that was split is nobody's.
+        found = read(world.profiles, profile_id, purpose)
+        profile_id = found.profile_id if isinstance(found, Found) else profile_id
+    question = {
         "profile_id": profile_id,
         "key_id": caller.key_id,
         "purpose": purpose,
@@ -40,7 +43,7 @@ async def decide(asked: DecideAsked, world: WorldDep, caller: Asker) -> Any:
         "context": asked.context.model_dump(),
     }
     at = world.clock()
-    answer = await run_in_threadpool(lambda: decider.decide(request, at=at))
+    answer = await run_in_threadpool(lambda: decider.decide(question, at=at))
     noted = profile_id if profile_id and readable_id(profile_id) else ""
     world.audit.note(caller.key_id, purpose, noted, "decided")
     return answer

@@ -3,17 +3,16 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 
 from api.http import examples
-from api.http.credentials import carried
 from api.http.errors import AuditBehind, ProfileHidden
 from api.http.explain import between, carriers, chain, records_of
 from api.http.keys import Credential
 from api.http.models import WhyIn, WhyNotOut, WhyOut
 from api.http.ports import Known
 from api.http.reading import Found, graph_of, read
-from api.http.routes.doors import WorldDep, needs, problems
+from api.http.routes.doors import WorldDep, needs, problems, purposed
 from api.http.world import World
 from identity.explanation import explain
 from infra.ids import Purpose
@@ -27,9 +26,9 @@ Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 @router.post(
     "/v1/identity:why", response_model=WhyOut, responses=problems(404), summary="Are they one person, and why?"
 )
-async def why(asked: WhyAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
+async def why(request: Request, asked: WhyAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
     """Explain a match: the chain of edges between two identifiers with every comparison's weight."""
-    world, purpose = world.moment(), carried(caller, asked.purpose)
+    world, purpose = world.moment(), purposed(request, caller, asked.purpose)
     asked_for, profiles = _both(asked, world, caller, purpose)
     a, b = profiles
     if a.profile_id != b.profile_id:
@@ -49,9 +48,9 @@ async def why(asked: WhyAsked, world: WorldDep, caller: Explainer) -> dict[str, 
     responses=problems(404),
     summary="Are they two people, and why not one?",
 )
-async def why_not(asked: WhyNotAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
+async def why_not(request: Request, asked: WhyNotAsked, world: WorldDep, caller: Explainer) -> dict[str, Any]:
     """Name the first gate that the best evidence between two people failed at, with every comparison's weight."""
-    world, purpose = world.moment(), carried(caller, asked.purpose)
+    world, purpose = world.moment(), purposed(request, caller, asked.purpose)
     _, (a, b) = _both(asked, world, caller, purpose)
     if a.profile_id == b.profile_id:
         return {"same": True, "because": "they are one person", "evidence": None}

@@ -19,7 +19,7 @@ from consent.requests import judge
 from consent.requests.config import OpenDsrConfig
 from consent.requests.desk import by_external
 from consent.requests.errors import NotNow
-from consent.requests.model import opendsr
+from consent.requests.model import following, opendsr
 from consent.requests.opendsr import wire
 from consent.requests.opendsr.acknowledged import acknowledge
 from consent.requests.opendsr.signing import DOMAIN, LEGACY, SIGNATURE, Forged, Seal, Trust
@@ -114,7 +114,7 @@ async def cancel(subject_request_id: str, http: HttpRequest, world: WorldDep, ca
         actor, now = f"key:{caller.key_id}", world.clock()
         found = by_external(office.desk, actor, subject_request_id)
         if opendsr(found.right, found.status) not in {"pending", "cancelled"}:
-            raise NotNow(found.status, "cancelled", ())
+            raise NotNow(found.status, "cancelled", following(found.right, found.status, found.resumes))
         return 202, wire.cancelled(judge.cancel(office.desk, found.id, at=now, actor=actor), caller.key_id, now)
 
     return await _answered(http, seal, act)

@@ -20,6 +20,7 @@ from api.http.keys import Credential
 from api.http.models import (
     BatchIn,
     BatchOut,
+    FieldPattern,
     HowOut,
     LinksOut,
     LookupIn,
@@ -56,7 +57,7 @@ LookupAsked = Annotated[LookupIn, Body(openapi_examples=examples.LOOKUP)]
 Reader = Annotated[Credential, Depends(needs("profile:read"))]
 Explainer = Annotated[Credential, Depends(needs("profile:explain"))]
 PurposeQuery = Annotated[PurposeName, Query(description="what the profile is read for")]
-Fields = Annotated[list[str] | None, Query(description="only these fields, e.g. `traits.*`", max_length=50)]
+Fields = Annotated[list[FieldPattern] | None, Query(description="only these fields, e.g. `traits.*`", max_length=50)]
 AsOf = Annotated[
     Moment | None, Query(description="as it was seen at this moment (RFC 3339), as far as the purpose may use it now")
 ]

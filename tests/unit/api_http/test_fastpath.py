@@ -1,7 +1,7 @@
 """The fast path answers as the slow one does: same body, same status, same headers."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -141,10 +141,33 @@ def test_the_fast_path_is_taken(town: Any) -> None:
     asyncio.run(ask())
 
 
-@pytest.mark.parametrize("path", ["/v1/profiles:lookup", "/v1/profiles:batchLookup"])
-def test_who_leaves_in_the_middle_of_a_body_is_no_failure_of_ours(town: Any, path: str) -> None:
-    async def left() -> bytes:
+class Left:
+    """What a server hands on of a body that breaks off: taken whole it fails, piece by piece it merely ends."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, bytes]] = []
+
+    async def __call__(self) -> bytes:
         raise ProtocolClosed
 
-    asked = SimpleNamespace(path=path, method="POST", headers={"content-length": "10"})
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    def response_bytes(self, status: int, _headers: object, body: bytes) -> None:
+        self.answers.append((status, body))
+
+
+@pytest.mark.parametrize("length", ["10", "60000"])
+@pytest.mark.parametrize("path", ["/v1/profiles:lookup", "/v1/profiles:batchLookup", "/v1/features", "/v1/decide"])
+def test_who_leaves_in_the_middle_of_a_body_is_no_failure_of_ours(town: Any, path: str, length: str) -> None:
+    headers = {"content-length": length, "content-type": "application/json"}
+    asked = SimpleNamespace(
+        path=path, method="POST", headers=headers, http_version="1.1", scheme="http", query_string="",
+        server="127.0.0.1:1", client="127.0.0.1:2",
+    )  # fmt: skip
+    left, metrics = Left(), town.world.metrics
     asyncio.run(Rsgi(town.app, town.world).__rsgi__(asked, left))
+    ((status, body),) = left.answers
+    assert (status, orjson.loads(body)["type"]) == (400, "urn:kindred:problem:cut-short")
+    assert 'status="400"' in metrics.text()
+    assert 'status="500"' not in metrics.text()

@@ -183,6 +183,8 @@ async def test_a_request_in_our_words(hall: Hall) -> None:
     assert (url, message["identifier"]) == ("https://mailer.example.com/", ANNA)
     wrong = await hall.post(f"/v1/privacy/requests/{request_id}:verify", {"proof": "guess"})
     assert wrong.status_code == 403
+    early = (await hall.get(f"/v1/privacy/requests/{request_id}/export")).json()["detail"]
+    assert early.endswith("what may follow: accepted, cancelled, refused, waiting_subject")
     right = await hall.post(f"/v1/privacy/requests/{request_id}:verify", {"proof": message["proof"]})
     assert right.json() == taken.json()
     hall.office.once(hall.now)

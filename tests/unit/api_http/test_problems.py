@@ -7,9 +7,10 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from api.http.app import create_app, create_framework_app
+from api.http.app import create_app, create_framework_app, declared_app
 from api.http.credentials import KeyRing
 from api.http.errors import TooFast
+from api.http.models import declared_names
 from api.http.problems import status_of
 from infra import errors
 
@@ -83,11 +84,57 @@ async def test_a_problem_points_at_the_place(asking: httpx.AsyncClient, town: An
     }
 
 
+@pytest.mark.parametrize(
+    ("query", "pointer", "wrong"),
+    [
+        ("fields=traits.*,attributes.city", "/query/fields/0", "does not have the declared form"),
+        ("fields=", "/query/fields/0", "does not have the declared form"),
+        ("as_of=2026-11-22T09:30:00+01:00", "/query/as_of", "is not a moment that we know, as RFC 3339"),
+        ("as_of=0000-11-22T09:30:00Z", "/query/as_of", "is not a moment that we know, as RFC 3339"),
+    ],
+)
+async def test_a_question_is_held_to_what_a_body_is(
+    asking: httpx.AsyncClient, town: Any, query: str, pointer: str, wrong: str
+) -> None:
+    answer = await asking.get(f"/v1/profiles/{'a' * 32}?purpose=service&{query}", headers=town.bearer())
+    (found,) = answer.json()["errors"]
+    assert (answer.status_code, found["pointer"]) == (422, pointer)
+    assert found["wrong"].startswith(wrong)
+
+
+@pytest.mark.parametrize(
+    ("limit", "wrong"),
+    [("0", "is too small"), ("501", "is too large"), ("9" * 5_000, "is too large"), ("x", "is not a whole number")],
+)
+async def test_a_number_says_what_is_wrong_with_it(
+    asking: httpx.AsyncClient, town: Any, limit: str, wrong: str
+) -> None:
+    url = f"/v1/profiles/{'a' * 32}/events?purpose=service&limit={limit}"
+    answer = await asking.get(url, headers=town.bearer())
+    assert answer.json()["errors"] == [{"pointer": "/query/limit", "wrong": wrong}]
+
+
+def test_every_parameter_is_called_by_its_name_where_it_is_wrong() -> None:
+    told = {
+        one["name"]
+        for methods in declared_app().openapi()["paths"].values()
+        for told in methods.values()
+        for one in told.get("parameters", ())
+        if "422" in told["responses"]
+    }
+    assert told <= declared_names()
+
+
 async def test_a_body_that_is_not_called_json_is_told_so(asking: httpx.AsyncClient, town: Any) -> None:
     answer = await asking.post(LOOKUP, content=b"{}", headers=town.bearer())
     assert answer.json()["errors"] == [{"pointer": "/header/content-type", "wrong": "is not application/json"}]
     answer = await asking.post(LOOKUP, content=b"{}", headers={**town.bearer(), "content-type": "application/x+json"})
     assert {e["pointer"] for e in answer.json()["errors"]} == {"/body/identifier", "/body/purpose"}
+
+
+async def test_where_no_body_is_asked_for_nothing_is_said_of_its_type(asking: httpx.AsyncClient, town: Any) -> None:
+    answer = await asking.post("/v1/privacy/requests/x:cancel", headers=town.bearer("admin"))
+    assert answer.json()["errors"] == [{"pointer": "/path/request_id", "wrong": "does not have the declared form"}]
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])

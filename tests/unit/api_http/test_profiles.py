@@ -262,6 +262,15 @@ async def test_decide_is_handed_the_person_and_the_moment(asking: httpx.AsyncCli
     assert answer.json()["chosen"] == "no_action"
     assert town.decider.decisions[0]["profile_id"] == ANNA
     assert town.decider.decisions[0]["context"]["basket"] == ["p1"]
+    counts = (await asking.get("/metrics", headers=town.bearer("admin"))).text
+    assert 'kindred_http_request_seconds_count{route="/v1/decide",purpose="personalization"} 1' in counts
+
+
+async def test_decide_knows_the_survivor_by_an_id_that_was_given_up(asking: httpx.AsyncClient, town: Any) -> None:
+    for name in (MERGED, SPLIT, HIDDEN):
+        answer = await asking.post("/v1/decide", json={"profile_id": name}, headers=town.bearer("shop"))
+        assert answer.status_code == 200
+    assert [one["profile_id"] for one in town.decider.decisions] == [ANNA, SPLIT, HIDDEN]
 
 
 async def test_readiness_tells_how_old_what_is_served_is_and_refuses_when_it_is_too_old(town: Any) -> None:

@@ -183,6 +183,24 @@ def test_a_key_does_not_travel_in_the_open(url: str) -> None:
     assert "kd_x" not in repr(Kindred("https://kindred.example.com", "kd_x"))
 
 
+@pytest.mark.parametrize("key", ["", " ", "kd_x\n", "kd_x ", "kd_\u00e9", "kd_\x00", "\ud800"])
+def test_a_key_that_cannot_be_sent_is_told_at_once(key: str) -> None:
+    for kind in (Kindred, AsyncKindred):
+        with pytest.raises(ValueError, match="line end") as caught:
+            kind("http://localhost", key)
+        assert type(caught.value) is ValueError, "an error of encoding holds the key"
+
+
+def test_half_of_a_surrogate_pair_is_refused_like_any_odd_value(town: Any, watched: Watched) -> None:
+    kindred = Kindred("http://localhost", town.keys["reader"], transport=Bridged(watched))
+    with pytest.raises(Invalid) as caught:
+        kindred.lookup("email", "anna\ud800@example.org", purpose="service")
+    assert caught.value.places == {"/body/identifier/value": "is not text that Unicode has"}
+    assert caught.value.__context__ is None, "an error of encoding holds the identifier"
+    with pytest.raises(NotFound):
+        kindred.profile("\ud800", purpose="service")
+
+
 @pytest.mark.anyio
 async def test_the_async_client_does_the_same(town: Any, watched: Watched) -> None:
     async with AsyncKindred("http://localhost", town.keys["admin"], transport=watched) as kindred:

@@ -149,6 +149,8 @@ async def test_why_not_names_the_gate(asking: httpx.AsyncClient, keys: dict[str,
     same = (await asking.post("/v1/identity:whyNot", json=ask("a.kowalski@example.com"), headers=key)).json()
     assert same == {"same": True, "because": "they are one person", "evidence": None}
     assert (await asking.post("/v1/identity:whyNot", json=ask("no@example.org"), headers=key)).status_code == 404
+    counts = (await asking.get("/metrics", headers=bearer(keys["admin"]))).text
+    assert 'kindred_http_request_seconds_count{route="/v1/identity:whyNot",purpose="identity_resolution"} 4' in counts
 
 
 async def test_how_lists_the_ties_that_suffice(asking: httpx.AsyncClient, keys: dict[str, str]) -> None:

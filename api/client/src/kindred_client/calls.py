@@ -94,7 +94,7 @@ def decide(identifier: tuple[str, str] | None, purpose: str, **context: Any) -> 
 
 
 def _profile(profile_id: str) -> str:
-    return f"/v1/profiles/{quote(profile_id, safe='')}"
+    return f"/v1/profiles/{quote(profile_id, safe='', errors='replace')}"
 
 
 def _told(**said: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class _Client:
         self._settings: dict[str, Any] = {
             "base_url": _safe(url), "timeout": timeout, "headers": {"user-agent": _AGENT}, "follow_redirects": False,
         }  # fmt: skip
-        self._manner = Manner(key, patience or Patience(), Budget(), EtagCache(cache), chance)
+        self._manner = Manner(_whole(key), patience or Patience(), Budget(), EtagCache(cache), chance)
 
     def _waits(self, wait: float) -> float:
         # Less than the time that an answer may take at all.
@@ -317,6 +317,13 @@ def _safe(url: str) -> str:
     if parts.scheme == "http" and not _loopback(parts.hostname):
         raise ValueError("a key would travel in the open; use https:// for another machine")
     return url.rstrip("/")
+
+
+def _whole(key: str) -> str:
+    """Return the key where it can be sent: what comes from a file may have a line end, and what is not set nothing."""
+    if not key or not all("!" <= letter <= "~" for letter in key):
+        raise ValueError("the key is empty, or holds a blank, a line end or another character that no key has")
+    return key
 
 
 def _loopback(host: str) -> bool:

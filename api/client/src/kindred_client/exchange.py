@@ -63,7 +63,8 @@ def _request(call: Call[Any], key: str, etag: str | None) -> Send:
     body = None
     if call.body is not None:
         headers["content-type"] = "application/json"
-        body = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
+        # In ASCII, which spells everything: half of a surrogate pair has no UTF-8, and that error would quote the body.
+        body = json.dumps(call.body, separators=(",", ":")).encode()
     return Send(call.method, call.path, call.query, body, headers)
 
 
