@@ -214,6 +214,11 @@ class Runs:
         with self._database.connect() as connection:
             return list(connection.execute(select(RUN).order_by(RUN.c.submitted_at.desc()).limit(limit)))
 
+    def after(self, number: int) -> list[Row[Any]]:
+        """Return the runs with a larger number, the oldest first."""
+        with self._database.connect() as connection:
+            return list(connection.execute(select(RUN).where(RUN.c.number > number).order_by(RUN.c.number)))
+
     def newest_manifest(self) -> Row[Any] | None:
         """Return the newest run that wrote a manifest, or None before the first."""
         with self._database.connect() as connection:

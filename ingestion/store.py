@@ -1,6 +1,6 @@
 """The books of ingestion in the database: which files were taken in, and what became of every row."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -127,10 +127,17 @@ class Taken:
     declaration: str
 
 
-def taken_paths(engine: sa.Engine, source: str) -> frozenset[str]:
-    """Return the paths of a source that any run has taken in, whatever the source was declared to mean then."""
+def taken_paths(engine: sa.Engine, source: str, besides: Collection[str] = ()) -> frozenset[str]:
+    """Return the paths of a source that any run has taken in, whatever the source was declared to mean then.
+
+    What only the runs `besides` have taken in is not among them.
+    """
+    asked = sa.select(INGESTED.c.path).where(INGESTED.c.source == source)
+    if besides:
+        others = sa.select(ACCOUNT.c.file).where(ACCOUNT.c.source == source, ACCOUNT.c.run_id.not_in(besides))
+        asked = asked.where(INGESTED.c.path.in_(others))
     with engine.connect() as connection:
-        return frozenset(connection.execute(sa.select(INGESTED.c.path).where(INGESTED.c.source == source)).scalars())
+        return frozenset(connection.execute(asked).scalars())
 
 
 @dataclass(frozen=True, slots=True)

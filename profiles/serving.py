@@ -1,7 +1,7 @@
 """How profiles lie in the serving store, and the one way to read them: for a purpose, under later denials."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -77,6 +77,20 @@ def timeline_key(profile_id: str) -> bytes:
 def search_key(purpose: str, word: str, profile_id: str = "") -> bytes:
     """Return where a word of a name that a purpose may see leads to a person; without the person, the prefix."""
     return _key(f"s|{purpose}|{word}{'|' + profile_id if profile_id else ''}")
+
+
+def heirs_of(store: KeyValue, given: str) -> tuple[ProfileId, ...]:
+    """Return who answers for an id that was given up; for one of them who was given up in turn, their own heirs."""
+    return tuple(dict.fromkeys(_heirs(store, given, {given})))
+
+
+def _heirs(store: KeyValue, given: str, met: set[str]) -> Iterator[ProfileId]:
+    prefix = alias_key(given)
+    for heir in [key[len(prefix) :].decode() for key, _ in store.items(prefix)]:
+        if heir not in met:
+            met.add(heir)
+            farther = [] if store.get(header_key(heir)) is not None else list(_heirs(store, heir, met))
+            yield from farther or [ProfileId(heir)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +197,7 @@ class ProfileReader:
 
     def successors(self, profile_id: ProfileId) -> tuple[ProfileId, ...]:
         """Return who answers for an id that was given up: one after a merge, several after a split."""
-        prefix = alias_key(profile_id)
-        return tuple(ProfileId(key[len(prefix) :].decode()) for key, _ in self.store().items(prefix))
+        return heirs_of(self.store(), profile_id)
 
     def view(self, profile_id: ProfileId, purpose: Purpose) -> bytes | None:
         """Return the answer to a read with later denials applied."""
@@ -376,16 +389,10 @@ def _is_called(answer: bytes | None, words: Iterable[str]) -> bool:
 
 def _header(content: Mapping[str, Any]) -> Header:
     return Header(
-        profile_id=ProfileId(content["profile_id"]),
-        anchor=RecordKey(content["anchor"]),
-        known=content["known"],
-        size=content["size"],
-        confidence=content["confidence"],
-        tokens={Token(token): link for token, link in content["tokens"].items()},
-        records={
-            RecordKey(key): Holding(
-                frozenset(Token(t) for t in one["tokens"]), frozenset(Purpose(p) for p in one["purposes"])
-            )
+        ProfileId(content["profile_id"]), RecordKey(content["anchor"]), content["known"], content["size"],
+        content["confidence"], {Token(token): link for token, link in content["tokens"].items()},
+        {
+            RecordKey(key): Holding(frozenset(map(Token, one["tokens"])), frozenset(map(Purpose, one["purposes"])))
             for key, one in content["records"].items()
         },
-    )
+    )  # fmt: skip

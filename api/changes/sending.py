@@ -90,10 +90,17 @@ class Sender:
             self._asked = now
 
     def run(self, stop: threading.Event) -> None:
-        """Send for ever; what is not taken is sent again after a while, ever longer, until it is."""
+        """Send for ever; what is not taken is sent again after a while, ever longer, until it is.
+
+        What nobody foresaw has all senders stop: a process that is started again sends on, and one that went on without
+        this recipient would leave them without a word.
+        """
         try:
             while not stop.is_set():
                 stop.wait(self.rested())
+        except BaseException:
+            stop.set()
+            raise
         finally:
             self.recipient.close()
 

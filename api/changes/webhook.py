@@ -6,6 +6,8 @@ import hmac
 import http.client
 import ssl
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -41,6 +43,18 @@ def signature(key: bytes, message_id: str, moment: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
+def asked_wait(after: str | None, now: datetime) -> float:
+    """Return the seconds that a Retry-After asks for, told as such or as a moment; 0 for one that cannot be read."""
+    told = (after or "").strip()
+    if told.isascii() and told.isdigit():
+        return float(told)
+    try:
+        moment = parsedate_to_datetime(told)
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return 0.0
+
+
 class Webhook:
     """`Recipient` by a POST: whatever answers 2xx has taken it, and done it."""
 
@@ -70,8 +84,7 @@ class Webhook:
         }  # fmt: skip
         status, after = self._post(body, headers)
         if not 200 <= status < 300:
-            wait = float(after) if after is not None and after.isdigit() else 0.0
-            raise NotTaken(f"the answer was {status}", min(wait, _MOST_WAIT))
+            raise NotTaken(f"the answer was {status}", min(asked_wait(after, now), _MOST_WAIT))
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str | None]:
         path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")

@@ -1,6 +1,7 @@
 """A new generation brought up to date before it is served: what the log has that the lake has not seen yet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 
 from api.http.wiring import Denied
 from consent import officer
@@ -17,14 +18,17 @@ from profiles.online.opened import Ledger, Log, Opened, begun_at, collects, forg
 Bring = Callable[[ServingStore, str], None]
 
 
-def bringing(runtime: Runtime, clock: Clock) -> Bring | None:
-    """Return what brings a generation up to date between its being built and served; None where no events come in."""
+def bringing(runtime: Runtime, clock: Clock, besides: Collection[str] = ()) -> Bring | None:
+    """Return what brings a generation up to date between its being built and served; None where no events come in.
+
+    What is built knows nothing of what the runs `besides` took in of the log.
+    """
     if not collects(runtime.workspace):
         return None
-    return lambda generations, name: _bring(runtime, clock, generations, name)
+    return partial(_bring, runtime, clock, frozenset(besides))
 
 
-def _bring(runtime: Runtime, clock: Clock, generations: ServingStore, name: str) -> None:
+def _bring(runtime: Runtime, clock: Clock, besides: frozenset[str], generations: ServingStore, name: str) -> None:
     """Build the resolver's state of a generation, say where in the log it begins, and apply what came since."""
     workspace, database = runtime.workspace, runtime.database
     folder, served = state_folder(workspace, name), generations.name()
@@ -33,7 +37,7 @@ def _bring(runtime: Runtime, clock: Clock, generations: ServingStore, name: str)
     except Missing as error:  # nothing was ever resolved: the worker begins when something is
         runtime.say(f"online: {error}")
         return
-    desk, log = officer.Desk.open(workspace, database), Log.of(workspace, database, clock)
+    desk, log = officer.Desk.open(workspace, database), Log.of(workspace, database, clock, besides)
     live = generations.live(name)
     try:
         with live.change() as change:

@@ -29,6 +29,7 @@ from infra.runtime import Job, Runtime
 from infra.serving.store import NothingPublished
 from ingestion.config import load_sources
 from ingestion.connectors.declared import Collector
+from ingestion.tables import EVENTS
 from profiles.publish import Filler
 from profiles.rollback import Refusals, roll_back, told_of
 from profiles.serving import serving_store
@@ -69,8 +70,20 @@ def _publish_again(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, 
         raise NothingPublished
     policy = _policy_of(runtime, last.id) or ""
     built = profiles.jobs.Built(last.id, last.number, last.started_at, last.manifest["tables"], policy)
-    bring, told = bringing(runtime, system_clock), Telling(runtime, system_clock)
+    bring, told = bringing(runtime, system_clock, untaken(runtime, built)), Telling(runtime, system_clock)
     return profiles.jobs.publish_again(runtime, built, (_filler(runtime),), bring, told)
+
+
+def untaken(runtime: Runtime, built: profiles.jobs.Built) -> frozenset[str]:
+    """Return the runs that took in events which what was built knows nothing of, such as one that only ingested."""
+    seen = built.tables.get(EVENTS.name, -1)
+
+    def ahead(steps: Sequence[Mapping[str, Any]]) -> bool:
+        took = (one["summary"].get("wrote", {}).get(EVENTS.name, {}) for one in steps if one["name"] == "ingest")
+        return any(one.get("version", -1) > seen for one in took)
+
+    later = Runs(runtime.database, system_clock).after(built.number)
+    return frozenset(str(row.id) for row in later if ahead(row.steps))
 
 
 def _roll_back(runtime: Runtime, arguments: Mapping[str, str]) -> dict[str, object]:

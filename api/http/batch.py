@@ -98,9 +98,13 @@ def met(world: World, holder: Holder, people: Sequence[Person], purpose: Purpose
         else:
             found.append("hidden")
             hidden.append(one)
-    world.people.admit(holder.credential, allowed)
-    world.audit.note_all(holder.key_id, purpose, allowed, "allowed")
-    world.audit.note_all(holder.key_id, purpose, hidden, "hidden")
+    decision = "hidden"
+    try:
+        world.people.admit(holder.credential, allowed)
+        decision = "allowed"
+    finally:
+        world.audit.note_all(holder.key_id, purpose, allowed, decision)
+        world.audit.note_all(holder.key_id, purpose, hidden, "hidden")
     return found
 
 

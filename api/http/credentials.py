@@ -100,7 +100,7 @@ class KeyRing:
         """Return who sends this `Authorization` header; raise `Unauthenticated` for all that open nothing."""
         if header is None:
             raise Unauthenticated
-        known = self._holders.get(header)
+        known, before = self._holders.get(header), self._revision
         if known is not None:
             return known
         if header[: len(_BEARER)].lower() != _BEARER:
@@ -112,9 +112,7 @@ class KeyRing:
         else:
             credential = self._bearer(shown, self._clock())
         found = Holder(credential, self._bucket(credential))
-        if len(self._holders) >= _REMEMBERED:
-            self._holders.clear()
-        self._holders[header] = found
+        self._remember(self._holders, header, found, before)
         return found
 
     def writing(self, key: str) -> Holder | None:
@@ -128,12 +126,20 @@ class KeyRing:
         if not credential.writes:
             raise Unauthenticated
         found = Holder(credential, self._bucket(credential))
-        if len(self._writers) >= _REMEMBERED:
-            self._writers.clear()
         self._used.add(credential.key_id)
-        if before == self._revision:  # else it may have been revoked between the question and now
-            self._writers[key] = found
+        self._remember(self._writers, key, found, before)
         return found
+
+    def _remember(
+        self, held: dict[Any, Holder], shown: bytes | str, found: Holder, before: tuple[int, str] | None
+    ) -> None:
+        """Remember a holder, unless a key was changed since the database was asked: it may have been this one."""
+        if len(held) >= _REMEMBERED:
+            held.clear()
+        held[shown] = found
+        # Last: whoever forgets all in another thread has said before that keys were changed.
+        if before != self._revision:
+            held.pop(shown, None)
 
     def credential(self, key: str) -> Credential:
         """Return whose key this is, always asking the database; raise `Unauthenticated` for none."""

@@ -103,7 +103,8 @@ class FastReads:
         if asked is None or holder is None or asked[1] not in holder.reads:
             return None
         people, purpose = asked[0], Purpose(asked[1])
-        if holder.bucket.wait(len(people)):
+        # Whoever may be refused is looked up once, by the slow path: each look is in the audit.
+        if not self._world.people.room(holder.credential, len(people)) or holder.bucket.wait(len(people)):
             return None
         content = looked_up(self._world, holder, people, purpose)
         seconds = self._stopwatch() - started

@@ -43,10 +43,16 @@ def _after(items: Sequence[Json], cursor: str, *, oldest_first: bool) -> int:
     same = [place for place, item in enumerate(items) if str(item["at"]) == moment and digest_of(item) == digest]
     if same:
         return same[min(number, len(same)) - 1] + 1
+    gone = _order(moment)
     for place, item in enumerate(items):
-        if (str(item["at"]) > moment) if oldest_first else (str(item["at"]) < moment):
+        if (_order(str(item["at"])) > gone) if oldest_first else (_order(str(item["at"])) < gone):
             return place
     return len(items)
+
+
+def _order(moment: str) -> str:
+    """Return what moments are in order by: a fraction of a second is told only where there is one, before the Z."""
+    return moment.removesuffix("Z")
 
 
 def _cursor(items: Sequence[Json], place: int) -> str:

@@ -7,6 +7,7 @@ restart and beside other servers a key's day goes on where it was, within a seco
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
+from typing import Final
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +20,9 @@ from infra.ids import ProfileId
 
 LOG = logging.getLogger("kindred.http")
 PEOPLE_PER_DAY = 100_000
+# What a look at a person is called in the audit that shows no profile and still tells who somebody is.
+EXPLAINED: Final = "explained"
+_SEEN: Final = ("allowed", EXPLAINED)
 # Rows of other servers may be seen out of their order; so many before the newest are looked at again.
 _OVERLAP = 64
 
@@ -59,6 +63,10 @@ class People:
             raise DayFull((midnight - now).total_seconds(), self._may(credential))
         seen |= new
 
+    def room(self, credential: Credential, people: int) -> bool:
+        """Say whether a key may read so many more people today, whoever they are."""
+        return len(self._of(credential.key_id)) + people <= self._may(credential)
+
     def today(self, key_id: str) -> int:
         """Return how many people a key has read today."""
         return len(self._of(key_id))
@@ -78,7 +86,7 @@ class People:
         row = READ_AUDIT.c
         # A row of yesterday may lie within the overlap; it is no row of today.
         today = row.at >= datetime.combine(self._day, time(), UTC)
-        asked = select(row.id, row.key_id, row.profile_ids).where(row.decision == "allowed", today).order_by(row.id)
+        asked = select(row.id, row.key_id, row.profile_ids).where(row.decision.in_(_SEEN), today).order_by(row.id)
         if self._newest is not None:
             asked = asked.where(row.id > self._newest - _OVERLAP, row.id.not_in(sorted(self._counted)))
         with self._database.connect() as connection:

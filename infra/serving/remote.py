@@ -5,9 +5,11 @@ under keys that were changed since (a hash). So it is there as a whole or not at
 or lets expire, and one script changes it atomically. A pointer beside them names the one that is served.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from infra.serving.breaker import Breaker
 from infra.serving.remote_writes import RemoteLive, RemoteWriter
@@ -29,6 +31,8 @@ from infra.serving.wire import (
 )
 
 _Answer = TypeVar("_Answer")
+# What a pattern of the server's would read as more than itself.
+_SPECIAL: Final = re.compile(rb"[*?\[\]\\^-]")
 
 
 class RemoteGenerations:
@@ -93,7 +97,8 @@ class RemoteGenerations:
         self._write(self._writers.unlink, *keys)
         self._write(self._writers.sadd, self._names, name)
         with told():
-            writer = RemoteWriter(self._writers, keys)
+            writer = RemoteWriter(self._writers, name, keys)
+            writer.begin()
             if base is not None:
                 self._copy(base, writer)
             yield writer
@@ -113,6 +118,8 @@ class RemoteGenerations:
                 writer.delete(key)
             else:
                 writer.put(key, kept.was)
+        if not self._is_whole(base):  # lost while it was copied
+            raise StoreEmptied(base)
 
     def publish(self, name: str) -> None:
         """Make a built generation the served one, atomically, and keep the one before it for rollback."""
@@ -233,9 +240,14 @@ class RemoteReader:
         return list(names)
 
     def _undoing(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        kept = self._ask(lambda: self._client.hgetall(self._keys[2]))
-        found = ((UNDO + key, value) for key, value in sorted(kept.items()))
-        return (row for row in found if row[0].startswith(prefix))
+        # Piece by piece: all at once would have every reader wait for it, and the server takes longer than one may.
+        found, at = dict[bytes, bytes](), 0
+        wanted = _SPECIAL.sub(rb"\\\g<0>", prefix.removeprefix(UNDO)) + b"*"
+        while True:
+            at, some = self._ask(partial(self._client.hscan, self._keys[2], at, match=wanted, count=BATCH))
+            found |= some
+            if not at:
+                return ((UNDO + key, value) for key, value in sorted(found.items()))
 
     def snapshot(self) -> "RemoteReader":
         """Return itself: its generation does not move, though a live change may come between two calls."""

@@ -1,11 +1,12 @@
 """What changes a generation in Redis or Valkey: pipelines that fill one, a script that changes one at once."""
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from infra.serving.store import Overtaken, own
-from infra.serving.wire import BATCH, GIVEN_UP_SECONDS, SAID, WHOLE, Client, Keys, StoreEmptied, told
+from infra.serving.wire import BATCH, BEGUN, GIVEN_UP_SECONDS, SAID, WHOLE, Client, Keys, StoreEmptied, told
 
 # KEYS: values, names, undo. ARGV: how many reads, each as key, whether there was a value, the value; then the same for
 # writes. Answers 1 when all is done, 0 when something read has changed since, -1 when the generation is gone.
@@ -39,14 +40,33 @@ return 1
 """
 
 
+# KEYS: values, names. ARGV: the mark of who built it, and what a whole generation says. Answers 0 if any of it is lost.
+_FINISH: Final = """
+if redis.call('HGET', KEYS[1], '') ~= ARGV[1] or not redis.call('ZSCORE', KEYS[2], '') then return 0 end
+redis.call('HSET', KEYS[1], '', ARGV[2])
+return 1
+"""
+
+
 class RemoteWriter:
     """What fills a generation, in pipelines; it is whole, and lasts longer than a day, only once it is finished."""
 
-    def __init__(self, client: Client, keys: Keys) -> None:
-        self._client, self._keys = client, keys
+    def __init__(self, client: Client, name: str, keys: Keys) -> None:
+        self._client, self._name, self._keys = client, name, keys
         self._puts: dict[bytes, bytes] = {}
         self._deletes: set[bytes] = set()
-        self._bounded = False
+        # A server that loses what was put, by a start or an eviction, takes what comes after it as if nothing were.
+        self._mark = BEGUN + secrets.token_bytes(16)
+
+    def begin(self) -> None:
+        """Have the generation marked as begun."""
+        values, names, _ = self._keys
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.hset(values, WHOLE, self._mark)
+        pipeline.zadd(names, {WHOLE: 0})
+        pipeline.expire(values, GIVEN_UP_SECONDS)
+        pipeline.expire(names, GIVEN_UP_SECONDS)
+        pipeline.execute()
 
     def get(self, key: bytes) -> bytes | None:
         """Return what stands under a key by now, or None."""
@@ -80,17 +100,14 @@ class RemoteWriter:
         if self._puts:
             pipeline.hset(values, mapping=self._puts)
             pipeline.zadd(names, dict.fromkeys(self._puts, 0))
-        if not self._bounded:
-            pipeline.expire(values, GIVEN_UP_SECONDS)
-            pipeline.expire(names, GIVEN_UP_SECONDS)
-            self._bounded = bool(self._puts)
         pipeline.execute()
         self._puts, self._deletes = {}, set()
 
     def finish(self) -> None:
-        """Have everything on the server, and the generation marked as whole."""
-        self._puts[WHOLE] = SAID
+        """Have everything on the server, and the generation marked as whole; raise where any of it was lost."""
         self._flush()
+        if not self._client.eval(_FINISH, 2, *self._keys[:2], self._mark, SAID):
+            raise StoreEmptied(self._name)
 
 
 class RemoteLive:

@@ -26,6 +26,8 @@ BATCH: Final = 1_000
 # the layout of the values.
 WHOLE: Final = b""
 SAID: Final = b"%d" % LAYOUT
+# What stands there while a generation is built begins so, and is another each time.
+BEGUN: Final = b"-"
 # Where a generation lies: values, names, undo.
 Keys = tuple[bytes, bytes, bytes]
 Client = Any
@@ -55,7 +57,7 @@ class StoreEmptied(Unavailable):
 def readable(whole: bytes | None, name: str) -> None:
     """Raise `StoreEmptied` or `StoreOlder` where what a generation says of itself is not that it can be read here."""
     if whole != SAID:
-        raise StoreEmptied(name) if whole is None else StoreOlder(name)
+        raise StoreEmptied(name) if whole is None or whole.startswith(BEGUN) else StoreOlder(name)
 
 
 def client(url: str, seconds: float) -> Client:

@@ -10,7 +10,7 @@ from infra.database import writing
 from infra.keyvalue import KeyValue
 from profiles.history import store
 from profiles.history.rule import GONE, Kept, State, unnamed
-from profiles.serving import alias_key, header_key
+from profiles.serving import header_key, heirs_of
 
 _ROWS: Final = 500
 # Of an id: the records that each purpose may use of whoever answers for it alone, as the served build judged; None
@@ -61,10 +61,10 @@ def as_built(store_: KeyValue) -> Usable:
     def usable(profile_id: str) -> Mapping[str, Collection[str]] | None:
         header = store_.get(header_key(profile_id))
         if header is None:
-            heirs = [key for key, _ in store_.items(alias_key(profile_id))]
+            heirs = heirs_of(store_, profile_id)
             if len(heirs) != 1:
                 return {} if heirs else None
-            header = store_.get(header_key(heirs[0].decode().rpartition("|")[2]))
+            header = store_.get(header_key(heirs[0]))
         return None if header is None else _by_purpose(orjson.loads(header)["records"])
 
     return usable

@@ -79,14 +79,26 @@ class Past:
 
 def _then(connection: Connection, profile_id: ProfileId, purpose: Purpose, moment: datetime) -> Then | None:
     row = store.at(connection, profile_id, moment)
-    # As a read does: an id that one person answered for leads to that one, and no farther.
-    if row is not None and purpose not in row.state.views and len(row.state.heirs) == 1:
-        row = store.at(connection, row.state.heirs[0], moment)
+    if row is not None and purpose not in row.state.views and row.state.heirs:
+        ends = list(_ends(connection, row, moment, {profile_id}).values())
+        row = ends[0] if len(ends) == 1 else None
     if row is None or purpose not in row.state.views:
         return None
     kept = row.state.views[purpose]
     body = None if kept is None else _body(connection, row.profile_id, purpose, kept)
     return Then(ProfileId(row.profile_id), kept, body)
+
+
+def _ends(connection: Connection, row: store.Row, moment: datetime, met: set[str]) -> dict[str, store.Row | None]:
+    """Return who answered for a given-up id, each with how they stood, as a read does (`profiles.serving.heirs_of`)."""
+    found: dict[str, store.Row | None] = {}
+    for heir in row.state.heirs:
+        if heir not in met:
+            met.add(heir)
+            theirs = store.at(connection, heir, moment)
+            farther = {} if theirs is None or theirs.state.views else _ends(connection, theirs, moment, met)
+            found |= farther or {heir: theirs}
+    return found
 
 
 def _body(connection: Connection, profile_id: str, purpose: str, kept: Kept) -> bytes | None:

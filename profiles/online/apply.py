@@ -21,7 +21,7 @@ from infra.ids import Purpose, RecordKey, Token
 from infra.log.tail import Place, Read
 from ingestion.live import LiveEvent
 from profiles.denials import Denials
-from profiles.model import Link
+from profiles.model import ABSENT, Link
 from profiles.online import rules
 from profiles.online.answers import Answers, Begun, Told
 from profiles.online.person import Change, Person, holders_of, lead, loaded, removed, stored
@@ -145,8 +145,10 @@ class Applier:
         purposes = self.served.purposes
         person = loaded(change.get, answer.profile_id, purposes)
         if person is None:
-            person = Person.unknown(answer.profile_id, known=event.known)
+            person, judged = Person.unknown(answer.profile_id, known=event.known), {o.token for o in event.identifiers}
             rules.begun(person, event, self._own(event), self.served)
+        else:
+            judged = set(person.header["tokens"])
         for other_id in answer.joined:
             other = loaded(change.get, other_id, purposes)
             if other is None or other.header["known"] or other_id == answer.profile_id:
@@ -156,31 +158,38 @@ class Applier:
             for token in other.header["tokens"]:
                 self._lead(change, Token(token), person)
         self._recorded(person, event, answer.record_key)
+        self._close(person, judged)
         rules.happened(person, event, answer.record_key, self.served)
         stored(change, person, purposes)
         for one in event.identifiers:
             self._lead(change, Token(one.token), person, anonymous=self._anonymous(one.type))
 
     def _recorded(self, person: Person, event: LiveEvent, record_key: str) -> None:
-        """Have the person hold the event's record; what was refused under an identifier that is new closes views."""
-        known = record_key in person.header["records"]
-        before = set(person.header["tokens"])
-        if known:
-            link = _tied(person, record_key)
-            fresh = rules.grown_record(person, event, record_key, link)
-        else:
-            link = rules.record_link(person, event, record_key, self.served.alone)
-            word = self._own(event)
-            may = [
-                purpose
-                for purpose, view in person.views.items()
-                if purpose in word and self.served.may_use(purpose, view["consent"]["reason"], link, word[purpose])
-            ]
-            rules.new_record(person, event, record_key, link, may)
-            fresh = sorted(set(person.header["tokens"]) - before)
-        if fresh and before:
-            said = self.words.decisions({Token(t): tie for t, tie in person.header["tokens"].items()})
-            for purpose in [p for p in person.views if p in said and not said[p].allowed]:
+        """Have the person hold the event's record, for the purposes that may use it."""
+        if record_key in person.header["records"]:
+            rules.grown_record(person, event, record_key, _tied(person, record_key))
+            return
+        link = rules.record_link(person, event, record_key, self.served.alone)
+        word = self._own(event)
+        may = [
+            purpose
+            for purpose, view in person.views.items()
+            if purpose in word and self.served.may_use(purpose, view["consent"]["reason"], link, word[purpose])
+        ]
+        rules.new_record(person, event, record_key, link, may)
+
+    def _close(self, person: Person, judged: Collection[str]) -> None:
+        """Close the views that something refuses which the person holds now and did not when they were judged.
+
+        It may have come with the event, or with a profile of nobody that joined. That a yes does not reach as far as a
+        build would have it reach closes nothing: only the build knows all that it asks of.
+        """
+        held = person.header["tokens"]
+        if held.keys() <= set(judged):
+            return
+        said = self.words.decisions({Token(token): tie for token, tie in held.items()})
+        for purpose in [p for p in person.views if p in said and not said[p].allowed]:
+            if said[purpose].reason not in ABSENT:
                 del person.views[purpose]
 
     def _anonymous(self, kind: str) -> bool:

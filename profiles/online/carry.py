@@ -4,37 +4,31 @@ A profile that began online has an id of its own until a run has taken its event
 answers as one that was given up: with the profile that its identifiers lead to now.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Final
 
 import orjson
 
+from infra.keyvalue import KeyValue
 from infra.serving.store import UNDO, Undo
 from profiles.online.person import Change, holders_of
-from profiles.serving import alias_key, header_key
+from profiles.serving import alias_key, header_key, heirs_of
 
 _HEADER: Final = header_key("")
 _ALIAS: Final = b"a|"
 
 
-class Readable(Protocol):
-    """A generation that is read, with what is kept for undoing."""
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return the value of a key, or None."""
-
-    def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys and values that begin with the prefix, in key order."""
-
-
-def given_out(before: Readable) -> dict[str, tuple[str, ...]]:
+def given_out(before: KeyValue) -> dict[str, tuple[str, ...]]:
     """Return the ids that began online in a generation, or were carried into it, with the tokens they stand for."""
     found: dict[str, tuple[str, ...]] = {}
     for name in _new(before, _HEADER):
         found[name] = _tokens(before, name)
     for name in _new(before, _ALIAS):
         given, _, survivor = name.partition("|")
-        found[given] = _tokens(before, survivor)
+        # The survivor may have become part of somebody else since.
+        alive = before.get(header_key(survivor)) is not None
+        heirs = (survivor,) if alive else heirs_of(before, survivor)
+        found[given] = tuple(sorted({token for heir in heirs for token in _tokens(before, heir)}))
     return {name: tokens for name, tokens in found.items() if tokens}
 
 
@@ -51,7 +45,7 @@ def carried(change: Change, given: Mapping[str, tuple[str, ...]]) -> int:
     return count
 
 
-def _new(before: Readable, prefix: bytes) -> list[str]:
+def _new(before: KeyValue, prefix: bytes) -> list[str]:
     """Return what is there since the publication under keys that begin so."""
     undone = (Undo.read(key, value) for key, value in before.items(UNDO + prefix))
     return [
@@ -59,6 +53,6 @@ def _new(before: Readable, prefix: bytes) -> list[str]:
     ]
 
 
-def _tokens(before: Readable, profile_id: str) -> tuple[str, ...]:
+def _tokens(before: KeyValue, profile_id: str) -> tuple[str, ...]:
     raw = before.get(header_key(profile_id))
     return tuple(sorted(orjson.loads(raw)["tokens"])) if raw else ()

@@ -39,7 +39,7 @@ from profiles.online.person import Change
 from profiles.online.places import FOLDER
 from profiles.online.rules import Served
 from profiles.online.seen import Seen
-from profiles.online.tails import Part, SpoolTail, Tail, TopicsTail, source_of
+from profiles.online.tails import Part, SpoolTail, Tail, Taken, TopicsTail, source_of
 from profiles.online.turns import Turns, home_of
 from profiles.rulebook import Rulebook
 
@@ -138,10 +138,10 @@ class Log:
     _made_for: object = None
 
     @classmethod
-    def of(cls, workspace: Workspace, database: Engine, clock: Clock) -> Self:
-        """Return the log of a workspace as it is declared now."""
+    def of(cls, workspace: Workspace, database: Engine, clock: Clock, besides: Collection[str] = ()) -> Self:
+        """Return the log of a workspace as it is declared now; what the runs `besides` took in counts as not taken."""
         declared = _collected(workspace)
-        tail = _tail(workspace, database, [one.source for one in declared])
+        tail = _tail(workspace, partial(taken_paths, database, besides=besides), [one.source for one in declared])
         log = cls(workspace, database, clock, declared, load_identifier_types(workspace), tail)
         log.judge()
         return log
@@ -182,8 +182,8 @@ class Log:
         return self._readers[source_of(part)].read([entry for _, entry in piece.entries])
 
 
-def _tail(workspace: Workspace, database: Engine, sources: Sequence[str]) -> Tail:
-    settings, paths = workspace.settings.log, partial(taken_paths, database)
+def _tail(workspace: Workspace, paths: Taken, sources: Sequence[str]) -> Tail:
+    settings = workspace.settings.log
     if isinstance(settings, KafkaSettings):
         checkpoints = workspace.state_path / CHECKPOINTS
         return TopicsTail(settings, sources, workspace.lake_path, checkpoints, paths)

@@ -94,15 +94,13 @@ def new_record(person: Person, event: LiveEvent, record_key: str, link: Link, ma
         person.graph["records"].append(_drawn(event, record_key, link, purposes))
 
 
-def grown_record(person: Person, event: LiveEvent, record_key: str, link: Link) -> list[str]:
-    """Add what a known record's event carries that the record did not; return the tokens that are new to the person."""
+def grown_record(person: Person, event: LiveEvent, record_key: str, link: Link) -> None:
+    """Add what a known record's event carries that the record did not."""
     held = person.header["records"][record_key]
     tokens = {one.token for one in event.identifiers}
-    fresh = sorted(tokens - set(person.header["tokens"]))
     held["tokens"] = sorted({*held["tokens"], *tokens})
     for token in tokens:
         closer(person.header["tokens"], token, link)
-    return fresh
 
 
 def closer(tokens: dict[str, str], token: str, link: Link) -> None:

@@ -211,9 +211,9 @@ def seen_at(
     now = _met(world, caller, profile_id, purpose)
     if isinstance(now, Split):
         return now
-    world.people.admit(caller, [now.profile_id])
     decision = "hidden"
     try:
+        world.people.admit(caller, [now.profile_id])
         then = past.then((profile_id, now.profile_id), purpose, moment)
         # What may be used is asked last: no word that came meanwhile is passed over.
         usable = world.profiles.usable(now.profile_id, purpose)
@@ -230,9 +230,21 @@ def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpo
     """Return what may be seen, with the read in the audit whatever came of it; raise `ProfileHidden`."""
     found = _met(world, caller, profile_id, purpose)
     if isinstance(found, Found):
-        world.people.admit(caller, [found.profile_id])
-        world.audit.note(caller.key_id, purpose, found.profile_id, "allowed")
+        admitted(world, caller, found.profile_id, purpose, "allowed")
     return found
+
+
+def admitted(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose, decision: str) -> None:
+    """Count a person whom a caller is about to see; raise `DayFull`. The look is in the audit either way.
+
+    That the day is full says of somebody that they may be seen: nobody asks that of everybody without a trace.
+    """
+    told = "hidden"
+    try:
+        world.people.admit(caller, [profile_id])
+        told = decision
+    finally:
+        world.audit.note(caller.key_id, purpose, profile_id, told)
 
 
 def _met(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:

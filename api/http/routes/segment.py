@@ -61,6 +61,7 @@ async def _answer(request: Request, world: World, space: str, collection: str) -
     asked = theirs.address(raw.partition(b"?")[0].split(b"/profiles/", 1)[1])
     if space != setting.space or collection != "users" or asked.what not in _WHATS:
         raise not_found()
+    world = world.moment()  # a publication between view and timeline would have them tell of two builds
     try:
         found = seen(world, holder.credential, _wanted(world, setting, asked, purpose), purpose)
     except ProfileHidden:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ import infra.runs
 from api.changes.main import only_one
 from api.changes.sending import NotTaken, Sender, send_all
 from api.changes.topic import Topic
-from api.changes.webhook import Webhook
+from api.changes.webhook import Webhook, asked_wait
 from infra.changes_settings import ChangesSettings, TopicSettings, WebhookSettings
 from infra.database import open_database
 from infra.errors import Held, Malformed
@@ -266,6 +267,38 @@ def test_it_is_heard_within_a_second_of_a_withdrawal(
         running.join(20)
     assert receiver.kept() == {}
     assert taken < 10, "a tenth of a second on a machine that has nothing else to do"
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("7", 7.0),
+        (" 90 ", 90.0),
+        (format_datetime(BEGIN + timedelta(seconds=42), usegmt=True), 42.0),
+        (format_datetime(BEGIN - timedelta(hours=1), usegmt=True), 0.0),
+        ("\N{SUPERSCRIPT TWO}", 0.0),
+        ("Mon, 99 Foo 2026 09:00:00 GMT", 0.0),
+        ("soon", 0.0),
+        ("-1", 0.0),
+        ("", 0.0),
+        (None, 0.0),
+    ],
+)
+def test_how_long_one_is_asked_to_wait(said: str | None, seconds: float) -> None:
+    assert asked_wait(said, BEGIN) == seconds
+
+
+def test_what_nobody_foresaw_ends_the_process_that_would_go_on_without_the_recipient(
+    sender: Callable[[], Sender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn() -> float:
+        raise ValueError
+
+    one, stop = sender(), threading.Event()
+    monkeypatch.setattr(Sender, "rested", lambda _: torn())
+    with pytest.raises(ValueError):  # noqa: PT011 - nobody foresaw it
+        one.run(stop)
+    assert stop.is_set()
 
 
 def test_nothing_is_sent_before_it_is_known_what_has_ended(

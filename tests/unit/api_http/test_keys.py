@@ -67,6 +67,29 @@ def test_a_revoked_key_is_forgotten_at_the_next_look(town: Any) -> None:
         ring.holder(header(town.keys["reader"]))
 
 
+def test_a_key_that_is_revoked_while_it_is_asked_for_is_not_remembered(
+    town: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callers are asked for in other threads than the look for revoked keys: it may come between answer and memory."""
+    ring, database = KeyRing(town.world.database), town.world.database
+    ring.refresh()
+
+    def overtaken(*asked: Any) -> Any:
+        found = find_credential(*asked)
+        assert found is not None
+        revoke_key(database, found.key_id, at=town.world.clock())
+        ring.refresh()
+        return found
+
+    monkeypatch.setattr("api.http.credentials.find_credential", overtaken)
+    ring.holder(header(town.keys["reader"]))
+    monkeypatch.undo()
+    ring.refresh()
+    assert ring.remembered(header(town.keys["reader"])) is None
+    with pytest.raises(Unauthenticated):
+        ring.holder(header(town.keys["reader"]))
+
+
 def test_a_key_is_revoked_once(town: Any) -> None:
     database, now = town.world.database, town.world.clock()
     key_id = list_keys(database)[0].key_id

@@ -42,6 +42,20 @@ def test_pages_tell_everything_once_even_what_happened_twice(
     assert told(items, limit, oldest_first=oldest_first) == items
 
 
+def test_a_moment_with_a_fraction_lies_behind_its_whole_second() -> None:
+    """A cursor's event is gone, as an order's is that got another line; what comes before and after it lies near."""
+    at = [f"2026-11-02T09:00:{seconds}Z" for seconds in ("01", "00.500000", "00.250000", "00", "59")]
+    at = [*at[:4], at[4].replace("09:00", "08:59")]
+    items = [{"at": one} for one in at]
+    for seen in range(1, len(items)):
+        cursor = page(items, seen, None).following
+        left = [one for place, one in enumerate(items) if place != seen - 1]
+        assert page(left, 9, cursor).items == items[seen:]
+        last = page(items[::-1], seen, None, oldest_first=True).following
+        left = [one for place, one in enumerate(items[::-1]) if place != seen - 1]
+        assert page(left, 9, last, oldest_first=True).items == items[::-1][seen:]
+
+
 @given(items=entries, limit=st.integers(1, 5), gone=st.sets(st.integers(0, 13)), new=st.integers(0, 3))
 def test_what_comes_or_goes_between_two_pages_repeats_nothing_and_hides_nothing(
     items: list[Any], limit: int, gone: set[int], new: int

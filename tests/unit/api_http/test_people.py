@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.http.app import create_app
-from api.http.audit import ReadAudit
+from api.http.audit import ReadAudit, looks
 from api.http.errors import DayFull
 from api.http.keys import find_credential
 from api.http.people import People
@@ -60,7 +60,7 @@ def test_a_restart_and_another_server_go_on_where_the_day_was(town: Any, key: An
         one.refresh()
         one.refresh()
         assert one.today(key.key_id) == 1
-    audit.note(key.key_id, Purpose("service"), CORA, "allowed")
+    audit.note(key.key_id, Purpose("service"), CORA, "explained")
     audit.flush()
     there.refresh()
     assert not there.admits(key, BEN)
@@ -96,3 +96,39 @@ async def test_no_read_is_a_way_around_it(town: Any, below: str) -> None:
         assert answer.json()["type"] == "urn:kindred:problem:day-full"
         unknown = await asking.get(f"/v1/profiles/{'0' * 32}{below}?purpose=service", headers=headers)
         assert unknown.status_code == 404
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/v1/identity:why", "/v1/identity:whyNot"])
+async def test_to_ask_who_somebody_is_counts_as_a_read(town: Any, path: str) -> None:
+    world = replace(town.world, people=People(town.world.database, lambda: START, limit=1))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create_app(world)), base_url="http://localhost"
+    ) as asking:
+        for name, status in (("anna.k", 200), ("anna.k", 200), ("ben", 429)):
+            one = {"type": "email", "value": f"{name}@example.org"}
+            asked = {"a": one, "b": one, "purpose": "service"}
+            answer = await asking.post(path, json=asked, headers=town.bearer("steward"))
+            assert answer.status_code == status
+
+
+@pytest.mark.anyio
+async def test_whoever_the_day_is_too_full_for_was_looked_for_all_the_same(town: Any) -> None:
+    """That the day is full tells that there is somebody: nobody hears it of everybody without a trace."""
+    world = replace(town.world, people=People(town.world.database, lambda: START, limit=1))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create_app(world)), base_url="http://localhost"
+    ) as asking:
+        headers, one = town.bearer(), {"type": "email", "value": "ben@example.org"}
+        read = await asking.get(f"/v1/profiles/{ANNA}?purpose=service", headers=headers)
+        assert read.status_code == 200
+        refused = [
+            await asking.get(f"/v1/profiles/{BEN}?purpose=service", headers=headers),
+            await asking.post("/v1/profiles:lookup", json={"identifier": one, "purpose": "service"}, headers=headers),
+            await asking.post(
+                "/v1/profiles:batchLookup", json={"people": [one], "purpose": "service"}, headers=headers
+            ),
+        ]
+        assert {answer.status_code for answer in refused} == {429}
+    world.audit.flush()
+    assert [(look.decision, look.reads) for look in looks(world.database, BEN)] == [("hidden", len(refused))]

@@ -49,6 +49,30 @@ async def test_anybody_is_found_as_they_are_named(segment: httpx.AsyncClient, wh
     assert answer.json()["cursor"] == {"url": url, "has_more": False, "next": "", "limit": 200}
 
 
+@pytest.mark.parametrize("what", ["traits", "external_ids", "events", "metadata"])
+async def test_an_answer_is_of_one_moment(town: Any, what: str) -> None:
+    class Moving:
+        """Profiles that nobody may look at who has not chosen a moment, once for an answer."""
+
+        moments = 0
+
+        def moment(self) -> Any:
+            self.moments += 1
+            return town.world.profiles
+
+    key = create_key(
+        town.world.database, name="seg", scopes={"profile:read"}, purposes={"service"}, at=town.world.clock()
+    )
+    moving: Any = Moving()
+    world = replace(town.world, profiles=moving, segment=Segment("shop", {}))
+    headers = {"authorization": f"Basic {base64.b64encode(f'{key}:'.encode()).decode()}"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create_app(world)), base_url="http://localhost", headers=headers
+    ) as client:
+        assert (await client.get(f"{USERS}/email:anna.k@example.org/{what}")).status_code == 200
+    assert moving.moments == 1
+
+
 async def test_traits_come_in_tens_and_only_those_that_are_wanted(segment: httpx.AsyncClient) -> None:
     seen: dict[str, Any] = {}
     query: dict[str, Any] = {}

@@ -95,6 +95,14 @@ def test_files_that_never_come_again_are_struck_out(engine: sa.Engine, close: Ca
     Books(engine, "run2").forget("crm", [])
 
 
+def test_what_only_some_runs_have_taken_in_can_be_left_out(engine: sa.Engine, close: Callable[..., None]) -> None:
+    close("run1", Account("web", "1.ndjson", read=3, accepted=3))
+    close("run2", Account("web", "2.ndjson", read=3, accepted=3))
+    close("run3", Account("web", "1.ndjson", read=3, duplicate=3), "b")
+    assert taken_paths(engine, "web", {"run2", "run3"}) == {"1.ndjson"}, "read again, and known before"
+    assert taken_paths(engine, "web", {"run3"}) == taken_paths(engine, "web") == {"1.ndjson", "2.ndjson"}
+
+
 def test_the_table_shows_each_source_and_the_sum() -> None:
     accounts = [
         Account("crm", "a.csv", read=3, accepted=2, changed=1, quarantined=1),

@@ -165,6 +165,35 @@ def test_an_id_that_was_given_up_tells_what_was_seen_under_it(world: PastWorld) 
         world.as_of(CAT, SERVICE, joined)
 
 
+def test_an_id_leads_on_where_who_it_led_to_was_given_up_in_turn(world: PastWorld) -> None:
+    begun(world, ANN, BOB, CAT)
+    apart = world.now
+    world.merged(BOB, ANN)
+    joined = world.now
+    world.later(seconds=1)
+    world.merged(ANN, CAT)
+    for moment, (profile_id, number) in ((apart, (BOB, 1000)), (joined, (ANN, 1010)), (world.now, (CAT, 101_010))):
+        told = world.as_of(BOB, SERVICE, moment)
+        assert isinstance(told, Found)
+        assert (told.profile_id, said(told)["number"]) == (profile_id, number), moment
+    world.maintained()
+    assert shown(world, BOB, apart)["number"] == 1000
+
+
+def test_an_id_whose_parts_are_one_again_leads_to_that_one(world: PastWorld) -> None:
+    begun(world, ANN)
+    world.held[BOB], world.held[CAT] = {"b1": world.held.pop(ANN)["a1"]}, {"c1": Record(100, EVERY)}
+    world.aliases = {ANN: (BOB, CAT)}
+    world.served()
+    world.told()
+    assert isinstance(world.as_of(ANN, SERVICE, world.now), Split)
+    world.later(seconds=1)
+    world.merged(BOB, CAT)
+    for told in (world.as_of(ANN, SERVICE, world.now), world.now_read(ANN, SERVICE)):
+        assert isinstance(told, Found)
+        assert told.profile_id == CAT
+
+
 def test_a_publication_is_seen_whole_or_not_at_all(world: PastWorld) -> None:
     begun(world, ANN, BOB)
     before = world.now

@@ -15,7 +15,7 @@ from online_world import BUY, LOGIN, PAGE, OnlineWorld, content, random_days, vi
 from consent import officer
 from infra.ids import ProfileId
 from infra.keyvalue import LmdbStore
-from profiles.serving import header_key, holders_key, timeline_key, view_key
+from profiles.serving import alias_key, header_key, heirs_of, holders_key, timeline_key, view_key
 from profiles.stored import unpacked
 
 
@@ -113,6 +113,61 @@ def test_whom_a_refusal_closes_is_closed_under_every_identifier(
     (person,) = whose(world, served, "email", "ann@example.org")
     assert view(served, "analytics", person) is None
     assert view(served, "service", person) is not None
+
+
+def test_what_a_visitor_refused_closes_the_person_whom_they_turn_out_to_be(
+    world: OnlineWorld, served: LmdbStore, tmp_path: Path
+) -> None:
+    """The cookie is known by then: it came with the visitor, and a build may have seen its refusal long ago."""
+    opened = world.opened(world.state(tmp_path / "state"))
+    world.say("cookie", "c-1", "analytics", "objected")
+    world.send({**LOGIN, "anonymousId": "c-0"}, PAGE)
+    opened.catch_up(served)
+    (person,) = whose(world, served, "customer", "u-1")
+    assert view(served, "analytics", person) is not None
+    world.send(LOGIN)
+    opened.catch_up(served)
+    assert whose(world, served, "cookie", "c-1") == (person,)
+    assert view(served, "analytics", person) is None
+    assert view(served, "service", person) is not None
+
+
+def test_an_identifier_that_is_new_and_refuses_nothing_closes_nothing(
+    world: OnlineWorld, served: LmdbStore, tmp_path: Path
+) -> None:
+    """A yes for one address is asked of that address, which a build knows though it be tied less closely by now."""
+    opened = world.opened(world.state(tmp_path / "state"))
+    world.say("email", "ann@example.org", "email_marketing", "given")
+    world.send(LOGIN)
+    opened.catch_up(served)
+    (person,) = whose(world, served, "customer", "u-1")
+    assert view(served, "email_marketing", person) is not None
+    header = orjson.loads(served.get(header_key(person)) or b"")
+    header["tokens"][officer.token_of(world.desk, "email", "ann@example.org")] = "verified"
+    with served.change() as change:
+        change.put(header_key(person), orjson.dumps(header))
+    world.send({**PAGE, "userId": "u-1", "anonymousId": "c-9"})
+    opened.catch_up(served)
+    assert whose(world, served, "cookie", "c-9") == (person,)
+    assert view(served, "email_marketing", person) is not None
+
+
+def test_an_id_that_a_publication_carried_over_answers_after_a_log_in_too(
+    world: OnlineWorld, served: LmdbStore, tmp_path: Path
+) -> None:
+    opened, before = world.opened(world.state(tmp_path / "state")), "0" * 32
+    world.send({**LOGIN, "anonymousId": "c-0"}, PAGE)
+    opened.catch_up(served)
+    (visitor,) = whose(world, served, "cookie", "c-1")
+    with served.change() as change:
+        change.put(alias_key(before, visitor), b"")
+    kept: Any = served
+    assert heirs_of(kept, before) == (visitor,)
+    world.send(LOGIN)
+    opened.catch_up(served)
+    (person,) = whose(world, served, "cookie", "c-1")
+    assert person != visitor
+    assert heirs_of(kept, before) == heirs_of(kept, visitor) == (person,)
 
 
 def test_who_refused_to_be_recognised_is_not(world: OnlineWorld, served: LmdbStore, tmp_path: Path) -> None:

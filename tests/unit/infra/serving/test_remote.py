@@ -13,7 +13,8 @@ from valkeys import Valkey, valkey
 from infra.errors import Held, Unavailable
 from infra.serving.breaker import Breaker
 from infra.serving.remote import RemoteGenerations
-from infra.serving.store import Overtaken, StoreFull
+from infra.serving.remote_writes import RemoteWriter
+from infra.serving.store import UNDO, Overtaken, StoreFull
 from infra.serving.wire import StoreAway, StoreEmptied
 
 
@@ -150,6 +151,49 @@ def build_much(store: RemoteGenerations) -> None:
             writer.put(b"%d" % number, b"x" * 1_000)
 
 
+@pytest.mark.parametrize("lost", ["values", "names", "everything"])
+def test_a_generation_that_loses_what_was_put_is_never_whole(alone: Valkey, lost: str) -> None:
+    """Evicted, or lost with a server that was started again: what is put after it would be half of everybody."""
+    store = published(alone)
+
+    def built() -> None:
+        with store.building("2") as writer:
+            for number in range(1_500):
+                writer.put(b"%d" % number, b"x")
+            if lost == "everything":
+                alone.stop()
+                alone.start()
+            else:
+                with redis.Redis.from_url(alone.url) as client:
+                    client.delete(store.keys("2")[lost == "names"])
+            for number in range(1_500, 2_000):
+                writer.put(b"%d" % number, b"x")
+
+    with pytest.raises(StoreEmptied):
+        built()
+    assert "2" not in store.kept()
+    with pytest.raises(StoreEmptied):
+        store.reader("2").get(b"1999")
+    if lost != "everything":
+        assert store.current().get(b"v|ads|1") == b"Ann"
+
+
+def test_a_generation_that_is_begun_from_one_that_is_lost_meanwhile_is_never_whole(
+    alone: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, put = published(alone), RemoteWriter.put
+
+    def losing(writer: RemoteWriter, key: bytes, value: bytes) -> None:
+        with redis.Redis.from_url(alone.url) as client:
+            client.delete(*store.keys("1"))
+        put(writer, key, value)
+
+    monkeypatch.setattr(RemoteWriter, "put", losing)
+    with pytest.raises(StoreEmptied), store.building("2", base="1"):
+        pass
+    assert store.kept() == ()
+
+
 def test_a_change_from_what_another_writer_has_changed_is_not_made(alone: Valkey) -> None:
     store = published(alone)
     one, two = store.live(), store.live()
@@ -196,6 +240,22 @@ def test_nothing_that_was_given_up_stays_for_ever(alone: Valkey) -> None:
             store.publish(name)
         assert lasts("1") == lasts("2") == [-2, -2]
         assert len(client.keys("*")) == 2 + 2 * 2
+
+
+def test_what_was_changed_is_looked_through_however_much_it_is(alone: Valkey) -> None:
+    """In pieces, for a reader has 50 ms for an answer and others wait behind it."""
+    store = published(alone)
+    with redis.Redis.from_url(alone.url) as client:
+        for start in range(0, 100_000, 5_000):
+            some = {b"v|ads|%06d" % number: b"=" + b"x" * 400 for number in range(start, start + 5_000)}
+            client.hset(store.keys("1")[2], mapping=some)
+        client.hset(store.keys("1")[2], mapping={b"h|[a]*": b"-", b"h|a": b"-"})
+    reader = store.current()
+    assert list(reader.items(UNDO + b"h|[a]*")) == [(UNDO + b"h|[a]*", b"-")]
+    assert [key for key, _ in reader.items(UNDO + b"h|")] == [UNDO + b"h|[a]*", UNDO + b"h|a"]
+    keys = [key for key, _ in reader.items(UNDO)]
+    assert len(keys) == 100_002
+    assert keys == sorted(keys)
 
 
 def test_changes_to_a_generation_that_is_gone_are_refused(alone: Valkey) -> None:
