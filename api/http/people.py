@@ -20,9 +20,10 @@ from infra.ids import ProfileId
 
 LOG = logging.getLogger("kindred.http")
 PEOPLE_PER_DAY = 100_000
-# What a look at a person is called in the audit that shows no profile and still tells who somebody is.
+# What a look at a person is called in the audit that shows no profile and still tells of them.
 EXPLAINED: Final = "explained"
-_SEEN: Final = ("allowed", EXPLAINED)
+DECIDED_FOR: Final = "decided for"
+_SEEN: Final = ("allowed", EXPLAINED, DECIDED_FOR)
 # Rows of other servers may be seen out of their order; so many before the newest are looked at again.
 _OVERLAP = 64
 

@@ -113,6 +113,17 @@ async def test_to_ask_who_somebody_is_counts_as_a_read(town: Any, path: str) -> 
 
 
 @pytest.mark.anyio
+async def test_to_have_something_decided_for_somebody_counts_as_a_read(town: Any) -> None:
+    world = replace(town.world, people=People(town.world.database, lambda: START, limit=1))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=create_app(world)), base_url="http://localhost"
+    ) as asking:
+        for who, status in ((ANNA, 200), (ANNA, 200), (BEN, 429), ("0" * 32, 200)):
+            answer = await asking.post("/v1/decide", json={"profile_id": who}, headers=town.bearer("shop"))
+            assert answer.status_code == status
+
+
+@pytest.mark.anyio
 async def test_whoever_the_day_is_too_full_for_was_looked_for_all_the_same(town: Any) -> None:
     """That the day is full tells that there is somebody: nobody hears it of everybody without a trace."""
     world = replace(town.world, people=People(town.world.database, lambda: START, limit=1))
