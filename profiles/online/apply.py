@@ -181,15 +181,19 @@ class Applier:
     def _close(self, person: Person, judged: Collection[str]) -> None:
         """Close the views that something refuses which the person holds now and did not when they were judged.
 
-        It may have come with the event, or with a profile of nobody that joined. That a yes does not reach as far as a
-        build would have it reach closes nothing: only the build knows all that it asks of.
+        It may have come with the event, or with a profile of nobody that joined. Where nobody refused and what they
+        held before allows no more, the view stays as it was built: only the build knows all that it asks of.
         """
         held = person.header["tokens"]
         if held.keys() <= set(judged):
             return
         said = self.words.decisions({Token(token): tie for token, tie in held.items()})
-        for purpose in [p for p in person.views if p in said and not said[p].allowed]:
-            if said[purpose].reason not in ABSENT:
+        closed = [purpose for purpose in person.views if purpose in said and not said[purpose].allowed]
+        if not closed:
+            return
+        before = self.words.decisions({Token(token): tie for token, tie in held.items() if token in judged})
+        for purpose in closed:
+            if said[purpose].reason not in ABSENT or (purpose in before and before[purpose].allowed):
                 del person.views[purpose]
 
     def _anonymous(self, kind: str) -> bool:

@@ -152,6 +152,33 @@ def test_an_identifier_that_is_new_and_refuses_nothing_closes_nothing(
     assert view(served, "email_marketing", person) is not None
 
 
+def test_a_yes_that_an_identifier_takes_away_closes_the_view(
+    world: OnlineWorld, served: LmdbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that brings another place's rules, where silence is no yes."""
+    opened, cookie = world.opened(world.state(tmp_path / "state")), officer.token_of(world.desk, "cookie", "c-9")
+    world.send(LOGIN)
+    opened.catch_up(served)
+    (person,) = whose(world, served, "customer", "u-1")
+    words = opened.applier.words
+
+    class Elsewhere:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(words, name)
+
+        def decisions(self, holders: Any) -> Any:
+            said = dict(words.decisions(holders))
+            if cookie in holders:
+                said["service"] = replace(said["service"], allowed=False, reason="no_consent")
+            return said
+
+    monkeypatch.setattr(opened.applier, "words", Elsewhere())
+    world.send({**PAGE, "userId": "u-1", "anonymousId": "c-9"})
+    opened.catch_up(served)
+    assert view(served, "service", person) is None
+    assert view(served, "analytics", person) is not None
+
+
 def test_an_id_that_a_publication_carried_over_answers_after_a_log_in_too(
     world: OnlineWorld, served: LmdbStore, tmp_path: Path
 ) -> None:
