@@ -62,8 +62,11 @@ class KeySet:
             listed = told["keys"]
         except (OSError, ValueError, TypeError, KeyError):
             return
+        if not isinstance(listed, list):
+            return
         found = [_usable(one) for one in listed if isinstance(one, dict)]
-        self._keys = {key.key_id: key for key in found if key is not None and key.key_id}
+        named = [key for key in found if key is not None and isinstance(key.key_id, str)]
+        self._keys = {key.key_id: key for key in named if key.key_id}
 
 
 def _usable(one: dict[str, Any]) -> jwt.PyJWK | None:
@@ -71,7 +74,7 @@ def _usable(one: dict[str, Any]) -> jwt.PyJWK | None:
         return None
     try:
         key = jwt.PyJWK(one)
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError, TypeError):
         return None
     weak = one.get("kty") == "RSA" and getattr(key.key, "key_size", 0) < _RSA_BITS
     return None if weak or key.algorithm_name not in ALGORITHMS else key

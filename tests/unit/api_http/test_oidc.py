@@ -201,6 +201,22 @@ def test_without_any_keys_nobody_is_let_in(provider: Any, status: int) -> None:
     assert provider["asked"] == 1
 
 
+@pytest.mark.parametrize("odd", [{"kid": ["rsa"]}, {"kid": {"a": 1}}, {"n": 7}, {"kty": ["RSA"]}, {"kid": ""}])
+def test_an_odd_key_keeps_no_other_from_being_read(odd: dict[str, Any]) -> None:
+    told = {"keys": [{**JWKS["keys"][0], **odd}, None, "text", *JWKS["keys"]]}
+    assert KeySet(lambda: json.dumps(told).encode()).key("rsa") is not None
+
+
+@pytest.mark.parametrize("told", ["[]", '{"keys": null}', '{"keys": "text"}', '{"keys": {"kid": "rsa"}}', "7", ""])
+def test_what_is_no_list_of_keys_leaves_those_that_are_held(told: str) -> None:
+    answers, now = [json.dumps(JWKS), told], [0.0]
+    keys = KeySet(lambda: answers.pop(0).encode(), lambda: now[0])
+    assert keys.key("rsa") is not None
+    now[0] = 400.0
+    assert keys.key("rsa") is not None
+    assert not answers
+
+
 @pytest.mark.anyio
 async def test_a_token_reads_profiles_and_ends(town: Any, bearer: Bearer) -> None:
     now = [NOW]
