@@ -119,8 +119,9 @@ def opened(made: Sandbox, *, seed: int, clock: Clock) -> tuple[Sandbox, World]:
 def _laid_out(root: Path, seed: int) -> None:
     shutil.copytree(Path(str(files("api") / "templates" / "workspace")), root, dirs_exist_ok=True)
     page = root / "kindred.yaml"
-    # Nothing here runs jobs, so that what an erasure asks of the job runner waits.
-    text = page.read_text(encoding="utf-8").replace("NAME", NAME).replace("port: 8460", "port: 8460, erase: false")
+    # Nothing here runs jobs or follows the log: what an erasure asks of the job runner waits, and events are kept only.
+    alone = "port: 8460, erase: false, online: false"
+    text = page.read_text(encoding="utf-8").replace("NAME", NAME).replace("port: 8460", alone)
     page.write_text(text, encoding="utf-8")
     (root / "sources" / "web.yaml").write_text(_WEB, encoding="utf-8")
     rng = Random(f"{seed}/workspace")
