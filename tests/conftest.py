@@ -74,7 +74,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     # The tests' plans are many and their rows few: the first compiler alone costs less than both.
     engine = EngineSettings(
-        driver_memory="2g",
+        driver_memory="3g",
         shuffle_partitions=2,
         java_options="-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
     )
