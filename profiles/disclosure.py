@@ -11,7 +11,8 @@ from identity.disclosure import former, portable, profiles_of
 from infra.errors import Missing
 from infra.ids import ProfileId, RecordKey, Token
 from ingestion.disclosure import carrying
-from profiles.serving import Header, ProfileReader
+from profiles.header import Header
+from profiles.serving import ProfileReader
 from profiles.tables import BORROWED_REFUSALS, CONSENT_CHANGES, PROFILE_CONSENT, PROFILE_TRAITS, PROFILE_VIEWS
 
 _SURE: Final = ("own", "verified")

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from infra.ids import ProfileId, Purpose, RecordKey, Sid, Token
+from infra.ids import ProfileId, Purpose, Sid, Token
 from infra.keyvalue import KeyValue
 from infra.serving.embedded import Generations
 from infra.serving.store import ServingStore
@@ -18,6 +17,7 @@ from infra.workspace import Workspace
 from profiles.denials import AllListed, Anew, Denials, led_to
 from profiles.errors import ManifestUnreadable, PurposeMissing
 from profiles.graphs import drawn, outlined
+from profiles.header import Header, header_of
 from profiles.model import Link
 from profiles.render import folded_words, search_words
 from profiles.stored import unpacked
@@ -91,27 +91,6 @@ def _heirs(store: KeyValue, given: str, met: set[str]) -> Iterator[ProfileId]:
             met.add(heir)
             farther = [] if store.get(header_key(heir)) is not None else list(_heirs(store, heir, met))
             yield from farther or [ProfileId(heir)]
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A record of a person: the tokens it carries, and the purposes that may use it."""
-
-    tokens: frozenset[Token]
-    purposes: frozenset[Purpose]
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """Who a profile is made of, without a single value of theirs."""
-
-    profile_id: ProfileId
-    anchor: RecordKey
-    known: bool
-    size: int
-    confidence: float
-    tokens: Mapping[Token, Link]
-    records: Mapping[RecordKey, Holding]
 
 
 def serving_store(workspace: Workspace, stopwatch: Callable[[], float] = time.monotonic) -> ServingStore:
@@ -236,7 +215,7 @@ class ProfileReader:
     def header(self, profile_id: ProfileId) -> Header | None:
         """Return who a profile is made of, or None where there is none."""
         value = self.store().get(header_key(profile_id))
-        return None if value is None else _header(orjson.loads(value))
+        return None if value is None else header_of(orjson.loads(value))
 
     def links(self, profile_id: ProfileId) -> Mapping[Token, Link]:
         """Return the tokens that a profile is made of, each with how surely it is theirs; empty where unknown."""
@@ -385,14 +364,3 @@ def _is_called(answer: bytes | None, words: Iterable[str]) -> bool:
     shown: Mapping[str, Any] = {} if answer is None else orjson.loads(answer)["attributes"]
     names = search_words({"name": name, "value": value} for name, value in shown.items())
     return all(any(name.startswith(word) for name in names) for word in words)
-
-
-def _header(content: Mapping[str, Any]) -> Header:
-    return Header(
-        ProfileId(content["profile_id"]), RecordKey(content["anchor"]), content["known"], content["size"],
-        content["confidence"], {Token(token): link for token, link in content["tokens"].items()},
-        {
-            RecordKey(key): Holding(frozenset(map(Token, one["tokens"])), frozenset(map(Purpose, one["purposes"])))
-            for key, one in content["records"].items()
-        },
-    )  # fmt: skip

@@ -98,13 +98,8 @@ def met(world: World, holder: Holder, people: Sequence[Person], purpose: Purpose
         else:
             found.append("hidden")
             hidden.append(one)
-    decision = "hidden"
-    try:
-        world.people.admit(holder.credential, allowed)
-        decision = "allowed"
-    finally:
-        world.audit.note_all(holder.key_id, purpose, allowed, decision)
-        world.audit.note_all(holder.key_id, purpose, hidden, "hidden")
+    world.audit.note_all(holder.key_id, purpose, hidden, "hidden")
+    world.admitted(holder.credential, allowed, purpose, "allowed")
     return found
 
 

@@ -1,6 +1,6 @@
 """Everything a server is made of; tests and the composition root each build their own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
@@ -13,6 +13,7 @@ from api.http.changing import Changes
 from api.http.collector.app import Collector
 from api.http.credentials import KeyRing
 from api.http.expiry import Expiry
+from api.http.keys import Credential
 from api.http.metrics import Metrics
 from api.http.people import People
 from api.http.ports import Consents, Decider, Json, Notary, Profiles, Signalling, Stewards, Tended, Verdicts
@@ -21,6 +22,7 @@ from api.http.reading import Tongue
 from api.http.sealing import Sealing
 from consent.requests.desk import Desk as RequestDesk
 from infra.clock import Clock
+from infra.ids import ProfileId, Purpose
 from profiles.features.declared import FeatureSet
 from profiles.history.reading import Past
 
@@ -77,6 +79,18 @@ class World:
     def limit_of(self, path: str) -> int:
         """Return how many bytes the body of a request to a path may have."""
         return self.batch_limit if path in (BATCH, FEATURES) else self.body_limit
+
+    def admitted(self, caller: Credential, ids: Sequence[ProfileId], purpose: Purpose, decision: str) -> None:
+        """Count people whom a caller is about to see; raise `DayFull`. The looks are in the audit either way.
+
+        That the day is full says of somebody that they may be seen: nobody asks that of everybody without a trace.
+        """
+        told = "hidden"
+        try:
+            self.people.admit(caller, ids)
+            told = decision
+        finally:
+            self.audit.note_all(caller.key_id, purpose, ids, told)
 
     def moment(self) -> "World":
         """Return the world with its profiles as they are at this moment, for one answer made of several reads."""

@@ -13,7 +13,8 @@ from infra.clock import Clock
 from infra.ids import ProfileId, Purpose, Token
 from infra.keyvalue import KeyValue
 from profiles import render
-from profiles.serving import Header, ProfileReader
+from profiles.header import Header
+from profiles.serving import ProfileReader
 
 
 class Undenied:

@@ -27,10 +27,11 @@ from profiles.changefeed import store
 from profiles.changefeed.outbox import OUTBOX
 from profiles.changefeed.rule import Change, Last, Now, change
 from profiles.changefeed.sealed import is_sealed
+from profiles.header import Header
 from profiles.history.keeping import Keeper
 from profiles.history.rule import Looked, Shown
 from profiles.model import CERTAIN
-from profiles.serving import Header, alias_key, header_key
+from profiles.serving import alias_key, header_key
 
 # So many people are looked at under one lock: what others have to write waits that long.
 _TOGETHER: Final = 200

@@ -12,7 +12,6 @@ from api.http.models import DecideIn, NextBestOut
 from api.http.people import DECIDED_FOR
 from api.http.reading import Found, read, readable_id
 from api.http.routes.doors import WorldDep, needs, problems, purposed
-from api.http.routes.profiles import admitted
 from infra.ids import ProfileId
 
 router = APIRouter(tags=["activation"])
@@ -34,10 +33,11 @@ async def decide(request: Request, asked: DecideAsked, world: WorldDep, caller: 
         known = world.tongue.known(asked.identifier.type, asked.identifier.value)
         profile_id = world.profiles.find(known.token, purpose)
     # An id that was given up in a merge is the survivor's; one that was split is nobody's.
-    found = read(world.profiles, profile_id, purpose) if profile_id and readable_id(profile_id) else None
+    named = profile_id if profile_id and readable_id(profile_id) else None
+    found = read(world.profiles, named, purpose) if named else None
     if isinstance(found, Found):
         profile_id = found.profile_id
-        admitted(world, caller, profile_id, purpose, DECIDED_FOR)
+        world.admitted(caller, [profile_id], purpose, DECIDED_FOR)
     question = {
         "profile_id": profile_id,
         "key_id": caller.key_id,
@@ -48,6 +48,5 @@ async def decide(request: Request, asked: DecideAsked, world: WorldDep, caller: 
     at = world.clock()
     answer = await run_in_threadpool(lambda: decider.decide(question, at=at))
     if not isinstance(found, Found):
-        noted = profile_id if profile_id and readable_id(profile_id) else ""
-        world.audit.note(caller.key_id, purpose, noted, "decided")
+        world.audit.note(caller.key_id, purpose, named or "", "decided")
     return answer

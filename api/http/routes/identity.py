@@ -14,7 +14,6 @@ from api.http.people import EXPLAINED
 from api.http.ports import Known
 from api.http.reading import Found, graph_of, read
 from api.http.routes.doors import WorldDep, needs, problems, purposed
-from api.http.routes.profiles import admitted
 from api.http.world import World
 from identity.explanation import explain
 from infra.ids import Purpose
@@ -74,7 +73,7 @@ def _both(asked: WhyIn, world: World, caller: Credential, purpose: Purpose) -> t
         if not isinstance(found, Found):
             world.audit.note(caller.key_id, purpose, "", "hidden")
             raise ProfileHidden
-        admitted(world, caller, found.profile_id, purpose, EXPLAINED)
+        world.admitted(caller, [found.profile_id], purpose, EXPLAINED)
         asked_for.append(known)
         profiles.append(found)
     return asked_for, profiles

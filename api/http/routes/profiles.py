@@ -230,21 +230,8 @@ def seen(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpo
     """Return what may be seen, with the read in the audit whatever came of it; raise `ProfileHidden`."""
     found = _met(world, caller, profile_id, purpose)
     if isinstance(found, Found):
-        admitted(world, caller, found.profile_id, purpose, "allowed")
+        world.admitted(caller, [found.profile_id], purpose, "allowed")
     return found
-
-
-def admitted(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose, decision: str) -> None:
-    """Count a person whom a caller is about to see; raise `DayFull`. The look is in the audit either way.
-
-    That the day is full says of somebody that they may be seen: nobody asks that of everybody without a trace.
-    """
-    told = "hidden"
-    try:
-        world.people.admit(caller, [profile_id])
-        told = decision
-    finally:
-        world.audit.note(caller.key_id, purpose, profile_id, told)
 
 
 def _met(world: World, caller: Credential, profile_id: ProfileId, purpose: Purpose) -> Found | Split:

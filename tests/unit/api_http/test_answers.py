@@ -28,7 +28,7 @@ from consent.requests.model import Request
 from consent.retention.model import Period, Rule
 from infra.ids import Purpose
 from profiles.disclosure import person_of
-from profiles.serving import Header, Holding
+from profiles.header import Header, Holding
 
 AT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 POLICY = Policy(

@@ -23,6 +23,12 @@ def key(town: Any) -> Any:
     return find_credential(town.world.database, town.keys["reader"], START)
 
 
+def one_a_day(town: Any) -> httpx.AsyncClient:
+    """Return who asks a server that shows each key one person a day."""
+    world = replace(town.world, people=People(town.world.database, lambda: START, limit=1))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app(world)), base_url="http://localhost")
+
+
 def test_the_same_person_counts_once(town: Any, key: Any) -> None:
     people = People(town.world.database, lambda: START, limit=2)
     assert [people.admits(key, one) for one in (ANNA, ANNA, BEN, CORA, ANNA)] == [True, True, True, False, True]
@@ -83,10 +89,7 @@ def test_a_day_begins_at_midnight_in_utc(town: Any, key: Any) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("below", ["", "/events", "/links", "/how"])
 async def test_no_read_is_a_way_around_it(town: Any, below: str) -> None:
-    world = replace(town.world, people=People(town.world.database, lambda: START, limit=1))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=create_app(world)), base_url="http://localhost"
-    ) as asking:
+    async with one_a_day(town) as asking:
         headers = town.bearer("steward")
         for who, status in ((ANNA, 200), (ANNA, 200), (BEN, 429)):
             answer = await asking.get(f"/v1/profiles/{who}{below}?purpose=service", headers=headers)
@@ -101,10 +104,7 @@ async def test_no_read_is_a_way_around_it(town: Any, below: str) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", ["/v1/identity:why", "/v1/identity:whyNot"])
 async def test_to_ask_who_somebody_is_counts_as_a_read(town: Any, path: str) -> None:
-    world = replace(town.world, people=People(town.world.database, lambda: START, limit=1))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=create_app(world)), base_url="http://localhost"
-    ) as asking:
+    async with one_a_day(town) as asking:
         for name, status in (("anna.k", 200), ("anna.k", 200), ("ben", 429)):
             one = {"type": "email", "value": f"{name}@example.org"}
             asked = {"a": one, "b": one, "purpose": "service"}
@@ -114,10 +114,7 @@ async def test_to_ask_who_somebody_is_counts_as_a_read(town: Any, path: str) -> 
 
 @pytest.mark.anyio
 async def test_to_have_something_decided_for_somebody_counts_as_a_read(town: Any) -> None:
-    world = replace(town.world, people=People(town.world.database, lambda: START, limit=1))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=create_app(world)), base_url="http://localhost"
-    ) as asking:
+    async with one_a_day(town) as asking:
         for who, status in ((ANNA, 200), (ANNA, 200), (BEN, 429), ("0" * 32, 200)):
             answer = await asking.post("/v1/decide", json={"profile_id": who}, headers=town.bearer("shop"))
             assert answer.status_code == status
@@ -126,10 +123,7 @@ async def test_to_have_something_decided_for_somebody_counts_as_a_read(town: Any
 @pytest.mark.anyio
 async def test_whoever_the_day_is_too_full_for_was_looked_for_all_the_same(town: Any) -> None:
     """That the day is full tells that there is somebody: nobody hears it of everybody without a trace."""
-    world = replace(town.world, people=People(town.world.database, lambda: START, limit=1))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=create_app(world)), base_url="http://localhost"
-    ) as asking:
+    async with one_a_day(town) as asking:
         headers, one = town.bearer(), {"type": "email", "value": "ben@example.org"}
         read = await asking.get(f"/v1/profiles/{ANNA}?purpose=service", headers=headers)
         assert read.status_code == 200
@@ -141,5 +135,5 @@ async def test_whoever_the_day_is_too_full_for_was_looked_for_all_the_same(town:
             ),
         ]
         assert {answer.status_code for answer in refused} == {429}
-    world.audit.flush()
-    assert [(look.decision, look.reads) for look in looks(world.database, BEN)] == [("hidden", len(refused))]
+    town.world.audit.flush()
+    assert [(look.decision, look.reads) for look in looks(town.world.database, BEN)] == [("hidden", len(refused))]
